@@ -1,0 +1,67 @@
+"""What can go wrong, and what does the user read when it does?
+
+ConvsightError                     anything convsight says itself; the command line exits with `exit_code`
+├── InputError      (ValueError)   an argument is wrong: a target, layer, knob, shape or number
+├── DataError       (ValueError)   a picture or data set cannot be read or used
+│   └── DataNotFound               it is not there, and the message says where it was looked for
+├── ModelError      (ValueError)   a network cannot be loaded, run or looked into
+├── TrainingError   (RuntimeError) training diverged or cannot go on
+├── StorageError    (OSError)      a file cannot be written: full disk, no permission
+└── MissingExtra    (ImportError)  an optional dependency is not installed
+
+Every message says what was wrong, what was given and what would work.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ConvsightError(Exception):
+    """Base of every error that convsight raises on purpose."""
+
+    exit_code = 1
+
+
+class InputError(ConvsightError, ValueError):
+    exit_code = 2
+
+
+class DataError(ConvsightError, ValueError):
+    pass
+
+
+class DataNotFound(DataError):
+    pass
+
+
+class ModelError(ConvsightError, ValueError):
+    pass
+
+
+class TrainingError(ConvsightError, RuntimeError):
+    pass
+
+
+class StorageError(ConvsightError, OSError):
+    pass
+
+
+class MissingExtra(ConvsightError, ImportError):
+    def __init__(self, package: str, extra: str, purpose: str):
+        super().__init__(
+            f"{purpose} needs {package}, which is not installed; pip install 'convsight[{extra}]' brings it"
+        )
+
+
+def closest(name: str, known: Iterable[str], most: int = 8) -> str:
+    """A phrase that offers the names nearest to a wrong one.
+
+    >>> closest("conv9", ["conv1", "conv2", "fc"])
+    'did you mean conv2, conv1? There are: conv1, conv2, fc'
+    """
+    known = [str(k) for k in known]
+    near = difflib.get_close_matches(str(name), known, n=3)
+    shown = ", ".join(known[:most]) + (f" and {len(known) - most} more" if len(known) > most else "")
+    return (f"did you mean {', '.join(near)}? " if near else "") + f"There are: {shown or 'none'}"
