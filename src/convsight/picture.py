@@ -65,7 +65,7 @@ def picture_header(path: str | Path) -> tuple[Size, int] | None:
         with Image.open(path) as image:
             w, h = image.size
             turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-            grey = image.mode[0] in "1LIF" and image.mode != "LAB" or _grey_palette(image)
+            grey = (image.mode[0] in "1LIF" and image.mode != "LAB") or _grey_palette(image)
             return ((w, h) if turned else (h, w)), (1 if grey else 3)
     except Exception:  # as above: any failure means that the file is not a readable picture
         return None

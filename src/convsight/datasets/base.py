@@ -1,0 +1,163 @@
+"""What is a data set: which splits does it have, and how do its pictures come out?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import UInt8
+from torch import Generator, Tensor
+
+from convsight.datasets.hold_out import stratified
+from convsight.datasets.store import Store
+from convsight.errors import InputError
+from convsight.images import Images, as_indices
+from convsight.picture import Size
+
+
+class Split:
+    """One part of a data set: labelled pictures that come out one by one, as selections or in batches.
+
+    labels: int64 `n` (class index) or float32 `n m` (positions in pixels). ids: one name a picture.
+
+    >>> from convsight.datasets.store import MemoryStore
+    >>> split = Split(MemoryStore(torch.zeros(5, 1, 8, 8, dtype=torch.uint8)), torch.arange(5), ("a",) * 5)
+    >>> len(split), split[1:3].labels.tolist(), [len(batch) for batch in split.batches(2)]
+    (5, [1, 2], [2, 2, 1])
+    """
+
+    def __init__(
+        self, store: Store, labels: Tensor, classes: Sequence[str] = (), ids: Sequence[str] | None = None
+    ):
+        self.store, self.labels, self.classes = store, labels, tuple(classes)
+        self.ids = tuple(ids) if ids is not None else tuple(map(str, range(len(store))))
+        if not len(store) == len(labels) == len(self.ids):
+            raise InputError(
+                f"{len(store)} pictures, {len(labels)} labels and {len(self.ids)} ids differ in number"
+            )
+
+    def __len__(self) -> int:
+        return len(self.store)
+
+    def __getitem__(self, index: int | slice | Sequence[int] | Tensor) -> Images:
+        chosen = as_indices(index, len(self))
+        return self._images(chosen, self.store.read(chosen))
+
+    def __repr__(self) -> str:
+        h, w = self.size
+        where = "in memory" if self.pixels is not None else "read from disk"
+        return f"Split({len(self)} × {self.channels} × {h} × {w}, {where})"
+
+    @property
+    def pixels(self) -> UInt8[Tensor, "n c h w"] | None:
+        """All pixels as uint8 if they are in memory, None if they are read from disk."""
+        return getattr(self.store, "pixels", None)
+
+    @property
+    def size(self) -> Size:
+        """(height, width) in pixels."""
+        return self.store.size
+
+    @property
+    def channels(self) -> int:
+        """1 for grey, 3 for RGB."""
+        return self.store.channels
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """How many pictures each class has; () for positions."""
+        if self.labels.ndim != 1:
+            return ()
+        return tuple(torch.bincount(self.labels, minlength=len(self.classes)).tolist())
+
+    def batches(
+        self, batch_size: int, *, generator: Generator | None = None, drop_last: bool = False
+    ) -> Iterator[Images]:
+        """Every picture once, in batches: shuffled if a generator is given, otherwise in order."""
+        if batch_size < 1:
+            raise InputError(f"batch_size must be at least 1, not {batch_size}")
+        n = len(self)
+        order = torch.arange(n) if generator is None else torch.randperm(n, generator=generator)
+        chunks = [c for c in order.split(batch_size) if len(c) == batch_size or not drop_last] if n else []
+        for chosen, pixels in zip(chunks, self.store.stream(chunks), strict=True):
+            yield self._images(chosen, pixels)
+
+    def take(self, index: slice | Sequence[int] | Tensor) -> Split:
+        """The split of the chosen pictures, in the order chosen."""
+        chosen = as_indices(index, len(self))
+        ids = [self.ids[i] for i in chosen.tolist()]
+        return Split(self.store.take(chosen), self.labels[chosen], self.classes, ids)
+
+    def fit(self, size: Size | None = None, channels: int | None = None) -> Split:
+        """The same pictures at another size or as grey or RGB (see `Images.fit`)."""
+        return Split(self.store.fit(size, channels), self.labels, self.classes, self.ids)
+
+    def _images(self, chosen: Tensor, pixels: Tensor) -> Images:
+        ids = tuple(self.ids[i] for i in chosen.tolist())
+        return Images(pixels.to(torch.float32).div_(255), self.labels[chosen], self.classes or None, ids)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Pictures to train on, to choose by (validation, taken out of train) and to test on.
+
+    classes: names the labels point into; () for positions. task: "classify" or "locate".
+    outputs: names of the numbers to predict for "locate". notes: remarks a reader of results should know.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    train: Split
+    validation: Split
+    test: Split
+    task: str = "classify"
+    outputs: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> Size:
+        """(height, width) in pixels."""
+        return self.train.size
+
+    @property
+    def channels(self) -> int:
+        """1 for grey, 3 for RGB."""
+        return self.train.channels
+
+    @property
+    def splits(self) -> dict[str, Split]:
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+    def describe(self) -> str:
+        """A few lines for a person: what it is, how much of it, and what to know about it."""
+        kind = "grey" if self.channels == 1 else "colour"
+        what = f"{len(self.classes)} classes: {', '.join(self.classes)}" if self.classes else "positions: "
+        counts = ", ".join(f"{len(split):,} {name}" for name, split in self.splits.items())
+        lines = [
+            f"{self.name}: {self.size[0]}×{self.size[1]} {kind}, {counts}",
+            what + ", ".join(self.outputs),
+            *(f"note: {note}" for note in self.notes),
+        ]
+        return "\n".join(lines)
+
+    def fit(self, size: Size | None = None, channels: int | None = None) -> Dataset:
+        """All splits at another size or as grey or RGB; not for positions, which are in pixels."""
+        if self.task != "classify" and size not in (None, self.size):
+            raise InputError(
+                f"the positions of {self.name} are in pixels of its {self.size[0]}×{self.size[1]} pictures"
+            )
+        fitted = {name: split.fit(size, channels) for name, split in self.splits.items()}
+        return replace(self, **fitted)
+
+    def limited(self, limit: int | None, seed: int = 0) -> Dataset:
+        """At most `limit` pictures of every split, classes in proportion: for a quick look."""
+        if limit is None:
+            return self
+        if limit < 1:
+            raise InputError(f"limit must be at least 1 picture a split, not {limit}")
+        fewer = {
+            name: split.take(stratified(split.labels, limit, seed)) if len(split) > limit else split
+            for name, split in self.splits.items()
+        }
+        return replace(self, **fewer)
