@@ -1,0 +1,45 @@
+"""How many pictures go through a network at once, when memory is bounded?"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import torch
+
+T = TypeVar("T")
+PIXELS = 1_600_000  # of all pictures of one chunk: ten of 3×224×224, and a few hundred MiB of VGG-16's maps
+
+
+def chunk_size(shape: Sequence[int], most: int = 512) -> int:
+    """A batch that keeps activations bounded for pictures of this shape (c h w)."""
+    pixels = 1
+    for extent in shape:
+        pixels *= extent
+    return max(1, min(most, PIXELS // max(pixels, 1)))
+
+
+def in_chunks(run: Callable[[slice], T], n: int, size: int) -> list[T]:
+    """`run(slice)` for consecutive slices of range(n); out of memory halves the slice and goes on."""
+    results, start = [], 0
+    while start < n:
+        try:
+            results.append(run(slice(start, min(start + size, n))))
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if size == 1 or not _is_out_of_memory(error):
+                raise
+            size //= 2
+            gc.collect()
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            continue
+        start += size
+    return results
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    text = str(error).lower()
+    return "not enough memory" in text or "out of memory" in text

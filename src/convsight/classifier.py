@@ -1,0 +1,380 @@
+"""A network with its class names, input size and normalisation inside: pictures in [0, 1] go in, scores come out.
+
+Nothing that convsight does changes the network: modes, gradients, buffers, hooks and the random state are
+as they were after every call, also after one that raised.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import replace
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from convsight.chunks import chunk_size, in_chunks
+from convsight.errors import InputError, ModelError
+from convsight.graph import Key, Node, Tape, name_nodes
+from convsight.images import Images
+from convsight.layers import Layers
+from convsight.receptive_field import fields
+from convsight.targets import Target, resolve_target
+
+Edit = Callable[[Tensor], Tensor]
+ReplaceOp = Callable[..., Any]
+
+
+class Intervention:
+    """What the passes inside one `with` block record, change or compute another way."""
+
+    def __init__(self, net: Classifier, record: Mapping[Key, list[str]], edits: Mapping[Key, Edit], op: Any = None):
+        self.net, self.record, self.edits, self.replace_op = net, record, edits, op
+        self.seen: dict[str, Tensor] = {}
+
+    def on_value(self, key: Key, node: Node, value: Tensor) -> Tensor:
+        if key in self.edits:
+            value = _checked(node, value, self.edits[key](value))
+        if key in self.record:
+            for name in self.record[key]:
+                self.seen[name] = value
+            value = value.clone()  # what follows may work in place; the recorded value must not move with it
+        return value
+
+
+_ACTIVE: ContextVar[tuple[Intervention, ...]] = ContextVar("convsight_interventions", default=())
+
+
+class Classifier:
+    """Any `torch.nn.Module` that turns pictures into class scores (or positions).
+
+    Parameters: `module` takes normalised float pixels n c h w and returns logits n k. `classes` names the k
+    outputs (numbers if left out). `input_size` is (height, width) in pixels, `channels` 1 or 3. `mean` and
+    `std` are subtracted and divided per channel *inside*, so that you pass pictures in [0, 1]. `task` is
+    "classify" or "locate"; for the latter `outputs` names the coordinates. `crop` is the share of a larger
+    picture that `fit` keeps (0.875 resizes the short side to 256 for a 224-pixel network).
+
+    Raises `ModelError` if the module cannot run on such a picture, or returns no scores.
+
+    >>> import torch
+    >>> net = Classifier(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 2)),
+    ...                  classes=["cat", "dog"], input_size=(4, 4), channels=1)
+    >>> net.scores(torch.zeros(3, 1, 4, 4)).shape
+    torch.Size([3, 2])
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        classes: Sequence[str] | None = None,
+        input_size: tuple[int, int] | int | None = None,
+        channels: int = 3,
+        mean: Sequence[float] | float | None = None,
+        std: Sequence[float] | float | None = None,
+        task: str = "classify",
+        outputs: Sequence[str] = (),
+        crop: float = 1.0,
+        name: str = "",
+    ):
+        if not isinstance(module, nn.Module):
+            raise ModelError(f"a torch.nn.Module is needed, not a {type(module).__name__}")
+        if channels not in (1, 3):
+            raise ModelError(f"pictures have 1 (grey) or 3 (RGB) channels, not {channels}")
+        self.module = module
+        self.channels = channels
+        self.input_size = _size(input_size)
+        self.task = task
+        if not 0 < crop <= 1:
+            raise ModelError(f"crop is the share of the resized picture that is kept, in (0, 1], not {crop}")
+        self.crop = crop
+        self.name = name or type(module).__name__
+        self.mean, self.std = _per_channel("mean", mean, channels), _per_channel("std", std, channels)
+        self._lock = threading.RLock()
+        self._layers: Layers | None = None
+        self._hash: tuple[Any, str] = (None, "")
+        k = self._probe()
+        names = tuple(str(c) for c in (outputs if task == "locate" and outputs else classes or range(k)))
+        if len(names) != k:
+            raise ModelError(f"{len(names)} class names were given, but the network has {k} outputs")
+        self.classes = names
+
+    def __repr__(self) -> str:
+        size = "×".join(map(str, (self.channels, *self.input_size)))
+        return f"Classifier({self.name}, {size} → {len(self.classes)} {'positions' if self.task == 'locate' else 'classes'})"
+
+    @property
+    def device(self) -> torch.device:
+        return _first_tensor(self.module).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return _first_tensor(self.module).dtype
+
+    @property
+    def weights_hash(self) -> str:
+        """16 hexadecimal digits that change whenever a weight or buffer does."""
+        state = list(self.module.state_dict(keep_vars=True).items())
+        tensors = [(name, t) for name, t in state if isinstance(t, Tensor)]
+        version = tuple((name, t.data_ptr(), t._version) for name, t in tensors)
+        if version != self._hash[0]:
+            digest = hashlib.blake2b(digest_size=8)
+            for name, tensor in tensors:
+                digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+                raw = tensor.detach().cpu().contiguous().flatten().view(torch.uint8) if tensor.numel() else None
+                digest.update(raw.numpy() if raw is not None else b"")  # type: ignore[arg-type]
+            self._hash = (version, digest.hexdigest())
+        return self._hash[1]
+
+    # ---- running -------------------------------------------------------------------------------------------
+
+    def forward(self, pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
+        """Logits of pictures in [0, 1], float32; differentiable with respect to `pixels`."""
+        self._check(pixels)
+        inside = self.normalise(pixels)
+        active = [i for i in _ACTIVE.get() if i.net is self]
+        with self._lock, undisturbed(self.module):
+            if not active:
+                return _logits(self._run(inside))
+            watched = {key for i in active for key in (*i.record, *i.edits)}
+            tape = Tape(watched, _chain_values(active), _chain_ops(active))
+            with tape.watch(self.module, inside):
+                return _logits(self._run(inside))
+
+    def _run(self, inside: Tensor) -> Any:
+        try:
+            return self.module(inside)
+        except (InputError, ModelError, torch.OutOfMemoryError):
+            raise
+        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+            if "memory" in str(error).lower():
+                raise
+            given = "×".join(map(str, inside.shape[1:]))
+            raise ModelError(f"{self.name} failed on pictures of {given}: {error}") from error
+
+    def normalise(self, pixels: Float[Tensor, "n c h w"]) -> Tensor:
+        """What the module itself receives: (pixels − mean) ÷ std on its device, in its number format."""
+        inside = pixels.to(self.device)
+        if self.mean is not None:
+            inside = inside - self.mean.to(inside)
+        if self.std is not None:
+            inside = inside / self.std.to(inside)
+        inside = inside.to(self.dtype)
+        return inside.clone() if inside is pixels else inside
+
+    def scores(self, images: Images | Tensor, batch_size: int | None = None) -> Float[Tensor, "n k"]:
+        """Logits (or positions in pixels) of every picture, computed in batches without gradients."""
+        pixels = images.pixels if isinstance(images, Images) else images
+        self._check(pixels)
+        size = batch_size or chunk_size(pixels.shape[1:])
+
+        def run(part: slice) -> Tensor:
+            with torch.no_grad():
+                return self.forward(pixels[part]).cpu()
+
+        return torch.cat(in_chunks(run, len(pixels), size)) if len(pixels) else torch.zeros(0, len(self.classes))
+
+    def probabilities(self, images: Images | Tensor, batch_size: int | None = None) -> Float[Tensor, "n k"]:
+        """Softmax of the scores: each row is in (0, 1) and sums to one."""
+        return self.scores(images, batch_size).softmax(1)
+
+    def predict(self, images: Images | Tensor, batch_size: int | None = None) -> Int[Tensor, " n"]:
+        """Index of the largest score of each picture."""
+        return self.scores(images, batch_size).argmax(1)
+
+    def features(
+        self, images: Images | Tensor, layer: str | None = None, batch_size: int | None = None
+    ) -> Float[Tensor, "n d"]:
+        """The vector that feeds the class scores (or, of another layer, its maps averaged over place)."""
+        pixels = images.pixels if isinstance(images, Images) else images
+        name = layer or self.feature_layer
+
+        def run(part: slice) -> Tensor:
+            with torch.no_grad(), self.record(name) as seen:
+                self.forward(pixels[part])
+            value = seen[name].float().cpu()
+            return value.mean((2, 3)) if value.ndim == 4 else value.flatten(1)
+
+        parts = in_chunks(run, len(pixels), batch_size or chunk_size(pixels.shape[1:]))
+        return torch.cat(parts) if parts else torch.zeros(0, 0)
+
+    def fit(self, images: Images) -> Images:
+        """Pictures resized (short side ÷ `crop`) and cropped (centre) to the network's input, grey or RGB."""
+        height, width = self.input_size
+        if images.size == self.input_size or self.crop == 1:
+            return images.fit(self.input_size, self.channels)
+        wider = images.fit((round(height / self.crop), round(width / self.crop)), self.channels)
+        top, left = (wider.size[0] - height) // 2, (wider.size[1] - width) // 2
+        return replace(wider, pixels=wider.pixels[:, :, top : top + height, left : left + width])
+
+    def target(self, target: Any, images: Images) -> Target:
+        """The `Target` that a user's `target` means for these pictures (see `resolve_target`)."""
+        return resolve_target(self, target, len(images), self.scores(images) if target is None else None)
+
+    # ---- looking inside ------------------------------------------------------------------------------------
+
+    @property
+    def layers(self) -> Layers:
+        """Every layer by name, in order: kind, output shape, parameters, MACs and receptive field."""
+        if self._layers is None:
+            tape = self._trace()
+            nodes, aliases = name_nodes(tape)
+            self._layers = Layers(nodes, tape.keys, aliases, fields(nodes, *self.input_size))
+        return self._layers
+
+    @property
+    def feature_layer(self) -> str:
+        """Name of the layer whose value feeds the last weighted layer."""
+        index, _ = self.layers.last_feature()
+        if index < 0:
+            raise ModelError(f"{self.name} is one linear layer: its last feature vector is the picture itself")
+        return self.layers.nodes[index].name
+
+    @contextlib.contextmanager
+    def record(self, *layers: str) -> Iterator[dict[str, Tensor]]:
+        """Passes inside the block leave each named layer's value in the dictionary that it yields."""
+        wanted: dict[Key, list[str]] = {}
+        for name in layers:
+            wanted.setdefault(self.layers[name].key, []).append(name)
+        intervention = Intervention(self, wanted, {})
+        with _active(intervention):
+            yield intervention.seen
+
+    @contextlib.contextmanager
+    def edit(self, edits: Mapping[str, Edit]) -> Iterator[None]:
+        """Passes inside the block replace each named layer's value by the function's answer to it."""
+        with _active(Intervention(self, {}, {self.layers[name].key: edit for name, edit in edits.items()})):
+            yield
+
+    @contextlib.contextmanager
+    def replace_ops(self, replace_op: ReplaceOp) -> Iterator[None]:
+        """Passes inside the block offer each operation to `replace_op(kind, func, args, kwargs)` first."""
+        with _active(Intervention(self, {}, {}, replace_op)):
+            yield
+
+    # ---- at the door ---------------------------------------------------------------------------------------
+
+    def _trace(self) -> Tape:
+        inside = self.normalise(torch.full((2, self.channels, *self.input_size), 0.5))
+        tape = Tape()
+        with self._lock, undisturbed(self.module), torch.no_grad(), tape.watch(self.module, inside):
+            self._run(inside)
+        if not tape.nodes:
+            raise ModelError(f"no operation of {self.name} can be seen; is it compiled or a TorchScript module?")
+        return tape
+
+    def _probe(self) -> int:
+        with torch.no_grad():
+            logits = self.forward(torch.full((2, self.channels, *self.input_size), 0.5))
+        return logits.shape[1]
+
+    def _check(self, pixels: Tensor) -> None:
+        if pixels.ndim != 4 or pixels.shape[1] != self.channels:
+            kind = {1: "grey (1 channel)", 3: "RGB (3 channels)"}[self.channels]
+            raise InputError(
+                f"{self.name} takes {kind} pictures as a tensor n×{self.channels}×h×w; given "
+                f"{'×'.join(map(str, pixels.shape))}. net.fit(images) converts"
+            )
+        if not pixels.is_floating_point():
+            raise InputError(f"pixels are floats in [0, 1]; given {pixels.dtype}. Images.open(...) converts")
+
+
+@contextlib.contextmanager
+def undisturbed(module: nn.Module) -> Iterator[None]:
+    """Evaluation mode inside; the modes and the global random state as they were outside."""
+    training = [m for m in module.modules() if m.training]
+    devices = {p.device for p in module.parameters() if p.device.type == "cuda"}
+    with torch.random.fork_rng(devices=list(devices)):
+        try:
+            for m in training:
+                m.training = False
+            yield
+        finally:
+            for m in training:
+                m.training = True
+
+
+@contextlib.contextmanager
+def _active(intervention: Intervention) -> Iterator[None]:
+    token = _ACTIVE.set((*_ACTIVE.get(), intervention))
+    try:
+        yield
+    finally:
+        _ACTIVE.reset(token)
+
+
+def _chain_values(active: Sequence[Intervention]) -> Callable[[Key, Node, Tensor], Tensor]:
+    def on_value(key: Key, node: Node, value: Tensor) -> Tensor:
+        for intervention in active:
+            value = intervention.on_value(key, node, value)
+        return value
+
+    return on_value
+
+
+def _chain_ops(active: Sequence[Intervention]) -> ReplaceOp | None:
+    replacements = [i.replace_op for i in active if i.replace_op is not None]
+    if not replacements:
+        return None
+
+    def replace_op(kind: str, func: Callable, args: tuple, kwargs: Any) -> Any:
+        for replacement in replacements:
+            value = replacement(kind, func, args, kwargs)
+            if value is not NotImplemented:
+                return value
+        return NotImplemented
+
+    return replace_op
+
+
+def _checked(node: Node, old: Tensor, new: Tensor) -> Tensor:
+    if new.shape != old.shape:
+        raise InputError(
+            f"an edit of a {node.kind} must keep the shape {tuple(old.shape)}; it gave {tuple(new.shape)}"
+        )
+    return new
+
+
+def _logits(output: Any) -> Tensor:
+    """The scores among whatever a network returns: a tensor, a tuple (Inception), an object with .logits."""
+    if isinstance(output, Mapping):
+        output = output.get("logits", next(iter(output.values()), None))
+    elif hasattr(output, "logits"):
+        output = output.logits
+    elif isinstance(output, (tuple, list)) and output:
+        output = output[0]
+    if not isinstance(output, Tensor) or output.ndim < 2 or output[0].numel() != output.shape[1]:
+        shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        raise ModelError(f"a classifier returns one row of class scores per picture; this network gave {shape}")
+    return output.flatten(1).float()
+
+
+def _size(size: tuple[int, int] | int | None) -> tuple[int, int]:
+    if size is None:
+        raise ModelError("input_size is needed: the (height, width) in pixels that the network was trained on")
+    height, width = (size, size) if isinstance(size, int) else size
+    if height < 1 or width < 1:
+        raise ModelError(f"input_size must be positive, not {size}")
+    return int(height), int(width)
+
+
+def _per_channel(what: str, value: Sequence[float] | float | None, channels: int) -> Tensor | None:
+    if value is None:
+        return None
+    values = [float(v) for v in (value if isinstance(value, (Sequence, Tensor)) else [value] * channels)]
+    if len(values) != channels:
+        raise ModelError(f"{what} has {len(values)} values for {channels} channels")
+    if what == "std" and min(values) <= 0:
+        raise ModelError(f"std must be positive, not {values}")
+    return torch.tensor(values)[:, None, None]
+
+
+def _first_tensor(module: nn.Module) -> Tensor:
+    for tensor in (*module.parameters(), *module.buffers()):
+        if tensor.is_floating_point():
+            return tensor
+    return torch.zeros(0)

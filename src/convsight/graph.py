@@ -1,0 +1,269 @@
+"""Which operations does a network perform, in which order, and what does each one's value be called?
+
+A `Tape` watches a forward pass at the level of torch functions, so `F.relu`, an in-place `nn.ReLU`, a
+module that is called twice, `x + y` and the operators of an exported program are all seen alike; nothing
+has to be traced symbolically and nothing is left behind in the network.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import weakref
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+# Bookkeeping that moves or copies a tensor without computing anything: no layer of its own.
+SILENT = {
+    "contiguous", "clone", "detach", "to", "type", "float", "half", "double", "bfloat16", "cpu", "cuda",
+    "requires_grad_", "set_", "type_as", "expand_as", "alias", "lift_fresh_copy",
+    "to_copy", "assert_tensor_metadata", "data", "grad", "rand_like", "zeros_like", "ones_like", "new_zeros",
+}  # fmt: skip
+
+
+SPELLINGS = {
+    "iadd": "add", "radd": "add", "imul": "mul", "rmul": "mul", "isub": "sub", "truediv": "div",
+    "itruediv": "div", "conv2d_padding": "conv2d",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Ref:
+    """Stands where an operation's argument was the value of node `index` (-1: the input picture)."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operation of one forward pass."""
+
+    index: int
+    kind: str  # the operation's own name: conv2d, relu, add
+    path: str  # the module whose forward called it, "" for the network itself
+    call: int  # which call of that module, from 1
+    func: Callable
+    args: tuple
+    kwargs: Mapping[str, Any]
+    shape: tuple[int, ...]  # of its value, the batch axis included
+    in_place: bool
+    name: str = ""
+
+    @property
+    def parents(self) -> tuple[int, ...]:
+        return tuple(r.index for r in _leaves((self.args, tuple(self.kwargs.values()))) if isinstance(r, Ref))
+
+
+Key = tuple[str, str, int]  # path, kind, how many of that kind in that path so far: the same in every pass
+
+
+@dataclass
+class Tape(TorchFunctionMode):
+    """Records (and may replace) the value of every operation while a network runs under it.
+
+    `on_value(key, node, value)` is called after each operation of `watched` and returns the value to go on.
+    `replace_op(kind, func, args, kwargs)` may compute an operation another way; NotImplemented leaves it.
+    """
+
+    watched: Collection[Key] = ()
+    on_value: Callable[[Key, Node, Tensor], Tensor] | None = None
+    replace_op: Callable[..., Any] | None = None
+    nodes: list[Node] = field(default_factory=list)
+    keys: list[Key] = field(default_factory=list)
+    outputs: dict[str, list[int]] = field(default_factory=dict)  # module path -> node of each call's output
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        self._index_of: dict[int, tuple[int, weakref.ref[Tensor]]] = {}
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._calls: Counter[str] = Counter()
+        self._stack: list[tuple[str, int]] = [("", 1)]
+
+    @contextlib.contextmanager
+    def watch(self, module: nn.Module, picture: Tensor) -> Iterator[Tape]:
+        """Follow `picture` through `module`; every hook is removed again, also after an exception."""
+        self._remember(picture, -1)
+        handles = []
+        try:
+            for path, child in module.named_modules():
+                if path and not isinstance(child, torch.jit.ScriptModule):
+                    handles.append(child.register_forward_pre_hook(self._enter(path)))
+                    handles.append(child.register_forward_hook(self._leave(path)))
+            with self:
+                yield self
+        finally:
+            for handle in handles:
+                handle.remove()
+            self._index_of.clear()
+
+    def _enter(self, path: str) -> Callable:
+        def hook(module: nn.Module, args: Any) -> None:
+            self._calls[path] += 1
+            self._stack.append((path, self._calls[path]))
+
+        return hook
+
+    def _leave(self, path: str) -> Callable:
+        def hook(module: nn.Module, args: Any, output: Any) -> None:
+            self._stack.pop()
+            index = next((self.index_of(t) for t in _leaves(output) if isinstance(t, Tensor)), None)
+            self.outputs.setdefault(path, []).append(-1 if index is None else index)
+
+        return hook
+
+    def index_of(self, tensor: Tensor) -> int | None:
+        index, alive = self._index_of.get(id(tensor), (None, None))
+        return index if alive is not None and alive() is tensor else None
+
+    def _remember(self, tensor: Tensor, index: int) -> None:
+        self._index_of[id(tensor)] = (index, weakref.ref(tensor))
+
+    def __torch_function__(self, func: Callable, types: Any, args: tuple = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        inputs = [t for t in _leaves((args, tuple(kwargs.values()))) if isinstance(t, Tensor)]
+        sources = [index for t in inputs if (index := self.index_of(t)) is not None]
+        if not sources:
+            return func(*args, **kwargs)
+        kind = kind_of(func)
+        if kind in SILENT:
+            value = func(*args, **kwargs)
+            for tensor in _tensors(value):
+                self._remember(tensor, sources[0])
+            return value
+        return self._operation(kind, func, args, kwargs)
+
+    def _operation(self, kind: str, func: Callable, args: tuple, kwargs: dict) -> Any:
+        path, call = self._stack[-1]
+        key = (path, kind, self._counts[path, kind] + 1)
+        refs = self._refs(args), self._refs(kwargs)
+        in_place = is_in_place(func, args, kwargs)
+        original = args[0] if args else None
+        if in_place and (key in self.watched or self.replace_op is not None):
+            args = (original.clone(), *args[1:])  # the recorded value must not move with later changes
+        value = self.replace_op(kind, func, args, kwargs) if self.replace_op else NotImplemented
+        if value is NotImplemented:
+            value = func(*args, **kwargs)
+        tensors = _tensors(value)
+        if not tensors or not tensors[0].is_floating_point():
+            return value
+        self._counts[path, kind] += 1
+        shape = tuple(tensors[0].shape)
+        node = Node(len(self.nodes), kind, path, call, func, *refs, shape, in_place)
+        self.nodes.append(node)
+        self.keys.append(key)
+        if self.on_value is not None and key in self.watched:
+            value = _with_first(value, self.on_value(key, node, tensors[0]))
+        if in_place and args[0] is not original:
+            value = original.copy_(_tensors(value)[0])  # the network may go on using the tensor it changed
+        for tensor in _tensors(value):
+            self._remember(tensor, node.index)
+        return value
+
+    def _refs(self, value: Any) -> Any:
+        if isinstance(value, Tensor):
+            index = self.index_of(value)
+            return value if index is None else Ref(index)
+        if isinstance(value, Mapping):
+            return {k: self._refs(v) for k, v in value.items()}
+        if isinstance(value, (tuple, list)) and not isinstance(value, torch.Size):
+            return type(value)(self._refs(v) for v in value) if type(value) in (tuple, list) else value
+        return value
+
+
+def _with_first(value: Any, new: Tensor) -> Any:
+    """`value`, which is a tensor or holds some, with its first tensor exchanged for `new`."""
+    if isinstance(value, Tensor):
+        return new
+    rest = list(value)[1:]
+    return tuple([new, *rest]) if type(value) is not list else [new, *rest]
+
+
+def _tensors(value: Any) -> list[Tensor]:
+    return [t for t in _leaves(value) if isinstance(t, Tensor)]
+
+
+def is_in_place(func: Callable, args: tuple, kwargs: Mapping[str, Any]) -> bool:
+    """Whether an operation changes its first argument: x.relu_(), x += y, F.relu(x, inplace=True)."""
+    overload = getattr(func, "_schema", None)
+    name = overload.name if overload is not None else getattr(func, "__name__", "")
+    if name.startswith("__"):
+        return name.startswith("__i") and name not in ("__invert__", "__index__", "__int__")
+    if name.endswith("_"):
+        return True
+    if "inplace" in kwargs:
+        return bool(kwargs["inplace"])
+    position = _inplace_position(func)
+    return position is not None and position < len(args) and bool(args[position])
+
+
+@functools.cache
+def _inplace_position(func: Callable) -> int | None:
+    try:
+        names = list(inspect.signature(func).parameters)
+    except (TypeError, ValueError):
+        return None
+    return names.index("inplace") if "inplace" in names else None
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, Mapping):
+        value = tuple(value.values())
+    if isinstance(value, (tuple, list)):
+        for item in value:
+            yield from _leaves(item)
+    else:
+        yield value
+
+
+def kind_of(func: Callable) -> str:
+    """The plain name of an operation: `aten.relu_.default`, `Tensor.relu_` and `F.relu` are all 'relu'."""
+    overload = getattr(func, "_schema", None)
+    name = overload.name.split("::")[-1] if overload is not None else getattr(func, "__name__", str(func))
+    if name == "__get__":  # a property: x.T, x.shape
+        name = getattr(getattr(func, "__self__", None), "__name__", name)
+    name = name.strip("_")
+    return SPELLINGS.get(name, name)
+
+
+def name_nodes(tape: Tape) -> tuple[list[Node], dict[str, int]]:
+    """Names for the nodes of one pass, and aliases for the outputs of container modules.
+
+    An operation alone in its module wears the module's name; one in the body of a larger module is
+    `path.kind`. Where a name would occur several times it counts from one: `relu#1`, `relu#2`.
+    """
+    last_of_call: dict[tuple[str, int], int] = {}
+    has_children = {parent for path in tape.outputs for parent in _ancestors(path)}
+    for node in tape.nodes:
+        last_of_call[node.path, node.call] = node.index
+    bases = []
+    for node in tape.nodes:
+        last = last_of_call[node.path, node.call] == node.index
+        own = bool(node.path) and last and node.path not in has_children
+        bases.append(node.path if own else f"{node.path}.{node.kind}" if node.path else node.kind)
+    total, seen = Counter(bases), Counter()
+    named, aliases = [], {}
+    for node, base in zip(tape.nodes, bases, strict=True):
+        seen[base] += 1
+        name = f"{base}#{seen[base]}" if total[base] > 1 else base
+        named.append(replace(node, name=name))
+    taken = {node.name for node in named} | set(total)
+    for path, indices in tape.outputs.items():
+        if path in taken:
+            continue
+        for call, index in enumerate(indices, 1):
+            if index >= 0:
+                aliases[f"{path}#{call}" if len(indices) > 1 else path] = index
+    return named, aliases
+
+
+def _ancestors(path: str) -> Iterator[str]:
+    while "." in path:
+        path = path.rpartition(".")[0]
+        yield path
