@@ -1,3 +1,69 @@
-"""convsight: sight into convolutional networks."""
+"""convsight: sight into convolutional networks.
+
+Names are imported when they are first used, so that `import convsight` and `convsight --help` are quick.
+Every technique of the catalogue is here twice: `convsight.occlusion(net, images, patch=8)` and the
+dataclass of its knobs, `convsight.Occlusion(patch=8)(net, images)`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from typing import Any
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Classifier": "classifier",
+    "ConvsightError": "errors",
+    "Curve": "kinds",
+    "Dataset": "datasets",
+    "Images": "images",
+    "Map": "kinds",
+    "Method": "method",
+    "Pictures": "kinds",
+    "Points": "kinds",
+    "Ranking": "kinds",
+    "Result": "result",
+    "Run": "run",
+    "Table": "kinds",
+    "Verdict": "kinds",
+    "catalogue": "method",
+    "dataset": "datasets",
+    "load": "bring",
+    "test": "training.evaluate",
+    "train": "training",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("_"):
+        raise AttributeError(name)
+    if name in _HOMES:
+        value = getattr(importlib.import_module(f"convsight.{_HOMES[name]}"), name)
+    elif importlib.util.find_spec(f"convsight.{name}"):  # a room: convsight.draw
+        return importlib.import_module(f"convsight.{name}")
+    else:
+        value = _technique(name)
+    globals()[name] = value
+    return value
+
+
+def _technique(name: str) -> Any:
+    """A technique as a function (`occlusion`) or as its class (`Occlusion`)."""
+    from convsight.method import catalogue
+
+    for entry in catalogue().values():
+        if entry.name == name:
+            return entry.method.function()
+        if entry.method.__name__ == name:
+            return entry.method
+    from convsight.errors import closest
+
+    raise AttributeError(f"convsight has no {name!r}; {closest(name, [*_HOMES, *catalogue()])}")
+
+
+def __dir__() -> list[str]:
+    from convsight.method import catalogue
+
+    return sorted([*_HOMES, *catalogue(), *(entry.method.__name__ for entry in catalogue().values())])

@@ -33,7 +33,9 @@ ReplaceOp = Callable[..., Any]
 class Intervention:
     """What the passes inside one `with` block record, change or compute another way."""
 
-    def __init__(self, net: Classifier, record: Mapping[Key, list[str]], edits: Mapping[Key, Edit], op: Any = None):
+    def __init__(
+        self, net: Classifier, record: Mapping[Key, list[str]], edits: Mapping[Key, Edit], op: Any = None
+    ):
         self.net, self.record, self.edits, self.replace_op = net, record, edits, op
         self.seen: dict[str, Tensor] = {}
 
@@ -125,7 +127,9 @@ class Classifier:
             digest = hashlib.blake2b(digest_size=8)
             for name, tensor in tensors:
                 digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
-                raw = tensor.detach().cpu().contiguous().flatten().view(torch.uint8) if tensor.numel() else None
+                raw = (
+                    tensor.detach().cpu().contiguous().flatten().view(torch.uint8) if tensor.numel() else None
+                )
                 digest.update(raw.numpy() if raw is not None else b"")  # type: ignore[arg-type]
             self._hash = (version, digest.hexdigest())
         return self._hash[1]
@@ -176,7 +180,9 @@ class Classifier:
             with torch.no_grad():
                 return self.forward(pixels[part]).cpu()
 
-        return torch.cat(in_chunks(run, len(pixels), size)) if len(pixels) else torch.zeros(0, len(self.classes))
+        return (
+            torch.cat(in_chunks(run, len(pixels), size)) if len(pixels) else torch.zeros(0, len(self.classes))
+        )
 
     def probabilities(self, images: Images | Tensor, batch_size: int | None = None) -> Float[Tensor, "n k"]:
         """Softmax of the scores: each row is in (0, 1) and sums to one."""
@@ -231,7 +237,9 @@ class Classifier:
         """Name of the layer whose value feeds the last weighted layer."""
         index, _ = self.layers.last_feature()
         if index < 0:
-            raise ModelError(f"{self.name} is one linear layer: its last feature vector is the picture itself")
+            raise ModelError(
+                f"{self.name} is one linear layer: its last feature vector is the picture itself"
+            )
         return self.layers.nodes[index].name
 
     @contextlib.contextmanager
@@ -264,7 +272,9 @@ class Classifier:
         with self._lock, undisturbed(self.module), torch.no_grad(), tape.watch(self.module, inside):
             self._run(inside)
         if not tape.nodes:
-            raise ModelError(f"no operation of {self.name} can be seen; is it compiled or a TorchScript module?")
+            raise ModelError(
+                f"no operation of {self.name} can be seen; is it compiled or a TorchScript module?"
+            )
         return tape
 
     def _probe(self) -> int:
@@ -349,13 +359,17 @@ def _logits(output: Any) -> Tensor:
         output = output[0]
     if not isinstance(output, Tensor) or output.ndim < 2 or output[0].numel() != output.shape[1]:
         shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-        raise ModelError(f"a classifier returns one row of class scores per picture; this network gave {shape}")
+        raise ModelError(
+            f"a classifier returns one row of class scores per picture; this network gave {shape}"
+        )
     return output.flatten(1).float()
 
 
 def _size(size: tuple[int, int] | int | None) -> tuple[int, int]:
     if size is None:
-        raise ModelError("input_size is needed: the (height, width) in pixels that the network was trained on")
+        raise ModelError(
+            "input_size is needed: the (height, width) in pixels that the network was trained on"
+        )
     height, width = (size, size) if isinstance(size, int) else size
     if height < 1 or width < 1:
         raise ModelError(f"input_size must be positive, not {size}")

@@ -74,7 +74,8 @@ class Layers(Mapping[str, Layer]):
 
     def __repr__(self) -> str:
         return "\n".join(
-            f"{layer.name:24} {layer.kind:16} {'×'.join(map(str, layer.output_shape)):>14}" for layer in self._ordered
+            f"{layer.name:24} {layer.kind:16} {'×'.join(map(str, layer.output_shape)):>14}"
+            for layer in self._ordered
         )
 
     def maps(self) -> list[Layer]:
@@ -90,7 +91,9 @@ class Layers(Mapping[str, Layer]):
         weight = _weight(self.nodes[layer.index])
         if weight is None:
             weighted = [a.name for a in self._ordered if _weight(self.nodes[a.index]) is not None]
-            raise InputError(f"layer {name!r} ({layer.kind}) has no weights; these have: {', '.join(weighted)}")
+            raise InputError(
+                f"layer {name!r} ({layer.kind}) has no weights; these have: {', '.join(weighted)}"
+            )
         return weight
 
     def last_feature(self) -> tuple[int, Layer]:

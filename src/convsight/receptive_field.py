@@ -214,7 +214,9 @@ def _slice(node: Node, inputs: list[Field]) -> Field:
 def _mean(node: Node, inputs: list[Field]) -> Field | None:
     """A mean over channels keeps its place; one over rows or columns (keepdim) sees the whole axis."""
     dims = _argument(node, 1, "dim")
-    dims = {d % 4 for d in (dims if isinstance(dims, (tuple, list)) else [dims])} if dims is not None else set()
+    dims = (
+        {d % 4 for d in (dims if isinstance(dims, (tuple, list)) else [dims])} if dims is not None else set()
+    )
     if not dims:
         return None
     out = [axis.everything(1) if 2 + a in dims else axis for a, axis in enumerate(inputs[0])]
@@ -244,7 +246,9 @@ def _interpolate(node: Node, inputs: list[Field]) -> Field | None:
 Rule = Callable[[Node, list[Field]], Field | None]
 RULES: dict[str, Rule] = {
     "conv2d": _convolution,
-    "convolution": lambda node, inputs: None if _argument(node, 6, "transposed") else _convolution(node, inputs),
+    "convolution": lambda node, inputs: (
+        None if _argument(node, 6, "transposed") else _convolution(node, inputs)
+    ),
     "max_pool2d": _pool,
     "max_pool2d_with_indices": _pool,
     "avg_pool2d": _pool,
@@ -265,4 +269,3 @@ POSITION_WISE = """
     local_response_norm logsigmoid softsign hardshrink softshrink tanhshrink
 """
 RULES |= dict.fromkeys(POSITION_WISE.split(), _elementwise)
-

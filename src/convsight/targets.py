@@ -116,12 +116,16 @@ def _unit(net: Classifier, target: tuple, n: int) -> Target:
     layer = net.layers[name]
     label = f"{name}, channel {channel}"
     if not 0 <= channel < layer.output_shape[0]:
-        raise InputError(f"no channel {channel} in {name!r}; it has channels 0 to {layer.output_shape[0] - 1}")
+        raise InputError(
+            f"no channel {channel} in {name!r}; it has channels 0 to {layer.output_shape[0] - 1}"
+        )
     if not cell:
         return Target((label,) * n, None, name, channel)
     if len(cell) != 2 or not layer.is_map:
         shape = "×".join(map(str, layer.output_shape))
-        raise InputError(f"{target!r} is no unit of {name!r}, whose output is {shape}; give (layer, channel, y, x)")
+        raise InputError(
+            f"{target!r} is no unit of {name!r}, whose output is {shape}; give (layer, channel, y, x)"
+        )
     if not all(0 <= at < extent for at, extent in zip(cell, layer.output_shape[1:], strict=True)):
         rows, columns = layer.output_shape[1:]
         raise InputError(f"no unit at y {cell[0]}, x {cell[1]} in {name!r}; its maps are {rows}×{columns}")

@@ -1,0 +1,277 @@
+"""What is a technique, which knobs does it have, and how does one file make it appear everywhere?
+
+A technique is a frozen dataclass: its fields are its knobs, its `compute` arguments say what it needs. Every
+subclass of `Method` in `convsight.methods` is in the catalogue, and so in Python, the command line and the
+report, without being named anywhere else.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import importlib
+import inspect
+import pkgutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+
+from convsight.classifier import Classifier, undisturbed
+from convsight.errors import InputError, closest
+from convsight.images import Images
+from convsight.provenance import Provenance, inputs_hash
+from convsight.result import Result
+
+_MISSING = dataclasses.MISSING
+
+
+def knob(
+    default: Any,
+    help: str,
+    *,
+    unit: str = "",
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple = (),
+) -> Any:
+    """A dataclass field that also tells the command line, the docs and the studio what it is.
+
+    `low` and `high` are included in the range; `help` says what turning the knob up does.
+    """
+    metadata = {"help": help, "unit": unit, "low": low, "high": high, "choices": choices}
+    if isinstance(default, (list, dict, set)):
+        raise TypeError("a knob's default must be immutable")
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Knob:
+    """One knob as the catalogue shows it."""
+
+    name: str
+    default: Any
+    type: str
+    help: str
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    choices: tuple = ()
+
+    @property
+    def range(self) -> str:
+        if self.choices:
+            return " | ".join(str(c) for c in self.choices)
+        if self.low is None and self.high is None:
+            return ""
+        return f"{'' if self.low is None else self.low} … {'' if self.high is None else self.high}".strip()
+
+    def check(self, value: Any) -> None:
+        given = f"{self.name}={value!r}"
+        if self.choices:
+            if value not in self.choices:
+                raise InputError(f"{given} is not possible; {closest(str(value), map(str, self.choices))}")
+            return
+        if value is None or isinstance(value, (str, bool)) or not isinstance(value, (int, float)):
+            return
+        if (self.low is not None and value < self.low) or (self.high is not None and value > self.high):
+            raise InputError(
+                f"{given} is outside its range, {self.range}{' ' + self.unit if self.unit else ''}"
+            )
+
+
+@dataclass(frozen=True)
+class Method:
+    """Base of every technique. Subclasses set the class variables, declare knobs and define `compute`.
+
+    `compute`'s argument names say what the technique needs: `net` (a Classifier), `images`, `target`,
+    `layer`, `data` (a Dataset), `style` or `query` (Images); those with a default are optional.
+    """
+
+    title: ClassVar[str]
+    kind: ClassVar[type[Result]]
+    source: ClassVar[str]  # authors, year, arXiv
+    resize: ClassVar[bool] = True  # whether pictures are fitted to the network's input size first
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.name = _snake(cls.__name__)
+
+    name: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        for each in self.knobs():
+            each.check(getattr(self, each.name))
+
+    def compute(self, *args: Any, **kwargs: Any) -> Result:
+        raise TypeError(f"{type(self).__name__} does not define compute")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Result:
+        """Check and convert the arguments, compute undisturbed, and say where the result came from."""
+        given = self._bind(args, kwargs)
+        net = given.get("net")
+        started = time.perf_counter()
+        if net is None:
+            with torch.random.fork_rng(devices=[]):
+                result = self.compute(**given)
+        else:
+            with undisturbed(net.module), torch.enable_grad():
+                result = self.compute(**given)
+        provenance = Provenance.of(
+            self, net, inputs_hash(given), _words(given), time.perf_counter() - started
+        )
+        return dataclasses.replace(result, title=result.title or self.title, provenance=provenance)
+
+    def _bind(self, args: tuple, kwargs: dict) -> dict[str, Any]:
+        signature = inspect.signature(self.compute)
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError as error:
+            wanted = ", ".join(
+                str(p).split(":")[0].split("=")[0].strip() for p in signature.parameters.values()
+            )
+            raise InputError(f"{self.name} takes ({wanted}) and its knobs; {error}") from None
+        bound.apply_defaults()
+        given = dict(bound.arguments)
+        if "net" in given:
+            given["net"] = as_classifier(given["net"])
+        for name in ("images", "style", "query"):
+            if given.get(name) is not None:
+                given[name] = self._pictures(given.get("net"), given[name])
+        if given.get("data") is not None:
+            given["data"] = as_dataset(given["data"])
+        return given
+
+    def _pictures(self, net: Classifier | None, images: Any) -> Images:
+        images = as_images(images)
+        if not len(images):
+            raise InputError(f"{self.name} was given no pictures")
+        if net is None:
+            return images
+        return net.fit(images) if self.resize else images.fit(None, net.channels)
+
+    @classmethod
+    def knobs(cls) -> tuple[Knob, ...]:
+        return tuple(
+            Knob(
+                f.name,
+                f.default,
+                str(f.type),
+                **{k: f.metadata[k] for k in ("help", "unit", "low", "high", "choices")},
+            )
+            for f in dataclasses.fields(cls)
+            if f.metadata
+        )
+
+    @classmethod
+    def needs(cls) -> dict[str, bool]:
+        """Argument name → whether it must be given."""
+        parameters = list(inspect.signature(cls.compute).parameters.values())[1:]
+        return {p.name: p.default is inspect.Parameter.empty for p in parameters}
+
+    @classmethod
+    def summary(cls) -> str:
+        """The first sentence of the docstring: what a reader learns from the picture."""
+        return inspect.cleandoc(cls.__doc__ or "").split("\n\n")[0].replace("\n", " ")
+
+    @classmethod
+    def function(cls) -> Callable[..., Any]:
+        """The technique as one function of its needs and its knobs: `cs.occlusion(net, images, patch=8)`."""
+
+        def call(*args: Any, **kwargs: Any) -> Result:
+            names = {k.name for k in cls.knobs()}
+            unknown = [name for name in kwargs if name not in names and name not in cls.needs()]
+            if unknown:
+                known = [*cls.needs(), *sorted(names)]
+                raise InputError(f"{cls.name} has no knob {unknown[0]!r}; {closest(unknown[0], known, 20)}")
+            method = cls(**{name: value for name, value in kwargs.items() if name in names})
+            return method(*args, **{name: value for name, value in kwargs.items() if name not in names})
+
+        call.__name__ = call.__qualname__ = cls.name
+        call.__doc__ = cls.__doc__
+        parameters = list(inspect.signature(cls.compute).parameters.values())[1:]
+        kinds = inspect.Parameter
+        knobs = [kinds(k.name, kinds.KEYWORD_ONLY, default=k.default) for k in cls.knobs()]
+        call.__signature__ = inspect.Signature([*parameters, *knobs], return_annotation=cls.kind)  # type: ignore[attr-defined]
+        return call
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of the catalogue."""
+
+    name: str
+    title: str
+    summary: str
+    kind: str
+    knobs: tuple[Knob, ...]
+    needs: Mapping[str, bool]
+    source: str
+    method: type[Method]
+
+
+@functools.cache
+def catalogue() -> dict[str, Entry]:
+    """Every technique by name: title, kind of result, knobs, what it needs, source paper.
+
+    >>> catalogue()["saliency"].kind
+    'Map'
+    """
+    import convsight.methods as room
+
+    for module in pkgutil.iter_modules(room.__path__):
+        importlib.import_module(f"{room.__name__}.{module.name}")
+    found = {m.name: m for m in _subclasses(Method) if m.__module__.startswith(room.__name__)}
+    return {
+        name: Entry(name, m.title, m.summary(), m.kind.__name__, m.knobs(), m.needs(), m.source, m)
+        for name, m in sorted(found.items())
+    }
+
+
+def find_method(name: str) -> type[Method]:
+    """The technique called `name`; InputError with the closest names otherwise."""
+    entry = catalogue().get(name.replace("-", "_"))
+    if entry is None:
+        raise InputError(f"no technique {name!r}; {closest(name, catalogue(), most=40)}")
+    return entry.method
+
+
+def as_classifier(net: Any) -> Classifier:
+    if isinstance(net, Classifier):
+        return net
+    if isinstance(getattr(net, "classifier", None), Classifier):  # a Run
+        return net.classifier
+    if isinstance(net, torch.nn.Module):
+        raise InputError(
+            "a bare torch.nn.Module says neither its input size nor its normalisation; wrap it: "
+            "convsight.Classifier(module, classes=[...], input_size=(224, 224), mean=..., std=...)"
+        )
+    raise InputError(
+        f"a convsight.Classifier is needed, not a {type(net).__name__}; convsight.load(...) gives one"
+    )
+
+
+def as_images(images: Any) -> Images:
+    return images if isinstance(images, Images) else Images.open(images)
+
+
+def as_dataset(data: Any) -> Any:
+    from convsight.datasets import Dataset, dataset
+
+    return data if isinstance(data, Dataset) else dataset(data)
+
+
+def _words(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments that are words or numbers, for the provenance line."""
+    plain = (str, int, float, list, tuple)
+    return {k: v for k, v in given.items() if k in ("target", "layer", "layers") and isinstance(v, plain)}
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(name))
+
+
+def _subclasses(cls: type) -> list[type[Method]]:
+    return [s for sub in cls.__subclasses__() for s in (sub, *_subclasses(sub))]

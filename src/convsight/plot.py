@@ -1,0 +1,161 @@
+"""How do numbers become charts: curves, bars, scatters and tables, drawn with matplotlib off screen?"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from convsight.draw import RGB
+
+# Okabe & Ito 2008, then Tol's muted: apart for colour-blind eyes.
+PALETTE = (
+    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8A7F00", "#882255", "#332288",
+    "#44AA99", "#117733", "#AA4499", "#999933", "#661100", "#6699CC",
+)  # fmt: skip
+STYLE = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#68686f",
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "svg.hashsalt": "convsight",
+    "svg.fonttype": "none",
+}
+
+
+def figure(width: float = 7.2, height: float = 4.0) -> Figure:
+    """An empty figure in inches, laid out by itself, in no global list of figures."""
+    with matplotlib.rc_context(STYLE):
+        made = Figure(figsize=(width, height), dpi=110, layout="constrained", facecolor="white")
+        FigureCanvasAgg(made)
+    return made
+
+
+def pixels(made: Figure) -> RGB:
+    """The figure as 8-bit RGB."""
+    canvas = FigureCanvasAgg(made)
+    with matplotlib.rc_context(STYLE):
+        canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def svg(made: Figure) -> str:
+    """The figure as SVG text."""
+    buffer = io.StringIO()
+    with matplotlib.rc_context(STYLE):
+        made.savefig(buffer, format="svg", metadata={"Date": None})
+    return buffer.getvalue()
+
+
+def curves(series: Sequence[Any], x_label: str, y_label: str, style: str = "line", title: str = "") -> RGB:
+    """Lines, steps or bars of `series` (each with .name, .x, .y) on one pair of axes."""
+    with matplotlib.rc_context(STYLE):
+        made = figure()
+        axes = made.add_subplot()
+        for i, each in enumerate(series):
+            x, y, colour = list(each.x), np.asarray(each.y, dtype=float), PALETTE[i % len(PALETTE)]
+            if style == "bar":
+                width = 0.8 / len(series)
+                axes.bar(
+                    np.arange(len(x)) + (i - (len(series) - 1) / 2) * width,
+                    y,
+                    width,
+                    color=colour,
+                    label=each.name,
+                )
+                axes.set_xticks(
+                    range(len(x)),
+                    [str(v) for v in x],
+                    rotation=30 if len(x) > 6 else 0,
+                    ha="right" if len(x) > 6 else "center",
+                )
+            elif style == "step":
+                axes.step(x, y, where="mid", color=colour, label=each.name)
+            else:
+                axes.plot(
+                    x, y, color=colour, label=each.name, marker="o" if len(x) < 25 else "", markersize=3.5
+                )
+        axes.set(xlabel=x_label, ylabel=y_label, title=title)
+        axes.grid(axis="y", alpha=0.25)
+        if len(series) > 1:
+            axes.legend(frameon=False)
+        return pixels(made)
+
+
+def scatter(
+    xy: np.ndarray,
+    labels: np.ndarray | None,
+    names: Sequence[str],
+    x_label: str,
+    y_label: str,
+    title: str = "",
+) -> RGB:
+    """Points coloured by label, each class's name written at its median."""
+    with matplotlib.rc_context(STYLE):
+        made = figure(7.6, 6.4)
+        three = xy.shape[1] == 3
+        axes: Any = made.add_subplot(projection="3d" if three else None)
+        size = float(np.clip(6000 / max(len(xy), 1), 1.5, 26))
+        groups = [None] if labels is None else sorted(set(labels.tolist()))
+        for i, group in enumerate(groups):
+            chosen = xy if group is None else xy[labels == group]
+            name = "" if group is None else names[group] if 0 <= group < len(names) else str(group)
+            axes.scatter(
+                *chosen.T, s=size, color=PALETTE[i % len(PALETTE)], label=name, linewidths=0, alpha=0.75
+            )
+            if name and not three and len(groups) <= 20:
+                x, y = np.median(chosen, axis=0)
+                box = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1.0}
+                axes.text(x, y, name, ha="center", va="center", fontsize=9, weight="bold", bbox=box)
+        axes.set(xlabel=x_label, ylabel=y_label, title=title)
+        if labels is not None and len(groups) <= 20:
+            axes.legend(
+                frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5), markerscale=max(1, 14 / size)
+            )
+        return pixels(made)
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], shade: bool, title: str = "") -> RGB:
+    """A table with its numbers aligned; `shade` colours numeric cells by their share of the largest."""
+    with matplotlib.rc_context(STYLE):
+        shown = [[cell_text(cell) for cell in row] for row in rows]
+        widths = [max([len(str(c)), *(len(r[j]) for r in shown)]) for j, c in enumerate(columns)]
+        made = figure(max(3.5, 0.105 * sum(widths) + 0.35 * len(columns)), 0.30 * (len(rows) + 1) + 0.5)
+        axes = made.add_subplot()
+        axes.axis("off")
+        axes.set_title(title)
+        drawn = axes.table(
+            cellText=shown or [[""] * len(columns)],
+            colLabels=list(columns),
+            loc="center",
+            colWidths=[w / sum(widths) for w in widths],
+        )
+        drawn.auto_set_font_size(False)
+        drawn.set_fontsize(9)
+        top = max((abs(c) for r in rows for c in r if isinstance(c, (int, float))), default=1) or 1
+        for (i, j), cell in drawn.get_celld().items():
+            cell.set(edgecolor="#d0d0d6", linewidth=0.6)
+            if i == 0:
+                cell.set_text_props(weight="bold")
+                cell.set_facecolor("#f2f2f5")
+                continue
+            value = rows[i - 1][j] if rows else ""
+            cell.get_text().set_horizontalalignment("right" if isinstance(value, (int, float)) else "left")
+            if shade and isinstance(value, (int, float)):
+                share = min(1.0, abs(value) / top) ** 0.5
+                cell.set_facecolor((1 - 0.75 * share, 1 - 0.45 * share, 1 - 0.12 * share))
+        return pixels(made)
+
+
+def cell_text(value: Any) -> str:
+    """A table cell as people read it: thousands apart, four significant digits."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return "" if value is None else str(value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
