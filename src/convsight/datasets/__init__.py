@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from convsight.datasets.base import Dataset, Split
+from convsight.datasets.drawn import drawn_garments
 from convsight.datasets.fashion_mnist import fashion_mnist, from_idx
 from convsight.datasets.idx import find_idx
 from convsight.errors import DataNotFound, InputError, closest
@@ -41,7 +43,8 @@ def dataset(
     channels: 1 grey, 3 RGB. seed: which pictures are held out.
     validation: how many training pictures to keep out for choosing, a fraction below 1 or a number, every
     class in proportion. limit: at most so many pictures of every split, for a quick look.
-    options: what the source itself takes, such as path= for fashion-mnist.
+    options: what the source itself takes, such as path= for fashion-mnist or n_train= for
+    drawn garments.
 
     Raises DataNotFound (unknown name, nothing there), DataError (there, but not usable), InputError.
     """
