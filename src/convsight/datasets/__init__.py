@@ -19,10 +19,9 @@ from convsight.picture import Size
 __all__ = ["Dataset", "Split", "available", "dataset"]
 
 NAMED: dict[str, tuple[Callable[..., Dataset], str]] = {
-    "fashion-mnist": (
-        fashion_mnist,
-        "70,000 photos of clothing, 10 classes, 28×28 grey",
-    ),
+    "fashion-mnist": (fashion_mnist, "70,000 photos of clothing, 10 classes, 28×28 grey"),
+    "drawn-garments": (drawn_garments, "the same classes, drawn by us: 28×28 grey, needs no download"),
+    "drawn-garments-colour": (partial(drawn_garments, colour=True), "the same, 64×64 in colour"),
 }
 
 
