@@ -1,0 +1,224 @@
+"""What does a training leave behind, and how is it read again?
+
+A run is a directory that ordinary tools can read:
+
+    config.json           what was trained on what, with which recipe, seed and versions
+    weights.safetensors   the network's state dict, under its own layer names
+    log.jsonl             one JSON object an epoch: loss, accuracy, validation, seconds
+    metrics.json          the test: accuracy, per class, confusion, calibration; absent until it is finished
+    checkpoint.safetensors   where to go on; weights, optimiser and random state, JSON in its header
+    results/<key>/        results of techniques, keyed by method, knobs, weights and pictures
+
+Every file is written whole or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from convsight.classifier import Classifier
+from convsight.datasets import Dataset, dataset
+from convsight.errors import DataError, DataNotFound, ModelError
+from convsight.networks import Positions, build
+from convsight.storage import storage_error, write_atomic
+
+CONFIG, WEIGHTS, LOG, METRICS, CHECKPOINT, RESULTS = (
+    "config.json",
+    "weights.safetensors",
+    "log.jsonl",
+    "metrics.json",
+    "checkpoint.safetensors",
+    "results",
+)
+FORMAT = 1  # raised when the layout changes so that older readers would misread it
+
+
+class Run:
+    """A finished training: its classifier, its data set, what was measured and how it got there.
+
+    >>> run = Run.open("runs/demo")                                                    # doctest: +SKIP
+    >>> run.metrics["test"]["accuracy"], run.classifier.predict(images)                # doctest: +SKIP
+    """
+
+    def __init__(self, path: str | Path, *, module: nn.Module | None = None, data: Dataset | None = None):
+        self.path = Path(path)
+        self.results = Results(self.path / RESULTS)
+        self._module, self._data = module, data
+
+    @classmethod
+    def open(cls, path: str | Path, *, module: nn.Module | None = None) -> Run:
+        """The run in the directory `path`.
+
+        `module` is needed for a network that was handed to `train` as an object: convsight keeps its weights,
+        not its code. Raises DataNotFound if there is no run, DataError if it is unfinished or damaged.
+        """
+        run = cls(path, module=module)
+        if not run.path.is_dir():
+            raise DataNotFound(
+                f"no run at {run.path}; `convsight train DATA --out {run.path}` would make one"
+            )
+        if not (run.path / CONFIG).is_file():
+            raise DataNotFound(f"{run.path} is not a run: it has no {CONFIG}")
+        if run.config.get("format", 0) > FORMAT:
+            raise DataError(
+                f"{run.path} was written by a newer convsight; upgrade with pip install -U convsight"
+            )
+        if not (run.path / METRICS).is_file():
+            raise DataError(
+                f"the training in {run.path} did not finish; the same `train` command with --resume"
+                " (resume=True) goes on where it stopped"
+            )
+        if not (run.path / WEIGHTS).is_file():
+            raise DataError(f"{run.path} has lost its {WEIGHTS}; train again or copy the file back")
+        return run
+
+    def __repr__(self) -> str:
+        accuracy = self.metrics.get("test", {}).get("accuracy")
+        shown = f", test accuracy {accuracy:.2%}" if accuracy is not None else ""
+        return f"Run({str(self.path)!r}{shown})"
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """What was trained on what: data, network, recipe, seed, mean and std, versions."""
+        return _read_json(self.path / CONFIG)
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """What was measured: `metrics["test"]["accuracy"]`, `["per_class"]`, ..., `metrics["training"]`."""
+        return _read_json(self.path / METRICS)
+
+    @cached_property
+    def log(self) -> list[dict[str, Any]]:
+        """One entry an epoch, oldest first."""
+        try:
+            lines = (self.path / LOG).read_text().splitlines()
+            return [json.loads(line) for line in lines]
+        except (OSError, ValueError) as error:
+            raise DataError(f"{self.path / LOG} cannot be read: {error}") from error
+
+    @cached_property
+    def classifier(self) -> Classifier:
+        """The trained network, ready for pictures in [0, 1]."""
+        module = self._module or self._built()
+        try:
+            module.load_state_dict(load_file(self.path / WEIGHTS))
+        except (OSError, SafetensorError) as error:
+            raise DataError(
+                f"{self.path / WEIGHTS} is damaged ({error}); train again or copy it back"
+            ) from error
+        except RuntimeError as error:
+            raise ModelError(f"the weights in {self.path} do not fit the network: {error}") from error
+        return classifier_from(self.config, module.eval())
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The data set it was trained and tested on, with the same splits, opened again."""
+        if self._data is not None:
+            return self._data
+        source = self.config["data"]
+        if source.get("source") is None:
+            raise DataError(
+                f"{self.path} was trained on a data set that existed in memory only ('{source['name']}');"
+                " pass the data set itself where one is asked for"
+            )
+        return dataset(source["source"], **source["options"])
+
+    def report(self, path: str | Path | None = None, **options: Any) -> Path:
+        """Write the report (one offline HTML file) to `path`, by default `report.html` in the run."""
+        write = importlib.import_module("convsight.report").write_report  # by name: reports are built on runs
+        return write(self, Path(path) if path else self.path / "report.html", **options)
+
+    def _built(self) -> nn.Module:
+        config, network = self.config, self.config["network"]
+        if not network["known"]:
+            raise ModelError(
+                f"{self.path} holds the weights of your own network {network['name']}; hand it over to open it:"
+                f" Run.open({str(self.path)!r}, module=your_network)"
+            )
+        n = len(config["classes"] or config["outputs"])
+        size, task = tuple(config["size"]), config["task"]
+        with torch.random.fork_rng(devices=[]):  # its first weights are drawn, and then replaced
+            module = build(network["name"], n, config["channels"], size, task=task, **network["knobs"])
+        return Positions(module, n) if task == "locate" else module
+
+
+def classifier_from(config: Mapping[str, Any], module: nn.Module) -> Classifier:
+    """The classifier that a run's configuration makes of its network."""
+    return Classifier(
+        module,
+        classes=config["classes"] or None,
+        input_size=tuple(config["size"]),
+        channels=config["channels"],
+        mean=config["mean"],
+        std=config["std"],
+        task=config["task"],
+        outputs=tuple(config["outputs"]),
+        name=config["network"]["name"],
+    )
+
+
+@dataclass(frozen=True)
+class Results:
+    """Results of techniques on disk, each a folder of files under a key that says what it was made from.
+
+    >>> Results.key("occlusion", {"patch": 8}, "weights", "pictures") == Results.key(
+    ...     "occlusion", {"patch": 9}, "weights", "pictures")
+    False
+    """
+
+    path: Path
+
+    @staticmethod
+    def key(method: str, knobs: Mapping[str, Any], weights_hash: str, input_hash: str) -> str:
+        """24 hexadecimal digits that change with the method, any knob, any weight or any picture."""
+        made_from = json.dumps([method, dict(knobs), weights_hash, input_hash], sort_keys=True, default=str)
+        return hashlib.blake2b(made_from.encode(), digest_size=12).hexdigest()
+
+    def get(self, key: str) -> dict[str, bytes] | None:
+        """The files stored under `key`, or None."""
+        folder = self.path / key
+        if not folder.is_dir():
+            return None
+        return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
+
+    def put(self, key: str, files: Mapping[str, bytes]) -> None:
+        """Store `files` (name -> content) under `key`; they appear together. What is there already stays."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=f".{key}.", dir=self.path))
+        try:
+            for name, content in files.items():
+                write_atomic(part / name, content)
+            part.chmod(0o755)
+            part.rename(self.path / key)
+        except OSError as error:
+            if not (self.path / key).is_dir():
+                raise storage_error(self.path / key, sum(map(len, files.values())), error) from error
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise DataNotFound(f"{path} is missing") from error
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from error

@@ -1,0 +1,71 @@
+"""What is to be trained, on what, and how?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from convsight.datasets import Dataset, Split
+from convsight.networks import Positions
+from convsight.training.recipes import Recipe
+
+PIXELS_TO_MEASURE = 2**26  # mean and std of more pictures than make so many numbers are taken from a part
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training: what on what, with which settings, and where its checkpoints go.
+
+    mean and std (one a channel) are those of the training pixels in [0, 1]; `about` is what a checkpoint must
+    agree with to be resumed.
+    """
+
+    data: Dataset
+    network: nn.Module
+    recipe: Recipe
+    seed: int
+    mean: Float[Tensor, " c"]
+    std: Float[Tensor, " c"]
+    folder: Path
+    about: Mapping[str, Any]
+
+    @property
+    def classify(self) -> bool:
+        return not isinstance(self.network, Positions)
+
+    @property
+    def score(self) -> str:
+        """What the log calls the number beside the loss."""
+        return "accuracy" if self.classify else "error_px"
+
+    @property
+    def steps_an_epoch(self) -> int:
+        """Whole batches only: what is left over comes in another epoch, in another order."""
+        return max(1, len(self.data.train) // self.recipe.batch_size)
+
+    @property
+    def steps(self) -> int:
+        return self.recipe.epochs * self.steps_an_epoch
+
+
+def mean_and_std(split: Split) -> tuple[Float[Tensor, " c"], Float[Tensor, " c"]]:
+    """Per channel, of pixels in [0, 1]; of evenly spaced pictures if there are very many."""
+    h, w = split.size
+    stride = max(1, -(-len(split) * split.channels * h * w // PIXELS_TO_MEASURE))
+    chunks = torch.arange(0, len(split), stride).split(500)
+    total, squares, count = torch.zeros(split.channels), torch.zeros(split.channels), 0
+    total, squares = total.double(), squares.double()
+    for pixels in split.store.stream(chunks):
+        values = pixels.double() / 255
+        total += values.sum((0, 2, 3))
+        squares += values.square().sum((0, 2, 3))
+        count += len(pixels) * h * w
+    mean = total / count
+    std = (squares / count - mean**2).clamp(min=0).sqrt().clamp(min=1e-3)
+    return mean.float(), std.float()

@@ -1,0 +1,168 @@
+"""How does a network learn? The lesson's five steps, again and again: prepare, forward, loss, backward, update."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from convsight.datasets import Split
+from convsight.errors import TrainingError
+from convsight.run import CHECKPOINT, LOG
+from convsight.storage import write_json_lines
+from convsight.training.average import exchanged, update_average
+from convsight.training.checkpoint import Parts, Standing, load_checkpoint, save_checkpoint
+from convsight.training.feed import batches, prepared, seed_epoch
+from convsight.training.interrupt import Interrupted, Interrupts
+from convsight.training.job import Job
+from convsight.training.losses import loss_function
+from convsight.training.optimisers import optimisers
+from convsight.training.progress import Clock, Meter, Reporter, Tell
+from convsight.training.schedules import schedule
+
+DIVERGED = 10  # a mean loss so many times that of the first steps will not come back
+
+
+def fit(job: Job, fabric: Fabric, tell: Tell | None = None, *, resume: bool = False) -> Standing:
+    """Train `job.network` in place, with a checkpoint after every epoch; returns the log and the time it took.
+
+    Raises TrainingError if the loss diverges, Interrupted (a KeyboardInterrupt) after Ctrl-C with everything
+    saved, StorageError if a checkpoint cannot be written.
+    """
+    training = Training(job, fabric, tell, resume=resume)
+    with Interrupts() as interrupts:
+        while training.standing.epoch < job.recipe.epochs and not training.standing.stopped:
+            training.one_epoch(interrupts)
+            training.close_epoch()
+    training.take_chosen_weights()
+    return training.standing
+
+
+class Training:
+    """The live objects of one training: network, optimisers, schedule, and where it stands."""
+
+    def __init__(self, job: Job, fabric: Fabric, tell: Tell | None, *, resume: bool):
+        self.job, self.fabric, self.recipe = job, fabric, job.recipe
+        self.network = job.network.to(fabric.device)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        own = optimisers(self.recipe.optimizer, self.network, self.recipe.optimiser_knobs)
+        self.peaks = [[group["lr"] for group in optimiser.param_groups] for optimiser in own]
+        self.module, *self.optimisers = fabric.setup(self.network, *own)
+        self.criterion = loss_function(self.recipe.loss, self.network, self.recipe.label_smoothing)
+        self.rate = schedule(self.recipe.schedule, self.recipe.peak)
+        self.parts = Parts(self.network, own, torch.Generator())
+        self.standing = (
+            load_checkpoint(job.folder / CHECKPOINT, self.parts, job.about) if resume else Standing()
+        )
+        self.clock = Clock(self.standing.seconds, self.standing.cpu_seconds)
+        self.reporter = Reporter(tell, job)
+
+    def one_epoch(self, interrupts: Interrupts) -> None:
+        """Every training picture once, or what was left of the epoch in which the last sitting stopped."""
+        if self.standing.step == 0:
+            seed_epoch(self.job, self.standing, self.parts.generator)
+            self.standing.sums = [0.0, 0.0, 0.0]
+        self.meter = Meter(self.job.classify, self.standing.sums, self.fabric.device)
+        self.module.train()
+        for pixels, targets in batches(
+            self.job, self.fabric, self.standing, self.parts.generator
+        ):  # 1. prepare
+            outputs = self.module(pixels)  # 2. forward: what does the network say?
+            loss = self.criterion(outputs, targets)  # 3. loss: how wrong is that?
+            self.fabric.backward(loss)  # 4. backward: which way would each weight make it less wrong?
+            self.update()  # 5. update: move each weight a little that way
+            self.meter.add(loss, outputs, targets)
+            self.between_steps(interrupts)
+        self.check_the_loss()
+
+    def update(self) -> None:
+        """One step of each optimiser at the schedule's rate."""
+        done = self.standing.epoch * self.job.steps_an_epoch + self.standing.step
+        factor = self.rate(done / self.job.steps)
+        for optimiser, peaks in zip(self.optimisers, self.peaks, strict=True):
+            for group, peak in zip(optimiser.param_groups, peaks, strict=True):
+                group["lr"] = peak * factor
+            optimiser.step()
+            optimiser.zero_grad()
+        self.standing.step += 1
+        if self.recipe.average:
+            update_average(self.parts.average, self.network, self.recipe.average, done + 1)
+
+    def between_steps(self, interrupts: Interrupts) -> None:
+        """A report now and then; stop here, with everything saved, if somebody asked to."""
+        try:
+            if self.reporter.due():
+                self.check_the_loss()
+                self.reporter.report(self.standing, self.meter, self.clock.seconds)
+        except KeyboardInterrupt:
+            interrupts.asked = True
+        if interrupts.asked:
+            self.standing.sums = self.meter.sums.tolist()
+            self.save()
+            raise Interrupted(self.job.folder, self.standing.epoch + 1, self.recipe.epochs)
+
+    def close_epoch(self) -> None:
+        """Validate, log, save, and see whether it is enough; the test set has no part in this."""
+        standing, recipe, score = self.standing, self.recipe, self.job.score
+        loss, training_score = self.meter.read()
+        row = {"epoch": standing.epoch + 1, "loss": loss, score: training_score}
+        with exchanged(self.network, self.parts.average):
+            if len(self.job.data.validation):
+                row["validation_loss"], row[f"validation_{score}"] = self.measure(self.job.data.validation)
+                self.note_the_best(row["validation_loss"])
+        row |= {"seconds": round(self.clock.seconds, 3), "cpu_seconds": round(self.clock.cpu_seconds, 3)}
+        standing.log.append(row)
+        standing.epoch, standing.step = standing.epoch + 1, 0
+        if recipe.until_loss is not None and loss < recipe.until_loss:
+            standing.stopped = f"the mean loss of an epoch fell below {recipe.until_loss:g}"
+        elif recipe.patience and standing.epoch - standing.best_epoch >= recipe.patience:
+            standing.stopped = f"no lower validation loss for {recipe.patience} epochs"
+        standing.stopped = self.fabric.broadcast(standing.stopped)
+        self.save()
+        self.reporter.report(standing, self.meter, self.clock.seconds, row)
+
+    @torch.no_grad()
+    def measure(self, split: Split) -> tuple[float, float]:
+        """Mean loss (without smoothing), and accuracy or error in pixels, on a split."""
+        criterion = loss_function(self.recipe.loss, self.network)
+        meter = Meter(self.job.classify, device=self.fabric.device)
+        self.network.eval()
+        chunks = torch.arange(len(split)).split(500)
+        for chosen, pixels in zip(chunks, split.store.stream(chunks), strict=True):
+            outputs = self.network(prepared(pixels, self.job, self.fabric))
+            targets: Tensor = self.fabric.to_device(split.labels[chosen])
+            meter.add(criterion(outputs, targets), outputs, targets)
+        return meter.read()
+
+    def note_the_best(self, validation_loss: float) -> None:
+        standing = self.standing
+        if standing.best_loss is None or validation_loss < standing.best_loss:
+            standing.best_loss, standing.best_epoch = validation_loss, standing.epoch + 1
+            if self.recipe.patience:
+                self.parts.best = {name: value.clone() for name, value in self.network.state_dict().items()}
+
+    def check_the_loss(self) -> None:
+        """Stop a training that cannot succeed, with advice."""
+        loss, _ = self.meter.read()
+        first = self.standing.first_loss = self.standing.first_loss or loss
+        if not math.isfinite(loss) or loss > DIVERGED * max(first, 1.0):
+            lr = self.optimisers[0].param_groups[0]["lr"]
+            raise TrainingError(
+                f"the loss became {loss:.3g} in epoch {self.standing.epoch + 1}, at a learning rate of {lr:.3g}."
+                f" Try a smaller one (lr={self.recipe.lr / 10:g}), the optimiser 'adamw', or a longer warm-up"
+                " (schedule='triangular', peak=0.3); and look whether the pictures or labels hold odd values"
+            )
+
+    def save(self) -> None:
+        self.standing.seconds, self.standing.cpu_seconds = self.clock.seconds, self.clock.cpu_seconds
+        if self.fabric.is_global_zero:
+            save_checkpoint(self.job.folder / CHECKPOINT, self.standing, self.parts, self.job.about)
+            write_json_lines(self.job.folder / LOG, self.standing.log)
+
+    def take_chosen_weights(self) -> None:
+        """The best on validation if the training waited for it, else the average if one was kept."""
+        chosen = self.parts.best or self.parts.average
+        if chosen:
+            self.network.load_state_dict(chosen)

@@ -1,0 +1,200 @@
+"""With which settings is a network trained? One frozen record a recipe; every number in it can be overridden."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from convsight.datasets import Dataset
+from convsight.errors import InputError, closest
+from convsight.training.augment import Augment
+from convsight.training.losses import LOSSES
+from convsight.training.optimisers import OPTIMISERS, Knobs
+from convsight.training.schedules import SCHEDULES
+
+LEARNING_RATES = {"sgd": 0.05, "momentum": 0.02, "nesterov": 0.02, "adam": 1e-3, "adamw": 1e-3, "muon": 0.05}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides how a training goes, apart from the data and the seed.
+
+    network, knobs: a name of `convsight.networks.available()` and what to pass to it.
+    epochs: passes over the training pictures. min_steps: small data sets get more epochs until there are so
+        many updates (0: never). batch_size: pictures an update.
+    optimizer: sgd, momentum, nesterov, adam, adamw or muon; lr: peak learning rate; momentum: 0 to 1, for all
+        but sgd, adam, adamw; weight_decay; muon_lr, muon_momentum, muon_decay: Muon's own.
+    schedule: constant, triangular or cosine; peak: share of the run spent warming up.
+    loss: cross-entropy, mse or smooth-l1; label_smoothing: 0 to 1, the share of the target spread over all
+        classes.
+    augment: how batches are varied. average: decay of the running mean of the weights, which is what is kept
+        (0: the last weights are kept).
+    standardise: subtract the mean and divide by the standard deviation of the training pixels.
+    until_loss: stop when an epoch's mean loss is below. patience: stop after so many epochs without a lower validation loss, and keep the best weights.
+    """
+
+    name: str
+    summary: str
+    network: str = "fast"
+    knobs: dict[str, Any] = field(default_factory=dict)
+    epochs: int = 5
+    min_steps: int = 0
+    batch_size: int = 128
+    optimizer: str = "muon"
+    lr: float = 0.05
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    muon_lr: float = 0.05
+    muon_momentum: float = 0.6
+    muon_decay: float = 0.05
+    schedule: str = "triangular"
+    peak: float = 0.25
+    loss: str = "cross-entropy"
+    label_smoothing: float = 0.1
+    augment: Augment = field(default_factory=Augment)
+    average: float = 0.0
+    standardise: bool = True
+    until_loss: float | None = None
+    patience: int | None = None
+
+    @property
+    def optimiser_knobs(self) -> Knobs:
+        return Knobs(**{f.name: getattr(self, f.name) for f in fields(Knobs)})
+
+    def __post_init__(self) -> None:
+        for what, value, known in (
+            ("optimiser", self.optimizer, OPTIMISERS),
+            ("schedule", self.schedule, SCHEDULES),
+            ("loss", self.loss, LOSSES),
+        ):
+            if value not in known:
+                raise InputError(f"no {what} '{value}'; {closest(value, known)}")
+        for name, low, high in RANGES:
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                raise InputError(f"{name} must be from {low:g} to {high:g}, not {value}")
+
+
+RANGES = (  # knob, least, most
+    ("epochs", 1, math.inf),
+    ("batch_size", 1, math.inf),
+    ("lr", 0, math.inf),
+    ("muon_lr", 0, math.inf),
+    ("momentum", 0, 1),
+    ("muon_momentum", 0, 1),
+    ("weight_decay", 0, math.inf),
+    ("muon_decay", 0, math.inf),
+    ("peak", 0, 0.99),
+    ("label_smoothing", 0, 1),
+    ("average", 0, 1),
+    ("patience", 1, math.inf),
+)
+
+LESSON = {
+    "epochs": 30,
+    "batch_size": 20,
+    "lr": 0.001,
+    "weight_decay": 0.0,
+    "schedule": "constant",
+    "label_smoothing": 0.0,
+    "standardise": False,
+}
+
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe(
+            "fast",
+            "a minute on two cores: a small residual network, Muon, alternating flip",
+            min_steps=1000,
+            augment=Augment(flip="alternate"),
+        ),
+        Recipe(
+            "quick",
+            "a quarter of a minute: one epoch of the same",
+            epochs=1,
+            min_steps=200,
+            augment=Augment(flip="alternate"),
+        ),
+        Recipe(
+            "best",
+            "a quarter of an hour on two cores: twice as wide, many epochs, shifts, holes, averaged weights",
+            network="fast-wide",
+            epochs=12,
+            min_steps=3000,
+            augment=Augment(flip="alternate", shift_px=1, cutout_px=8),
+            average=0.98,
+        ),
+        Recipe(
+            "lesson-1",
+            "the lesson's first solution: plain SGD, 30 epochs",
+            network="lesson-1",
+            optimizer="sgd",
+            **LESSON,
+        ),
+        Recipe(
+            "lesson-2",
+            "the lesson's second solution: momentum and dropout, 30 epochs",
+            network="lesson-2",
+            optimizer="momentum",
+            **LESSON,
+        ),
+        Recipe(
+            "locate",
+            "where something is: positions in pixels, smooth L1 loss",
+            epochs=10,
+            min_steps=1500,
+            loss="smooth-l1",
+            label_smoothing=0.0,
+        ),
+    )
+}
+
+
+def recipe(name: str | Recipe, **changes: Any) -> Recipe:
+    """The recipe called `name` with `changes` to its fields; those that are None change nothing.
+
+    Another optimiser without a learning rate of its own gets a usual one (`LEARNING_RATES`).
+
+    >>> recipe("fast", epochs=2, optimizer="adamw").lr
+    0.001
+    """
+    if isinstance(name, str) and name not in RECIPES:
+        raise InputError(f"no recipe '{name}'; {closest(name, RECIPES)}")
+    base = RECIPES[name] if isinstance(name, str) else name
+    changes = {knob: value for knob, value in changes.items() if value is not None}
+    known = [f.name for f in fields(Recipe) if f.name not in ("name", "summary")]
+    shape = {f.name for f in fields(Augment)}
+    for knob in changes:
+        if knob not in known and knob not in shape:
+            raise InputError(f"a recipe has no '{knob}'; {closest(knob, [*known, *shape], most=40)}")
+    if changes.get("optimizer", base.optimizer) != base.optimizer:
+        changes.setdefault("lr", LEARNING_RATES.get(changes["optimizer"], base.lr))
+    varied = {knob: changes.pop(knob) for knob in list(changes) if knob in shape}
+    if varied:
+        changes["augment"] = replace(changes.get("augment", base.augment), **varied)
+    if "network" in changes and changes["network"] != base.network:
+        changes.setdefault("knobs", {})
+    return replace(base, **changes)
+
+
+def suited(chosen: Recipe, data: Dataset, *, epochs_given: bool) -> Recipe:
+    """The recipe for this data set: more epochs for few pictures, no flips and another loss for positions.
+
+    Few pictures seen often are learned by heart; from eight epochs on they are also moved by up to a sixteenth
+    of their side. What the user set himself stays.
+    """
+    pictures = len(data.train)
+    batch_size = min(chosen.batch_size, max(1, pictures))
+    steps = max(1, pictures // batch_size)
+    epochs = chosen.epochs if epochs_given else max(chosen.epochs, math.ceil(chosen.min_steps / steps))
+    augment, loss = chosen.augment, chosen.loss
+    if data.task == "locate":
+        augment = replace(augment, flip="", shift_px=0)  # they would move what is to be located
+        loss = "smooth-l1" if loss == "cross-entropy" else loss
+    elif epochs >= 8 and epochs > chosen.epochs and augment.flip and not augment.shift_px:
+        augment = replace(augment, shift_px=max(1, min(data.size) // 16))
+    if chosen.patience and not len(data.validation):
+        raise InputError(f"patience needs validation pictures, and {data.name} has none; pass validation=0.1")
+    return replace(chosen, batch_size=batch_size, epochs=epochs, augment=augment, loss=loss)
