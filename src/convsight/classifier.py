@@ -34,10 +34,16 @@ class Intervention:
     """What the passes inside one `with` block record, change or compute another way."""
 
     def __init__(
-        self, net: Classifier, record: Mapping[Key, list[str]], edits: Mapping[Key, Edit], op: Any = None
+        self,
+        net: Classifier,
+        record: Mapping[Key, list[str]],
+        edits: Mapping[Key, Edit],
+        op: Any = None,
+        stop: bool = False,
     ):
-        self.net, self.record, self.edits, self.replace_op = net, record, edits, op
+        self.net, self.record, self.edits, self.replace_op, self.stop = net, record, edits, op, stop
         self.seen: dict[str, Tensor] = {}
+        self.missing: set[Key] = set()  # what this pass has still to record
 
     def on_value(self, key: Key, node: Node, value: Tensor) -> Tensor:
         if key in self.edits:
@@ -45,8 +51,13 @@ class Intervention:
         if key in self.record:
             for name in self.record[key]:
                 self.seen[name] = value
+            self.missing.discard(key)
             value = value.clone()  # what follows may work in place; the recorded value must not move with it
         return value
+
+
+class _Enough(BaseException):
+    """Ends a pass whose every layer is recorded; no `except Exception` of a network holds it up."""
 
 
 _ACTIVE: ContextVar[tuple[Intervention, ...]] = ContextVar("convsight_interventions", default=())
@@ -145,9 +156,14 @@ class Classifier:
             if not active:
                 return _logits(self._run(inside))
             watched = {key for i in active for key in (*i.record, *i.edits)}
+            for i in active:
+                i.missing = set(i.record)
             tape = Tape(watched, _chain_values(active), _chain_ops(active))
-            with tape.watch(self.module, inside):
-                return _logits(self._run(inside))
+            try:
+                with tape.watch(self.module, inside):
+                    return _logits(self._run(inside))
+            except _Enough:
+                return torch.zeros(len(pixels), 0, device=self.device)
 
     def _run(self, inside: Tensor) -> Any:
         try:
@@ -243,12 +259,16 @@ class Classifier:
         return self.layers.nodes[index].name
 
     @contextlib.contextmanager
-    def record(self, *layers: str) -> Iterator[dict[str, Tensor]]:
-        """Passes inside the block leave each named layer's value in the dictionary that it yields."""
+    def record(self, *layers: str, stop: bool = False) -> Iterator[dict[str, Tensor]]:
+        """Passes inside the block leave each named layer's value in the dictionary that it yields.
+
+        With `stop` a pass ends as soon as all of them are there: `forward` then answers an empty n×0 and no
+        later layer is run, which is quicker and lets pictures have any size that the layers up to there take.
+        """
         wanted: dict[Key, list[str]] = {}
         for name in layers:
             wanted.setdefault(self.layers[name].key, []).append(name)
-        intervention = Intervention(self, wanted, {})
+        intervention = Intervention(self, wanted, {}, stop=stop)
         with _active(intervention):
             yield intervention.seen
 
@@ -318,9 +338,13 @@ def _active(intervention: Intervention) -> Iterator[None]:
 
 
 def _chain_values(active: Sequence[Intervention]) -> Callable[[Key, Node, Tensor], Tensor]:
+    may_stop = any(intervention.stop for intervention in active)
+
     def on_value(key: Key, node: Node, value: Tensor) -> Tensor:
         for intervention in active:
             value = intervention.on_value(key, node, value)
+        if may_stop and not any(intervention.missing for intervention in active):
+            raise _Enough
         return value
 
     return on_value

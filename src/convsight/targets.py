@@ -41,7 +41,7 @@ class Target:
         if self.outputs is not None:
             return self.of_logits(net.forward(pixels))
         assert self.layer is not None
-        with net.record(self.layer) as seen:
+        with net.record(self.layer, stop=True) as seen:
             net.forward(pixels)
         return self.of_layer(seen[self.layer])
 
