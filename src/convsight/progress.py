@@ -52,7 +52,7 @@ def report(fraction: float, message: str, picture: Float[Tensor, "c h w"] | None
 
 @contextlib.contextmanager
 def span(low: float, high: float) -> Iterator[None]:
-    """Reports of the block fill only `low` to `high` of the whole: one picture of several, one octave of four."""
+    """Reports of the block fill only `low` to `high` of the whole, such as one octave of four."""
     outer = _LISTENER.get()
     if outer is None:
         yield
