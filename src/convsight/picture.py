@@ -71,6 +71,16 @@ def picture_header(path: str | Path) -> tuple[Size, int] | None:
         return None
 
 
+def cut_short(path: Path) -> bool:
+    """Whether a JPEG or PNG lacks its end mark: a cheap suspicion, which reading it confirms or not."""
+    mark = {".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9", ".png": b"IEND"}.get(path.suffix.lower())
+    if mark is None:
+        return False
+    with path.open("rb") as file:
+        file.seek(-min(4096, path.stat().st_size), 2)
+        return mark not in file.read()
+
+
 def picture_files(folder: Path) -> list[Path]:
     """The picture files directly in a folder, by name; hidden files are left out."""
     return sorted(

@@ -12,7 +12,7 @@ from pathlib import Path
 from convsight import __version__
 from convsight.errors import DataNotFound, StorageError
 
-Progress = Callable[[str, int, int], None]  # (file name, bytes so far, bytes in all or 0 if not said)
+Progress = Callable[[str, int, int], None]  # (what, done, total): bytes of a file, or pictures
 
 CHUNK = 1 << 17
 

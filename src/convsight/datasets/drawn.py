@@ -14,7 +14,8 @@ from torch import Generator, Tensor
 
 from convsight.datasets.base import Dataset, Split
 from convsight.datasets.fashion_mnist import CLASSES
-from convsight.datasets.garments import GARMENTS, Field, Garment, Random
+from convsight.datasets.garments import GARMENTS, Garment
+from convsight.datasets.shapes import Field, Random
 from convsight.datasets.store import MemoryStore
 from convsight.errors import InputError
 from convsight.images import LUMA
@@ -32,12 +33,14 @@ def drawn_garments(
     size_px: int | None = None,
     seed: int = 0,
     validation: float | None = None,
+    limit: int | None = None,
 ) -> Dataset:
     """Drawn garments: 28×28 grey on black (like Fashion-MNIST), or 64×64 in colour before varied walls.
 
     n_train, n_validation, n_test: pictures of each split, classes equally many (to within one).
     size_px: another width and height, drawn at that size. seed: another seed, other garments; the splits
-    never share one. validation: the same as n_validation, or a fraction of n_train.
+    never share one. validation: the same as n_validation, or a fraction of n_train. limit: draw at most so
+    many for every split.
 
     Returns uint8 pictures in memory. Raises InputError for fewer pictures than classes.
 
@@ -48,16 +51,18 @@ def drawn_garments(
     if validation is not None:
         n_validation = round(n_train * validation) if validation < 1 else int(validation)
     size_px = size_px or (64 if colour else 28)
-    splits = {}
+    splits: dict[str, Split] = {}
     for part, (name, n) in enumerate({"train": n_train, "validation": n_validation, "test": n_test}.items()):
         if n < len(CLASSES):
             raise InputError(
                 f"drawn garments need {len(CLASSES)} pictures a split or more, not {n} for {name}"
             )
+        n = min(n, max(limit or n, len(CLASSES)))
         pixels, labels = draw(n, size_px, colour=colour, seed=3 * seed + part)
         splits[name] = Split(MemoryStore(pixels), labels, CLASSES, [f"drawn/{name}/{i}" for i in range(n)])
     name = "drawn-garments-colour" if colour else "drawn-garments"
-    return Dataset(name, CLASSES, notes=("drawn by a program, not photographed",), **splits)
+    train, held, test = splits["train"], splits["validation"], splits["test"]
+    return Dataset(name, CLASSES, train, held, test, notes=("drawn by a program, not photographed",))
 
 
 def draw(
