@@ -144,8 +144,8 @@ class Tape(TorchFunctionMode):
         key = (path, kind, self._counts[path, kind] + 1)
         refs = self._refs(args), self._refs(kwargs)
         in_place = is_in_place(func, args, kwargs)
-        original = args[0] if args else None
-        if in_place and (key in self.watched or self.replace_op is not None):
+        original = args[0] if args and isinstance(args[0], Tensor) else None
+        if in_place and original is not None and (key in self.watched or self.replace_op is not None):
             args = (original.clone(), *args[1:])  # the recorded value must not move with later changes
         value = self.replace_op(kind, func, args, kwargs) if self.replace_op else NotImplemented
         if value is NotImplemented:
@@ -160,7 +160,7 @@ class Tape(TorchFunctionMode):
         self.keys.append(key)
         if self.on_value is not None and key in self.watched:
             value = _with_first(value, self.on_value(key, node, tensors[0]))
-        if in_place and args[0] is not original:
+        if in_place and original is not None and args[0] is not original:
             value = original.copy_(_tensors(value)[0])  # the network may go on using the tensor it changed
         for tensor in _tensors(value):
             self._remember(tensor, node.index)

@@ -8,8 +8,12 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+import torch
+from jaxtyping import Float
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from torch import Tensor
 
 from convsight.draw import RGB
 
@@ -18,7 +22,7 @@ PALETTE = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8A7F00", "#882255", "#332288",
     "#44AA99", "#117733", "#AA4499", "#999933", "#661100", "#6699CC",
 )  # fmt: skip
-STYLE = {
+STYLE: Any = {
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -52,6 +56,32 @@ def svg(made: Figure) -> str:
     with matplotlib.rc_context(STYLE):
         made.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue()
+
+
+def as_pixels(made: Figure) -> Float[Tensor, "c h w"]:
+    """The figure as a picture in [0, 1]."""
+    return torch.from_numpy(pixels(made)).permute(2, 0, 1).float() / 255
+
+
+def number_grid(
+    axes: Any, values: Any, *, signed: bool = False, limit: float | None = None, size: float = 10
+) -> None:
+    """A matrix as coloured cells with each number written in its cell; signed ones are white at zero."""
+    numbers = np.asarray(values, dtype=float)
+    limit = limit or float(np.abs(numbers).max()) or 1.0
+    colours = matplotlib.colormaps["RdBu_r" if signed else "Blues"]
+    share = (numbers / limit + 1) / 2 if signed else 0.75 * numbers / limit
+    faces = colours(np.clip(share, 0, 1))
+    rows, columns = numbers.shape
+    for (y, x), number in np.ndenumerate(numbers):
+        face = faces[y, x]
+        axes.add_patch(Rectangle((x, y), 1, 1, facecolor=face, edgecolor="white", linewidth=1.2))
+        ink = "white" if face[:3] @ (0.299, 0.587, 0.114) < 0.55 else "#1c1c20"
+        text = f"{number:.3g}".replace("-", "−")
+        if size:
+            axes.text(x + 0.5, y + 0.53, text, ha="center", va="center", color=ink, fontsize=size)
+    axes.set(xlim=(-0.05, columns + 0.05), ylim=(rows + 0.05, -0.05), aspect="equal")
+    axes.axis("off")
 
 
 def curves(series: Sequence[Any], x_label: str, y_label: str, style: str = "line", title: str = "") -> RGB:

@@ -81,7 +81,7 @@ def inputs_hash(given: Mapping[str, Any]) -> str:
     for name, value in sorted(given.items()):
         if isinstance(value, Images):
             digest.update(name.encode() + str(tuple(value.pixels.shape)).encode())
-            digest.update(value.pixels.contiguous().numpy())
+            digest.update(value.pixels.contiguous().numpy().tobytes())
         elif isinstance(value, (Tensor, np.ndarray)):
             digest.update(name.encode() + np.ascontiguousarray(np.asarray(value)).tobytes())
         elif name == "data" and value is not None:

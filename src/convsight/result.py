@@ -108,8 +108,8 @@ class Result:
     def show(self) -> None:
         """Show the picture: in the notebook's output, or in the system's viewer."""
         try:
-            from IPython.core.getipython import get_ipython
-            from IPython.display import display
+            from IPython.core.getipython import get_ipython  # type: ignore[import-not-found]
+            from IPython.display import display  # type: ignore[import-not-found]
         except ImportError:
             get_ipython = display = None
         if get_ipython is not None and display is not None and get_ipython() is not None:
@@ -121,10 +121,16 @@ class Result:
         """A figure for a page: the picture inside the HTML itself, no other file."""
         alt = html.escape(f"{self.title}. {self.caption}".strip(". "))
         if self.svg:
-            own = f'<figure class="convsight svg" role="img" aria-label="{alt}">{self.svg[self.svg.index("<svg") :]}</figure>'
+            own = f'<figure class="convsight svg" role="img" aria-label="{alt}">{self.svg[self.svg.index("<svg") :]}{self.words_html()}</figure>'
         else:
             own = inline_image(draw.png(self.draw_self()), "png", alt)
         return own + "".join(part.html() for part in self.parts)
+
+    def words_html(self) -> str:
+        """Title, caption and notes under a picture that does not have them drawn into it."""
+        title = f"<strong>{html.escape(self.title)}</strong>" if self.title else ""
+        lines = "".join(f"<p>{html.escape(line)}</p>" for line in (self.caption, *self.notes) if line)
+        return f"<figcaption>{title}{lines}</figcaption>" if title or lines else ""
 
     def _repr_html_(self) -> str:
         return self.html()
@@ -145,6 +151,6 @@ def _npz(result: Result) -> bytes:
     return buffer.getvalue()
 
 
-def inline_image(data: bytes, kind: str, alt: str) -> str:
+def inline_image(data: bytes, kind: str, alt: str, below: str = "") -> str:
     encoded = base64.b64encode(data).decode()
-    return f'<figure class="convsight"><img alt="{alt}" src="data:image/{kind};base64,{encoded}"></figure>'
+    return f'<figure class="convsight"><img alt="{alt}" src="data:image/{kind};base64,{encoded}">{below}</figure>'
