@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import io
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,8 @@ from jaxtyping import Float, UInt8
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from convsight.errors import DataError, DataNotFound, InputError, StorageError
+from convsight.errors import DataError, DataNotFound, InputError
+from convsight.storage import write_atomic
 
 KINDS = (
     "avif",
@@ -155,14 +156,10 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 def write_picture(file: Path, chw: UInt8[Tensor, "c h w"]) -> None:
     """Write one picture whole or not at all; the ending names the format."""
+    kind = Image.registered_extensions().get(file.suffix.lower())
+    if kind not in Image.SAVE:
+        raise InputError(f"{file}: the ending must name a picture format, such as .png or .jpg")
     image = Image.fromarray(chw[0].numpy() if len(chw) == 1 else chw.permute(1, 2, 0).numpy())
-    part = file.with_name(f".{uuid.uuid4().hex}{file.suffix}")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        image.save(part)
-        part.replace(file)
-    except ValueError:
-        raise InputError(f"{file}: the ending must name a picture format, such as .png or .jpg") from None
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise StorageError(f"{file} cannot be written: {error.strerror or error}") from error
+    encoded = io.BytesIO()
+    image.save(encoded, kind)
+    write_atomic(file, encoded.getvalue())
