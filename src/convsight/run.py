@@ -150,8 +150,8 @@ class Run:
         config, network = self.config, self.config["network"]
         if not network["known"]:
             raise ModelError(
-                f"{self.path} holds the weights of your own network {network['name']}; hand it over to open it:"
-                f" Run.open({str(self.path)!r}, module=your_network)"
+                f"{self.path} holds the weights of your own network {network['name']}; hand it over to"
+                f" open it: Run.open({str(self.path)!r}, module=your_network)"
             )
         n = len(config["classes"] or config["outputs"])
         size, task = tuple(config["size"]), config["task"]

@@ -1,7 +1,7 @@
 """How does a file appear whole or not at all, whatever happens while it is written?
 
-Bytes go to a temporary file beside the target, are forced to the disk, and take the target's name in one step.
-Whoever reads sees the old file or the new one; a full disk or a kill leaves the old one.
+Bytes go to a temporary file beside the target, are forced to the disk, and take the target's name in one
+step. Whoever reads sees the old file or the new one; a full disk or a kill leaves the old one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ADVICE = {
 
 
 def write_atomic(path: str | Path, content: bytes | str) -> Path:
-    """Write `content` to `path`, whole or not at all; raises StorageError that names the path and what to do."""
+    """Write `content` to `path`, whole or not at all; StorageError names the path and what to do."""
     path = Path(path)
     content = content.encode() if isinstance(content, str) else content
     try:

@@ -23,7 +23,7 @@ class Augment:
     shift_px: each picture moves by up to so many pixels up or down and left or right; the edge is repeated.
         0 turns it off; on 28 to 64 pixels 1 to 4 is usual.
     cutout_px: a square hole of this side at a random place, filled with the picture's mean
-        (DeVries and Taylor 2017, arXiv 1708.04552). 0 turns it off; a quarter of the side is mild, a half hard.
+        (DeVries and Taylor 2017, arXiv 1708.04552). 0 turns it off; a quarter of the side is mild.
     """
 
     flip: str = ""
@@ -71,7 +71,7 @@ def shifted(
 def cut_out(
     pixels: Shaped[Tensor, "n c h w"], side: int, generator: torch.Generator
 ) -> Shaped[Tensor, "n c h w"]:
-    """A square of `side` pixels around a random pixel (it may hang over the edge) takes the picture's mean."""
+    """A square of `side` pixels around a random pixel (it may hang over the edge) becomes the mean."""
     n, _, h, w = pixels.shape
     rows = torch.randint(0, h, (n, 1), generator=generator) - side // 2
     cols = torch.randint(0, w, (n, 1), generator=generator) - side // 2

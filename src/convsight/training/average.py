@@ -1,4 +1,4 @@
-"""Is the mean of the last weights better than the last weights? Often: it forgets the noise of single batches."""
+"""Is the mean of the last weights better than the last weights? Often: single batches are noise."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def update_average(average: dict[str, Tensor], network: nn.Module, decay: float,
 
 @contextmanager
 def exchanged(network: nn.Module, weights: dict[str, Tensor]) -> Iterator[None]:
-    """The network with other weights inside the block, and its own again after it; none given, none changed."""
+    """The network with other weights inside the block, its own again after it; none given, none changed."""
     if not weights:
         yield
         return

@@ -74,7 +74,7 @@ def save_checkpoint(path: Path, standing: Standing, parts: Parts, made_by: Mappi
 
 
 def load_checkpoint(path: Path, parts: Parts, wanted_by: Mapping[str, Any]) -> Standing:
-    """Put the checkpoint at `path` into `parts` and say where it stood; DataError if it is damaged or another's."""
+    """Put the checkpoint at `path` into `parts` and say where it stood; DataError if damaged or another's."""
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
@@ -125,8 +125,8 @@ def same_training(folder: Path, then: Mapping[str, Any], now: Mapping[str, Any])
     ]
     if differ:
         raise DataError(
-            f"{folder} holds another training: {'; '.join(differ)}. Resume with the same settings, or start over"
-            " in another folder"
+            f"{folder} holds another training: {'; '.join(differ)}. Resume with the same settings, or start"
+            " over in another folder"
         )
 
 

@@ -21,10 +21,10 @@ BINS = 15  # of confidence, as in Guo et al. 2017
 def test(net: Classifier, split: Split, *, flip: bool = True) -> dict[str, Any]:
     """Everything measured on a labelled split, as plain numbers that JSON can hold.
 
-    For classes: n, right, accuracy with its 95 % Wilson interval; loss (cross-entropy, nats); `flip`: accuracy
-    when the probabilities of each picture and its mirror image are averaged (a separate, better figure);
-    per_class: one entry a class with accuracy (of those that are it), interval, and precision (of those called
-    it); confusion: rows true, columns predicted; confused: the pairs most often mistaken, worst first;
+    For classes: n, right, accuracy with its 95 % Wilson interval; loss (cross-entropy, nats); `flip`:
+    accuracy when the probabilities of each picture and its mirror image are averaged (a separate, better figure);
+    per_class: one entry a class with accuracy (of those that are it), interval, and precision (of those
+    called it); confusion: rows true, columns predicted; confused: the pairs most often mistaken, worst first;
     calibration: the expected calibration error and the reliability diagram behind it. For positions: errors
     in pixels over all and per output.
 
@@ -174,7 +174,11 @@ def _error_row(error: Tensor) -> dict[str, float | None]:
     if not error.numel():
         return {"mean": None, "median": None, "p95": None}
     flat = error.flatten().double()
-    return {"mean": flat.mean().item(), "median": flat.median().item(), "p95": flat.quantile(0.95).item()}
+    return {
+        "mean": flat.mean().item(),
+        "median": flat.quantile(0.5).item(),
+        "p95": flat.quantile(0.95).item(),
+    }
 
 
 def _ratio(part: float, whole: float) -> float | None:

@@ -1,4 +1,4 @@
-"""How does a network learn? The lesson's five steps, again and again: prepare, forward, loss, backward, update."""
+"""How does a network learn? In five steps, again and again: prepare, forward, loss, backward, update."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DIVERGED = 10  # a mean loss so many times that of the first steps will not come
 
 
 def fit(job: Job, fabric: Fabric, tell: Tell | None = None, *, resume: bool = False) -> Standing:
-    """Train `job.network` in place, with a checkpoint after every epoch; returns the log and the time it took.
+    """Train `job.network` in place, with a checkpoint after every epoch; returns the log and the time.
 
     Raises TrainingError if the loss diverges, Interrupted (a KeyboardInterrupt) after Ctrl-C with everything
     saved, StorageError if a checkpoint cannot be written.
@@ -150,8 +150,8 @@ class Training:
         if not math.isfinite(loss) or loss > DIVERGED * max(first, 1.0):
             lr = self.optimisers[0].param_groups[0]["lr"]
             raise TrainingError(
-                f"the loss became {loss:.3g} in epoch {self.standing.epoch + 1}, at a learning rate of {lr:.3g}."
-                f" Try a smaller one (lr={self.recipe.lr / 10:g}), the optimiser 'adamw', or a longer warm-up"
+                f"the loss became {loss:.3g} in epoch {self.standing.epoch + 1}, at a learning rate of"
+                f" {lr:.3g}. Try a smaller one (lr={self.recipe.lr / 10:g}), the optimiser 'adamw', or a longer warm-up"
                 " (schedule='triangular', peak=0.3); and look whether the pictures or labels hold odd values"
             )
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from convsight.errors import InputError
 from convsight.networks import Positions
 
 LOSSES = ("cross-entropy", "mse", "smooth-l1")
@@ -18,13 +17,12 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 def loss_function(name: str, network: nn.Module, label_smoothing: float = 0.0) -> Loss:
     """(outputs, targets) -> mean loss of the batch.
 
-    cross-entropy: -log softmax(logits) of the true class; with smoothing s, the target is 1-s on the true class
-    plus s spread over all (Szegedy et al. 2015, arXiv 1512.00567). mse and smooth-l1 (quadratic below one
-    spread, linear above; Girshick 2015, arXiv 1504.08083) compare positions in units of their spread.
+    cross-entropy: -log softmax(logits) of the true class; with smoothing s, the target is 1-s on the true
+    class plus s spread over all (Szegedy et al. 2015, arXiv 1512.00567). mse and smooth-l1 (quadratic below
+    one spread, linear above; Girshick 2015, arXiv 1504.08083) compare positions in units of their spread.
     """
     if name == "cross-entropy":
         return lambda logits, labels: F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
-    if not isinstance(network, Positions):
-        raise InputError(f"the loss '{name}' is for positions (task 'locate'); classes take 'cross-entropy'")
+    assert isinstance(network, Positions)
     distance = F.mse_loss if name == "mse" else F.smooth_l1_loss
     return lambda places, truth: distance(network.scaled(places), network.scaled(truth))

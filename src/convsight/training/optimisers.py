@@ -23,8 +23,8 @@ QUINTIC = (3.4445, -4.7750, 2.0315)
 def orthogonalise(matrix: Float[Tensor, "rows cols"], steps: int = 3) -> Float[Tensor, "rows cols"]:
     """The nearest (semi-)orthogonal matrix, roughly: every singular value is driven into about 0.7 to 1.2.
 
-    `steps` Newton-Schulz iterations X <- aX + b(XXᵀ)X + c(XXᵀ)²X, no decomposition. Singular values that start
-    far below the largest need more steps (five bring 1 % of the norm up to about 0.7).
+    `steps` Newton-Schulz iterations X <- aX + b(XXᵀ)X + c(XXᵀ)²X, no decomposition. Singular values that
+    start far below the largest need more steps (five bring 1 % of the norm up to about 0.7).
     """
     a, b, c = QUINTIC
     tall = matrix.size(0) > matrix.size(1)
@@ -104,8 +104,8 @@ class Knobs:
 def optimisers(name: str, module: nn.Module, knobs: Knobs) -> list[Optimizer]:
     """The optimiser called `name` for all weights of `module`, as a list: Muon brings Nesterov for the rest.
 
-    Weight decay is each optimiser's own (added to the gradient; decoupled in AdamW and Muon). With "muon", the
-    kernels of all convolutions but the first go to `Muon`, everything else to Nesterov with `lr`.
+    Weight decay is each optimiser's own (added to the gradient; decoupled in AdamW and Muon). With "muon",
+    the kernels of all convolutions but the first go to `Muon`, everything else to Nesterov with `lr`.
     """
     if name not in OPTIMISERS:
         raise InputError(f"no optimiser '{name}'; {closest(name, OPTIMISERS)}")

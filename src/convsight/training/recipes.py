@@ -1,4 +1,4 @@
-"""With which settings is a network trained? One frozen record a recipe; every number in it can be overridden."""
+"""With which settings is a network trained? One frozen record a recipe; every number can be overridden."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ class Recipe:
     augment: how batches are varied. average: decay of the running mean of the weights, which is what is kept
         (0: the last weights are kept).
     standardise: subtract the mean and divide by the standard deviation of the training pixels.
-    until_loss: stop when an epoch's mean loss is below. patience: stop after so many epochs without a lower validation loss, and keep the best weights.
+    until_loss: stop when an epoch's mean loss is below. patience: stop after so many epochs without a lower
+        validation loss, and keep the best weights.
     """
 
     name: str
@@ -145,6 +146,8 @@ RECIPES: dict[str, Recipe] = {
             "where something is: positions in pixels, smooth L1 loss",
             epochs=10,
             min_steps=1500,
+            optimizer="adamw",
+            lr=3e-3,
             loss="smooth-l1",
             label_smoothing=0.0,
         ),
@@ -182,8 +185,8 @@ def recipe(name: str | Recipe, **changes: Any) -> Recipe:
 def suited(chosen: Recipe, data: Dataset, *, epochs_given: bool) -> Recipe:
     """The recipe for this data set: more epochs for few pictures, no flips and another loss for positions.
 
-    Few pictures seen often are learned by heart; from eight epochs on they are also moved by up to a sixteenth
-    of their side. What the user set himself stays.
+    Few pictures seen often are learned by heart; from eight epochs on they are also moved by up to a
+    sixteenth of their side. What the user set himself stays.
     """
     pictures = len(data.train)
     batch_size = min(chosen.batch_size, max(1, pictures))
@@ -195,6 +198,8 @@ def suited(chosen: Recipe, data: Dataset, *, epochs_given: bool) -> Recipe:
         loss = "smooth-l1" if loss == "cross-entropy" else loss
     elif epochs >= 8 and epochs > chosen.epochs and augment.flip and not augment.shift_px:
         augment = replace(augment, shift_px=max(1, min(data.size) // 16))
+    if data.task != "locate" and loss != "cross-entropy":
+        raise InputError(f"the loss '{loss}' is for positions (task 'locate'); classes take 'cross-entropy'")
     if chosen.patience and not len(data.validation):
         raise InputError(f"patience needs validation pictures, and {data.name} has none; pass validation=0.1")
     return replace(chosen, batch_size=batch_size, epochs=epochs, augment=augment, loss=loss)

@@ -20,7 +20,7 @@ def constant(progress: float) -> float:
 
 
 def triangular(peak: float = 0.25) -> Schedule:
-    """Linear up to 1 at `peak` (share of the run, 0 to 1), then linear down to 0 (Smith 2017, arXiv 1708.07120).
+    """Linear up to 1 at `peak` (share of the run), then linear down to 0 (Smith 2017, arXiv 1708.07120).
 
     >>> rate = triangular(0.25)
     >>> rate(0.125), rate(0.25), rate(1.0)

@@ -36,7 +36,7 @@ HELD_OUT = {"fashion-mnist": 2000}  # enough to watch by; the set's own 5,000 wo
 
 def train(
     data: Any,
-    recipe: str | Recipe = "fast",
+    recipe: str | Recipe | None = None,
     *,
     network: str | nn.Module | None = None,
     task: str | None = None,
@@ -57,9 +57,9 @@ def train(
 
     data: a `Dataset`, or whatever `convsight.dataset` takes: a name, a folder, arrays. size, channels, limit,
         validation and task ("classify" or "locate") are passed on to it.
-    recipe: a name of `RECIPES` or a `Recipe`; `changes` override its fields (optimizer=, lr=, batch_size=,
-        loss=, flip=, until_loss=, patience=, ...). Small data sets get more epochs than the recipe says, unless
-        you say how many.
+    recipe: a name of `RECIPES` or a `Recipe`, by default "fast", and "locate" for positions; `changes`
+        override its fields (optimizer=, lr=, batch_size=, loss=, flip=, until_loss=, patience=, ...). Small
+        data sets get more epochs than the recipe says, unless you say how many.
     network: a name of `convsight.networks.available()`, or your own module taking normalised pixels n c h w
         (it is copied, and trained from the weights it has).
     seed: decides the first weights, the order and the augmentation; same seed, same weights on a processor.
@@ -76,15 +76,20 @@ def train(
     """
     name = network if isinstance(network, str) else None
     own = copy.deepcopy(network) if isinstance(network, nn.Module) else None
-    chosen = find_recipe(recipe, epochs=epochs, network=name, **changes)
+    if recipe is not None:
+        find_recipe(
+            recipe, epochs=epochs, network=name, **changes
+        )  # a typing error need not wait for the data
+    fabric = _fabric(device)
     opening = {"size": size, "channels": channels, "limit": limit, "validation": validation, "task": task}
     pictures, source = _opened(data, {key: value for key, value in opening.items() if value is not None})
+    recipe = recipe or ("locate" if pictures.task == "locate" else "fast")
+    chosen = find_recipe(recipe, epochs=epochs, network=name, **changes)
     chosen = suited(chosen, pictures, epochs_given=epochs is not None)
     config = _configuration(pictures, source, chosen, seed, own)
     folder = Path(out) if out is not None else _new_folder(f"{pictures.name}-{chosen.name}")
     if not _needs_training(folder, config, resume=resume, overwrite=overwrite):
         return Run(folder, module=own, data=pictures)
-    fabric = _fabric(device)
     with _random_state_kept(fabric.device):
         torch.manual_seed(seed)
         job = _job(pictures, config, chosen, seed, folder, own)
@@ -103,9 +108,11 @@ def _opened(data: Any, opening: dict[str, Any]) -> tuple[Dataset, dict[str, Any]
     """The data set, and what the run must remember to open it again."""
     if isinstance(data, str) and data in HELD_OUT:
         opening = {"validation": HELD_OUT[data], **opening}
-    task = opening.get("task")
+    task = opening.pop("task", None)
     if isinstance(data, Dataset):
-        opening = {key: value for key, value in opening.items() if key not in ("validation", "task")}
+        opening.pop("validation", None)
+    elif isinstance(data, str) and task == "locate" and not data.startswith("locate"):
+        data = f"locate:{data}"
     pictures = dataset(data, **opening)
     if task not in (None, pictures.task):
         raise InputError(f"{pictures.name} is for the task '{pictures.task}', not '{task}'")

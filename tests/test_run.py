@@ -1,0 +1,177 @@
+"""Is a run on disk readable by hand, and is one that is missing, half-written or damaged said to be so?"""
+
+import json
+import sys
+import types
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from convsight import storage
+from convsight.datasets import Dataset, Split
+from convsight.datasets.store import MemoryStore
+from convsight.errors import DataError, DataNotFound, ModelError, StorageError
+from convsight.networks import LessonOne
+from convsight.run import Results, Run
+from convsight.storage import write_atomic
+from convsight.training import train
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    """A run on eight grey pictures that took no time."""
+    pixels = torch.arange(8 * 12 * 12).view(8, 1, 12, 12).to(torch.uint8)
+    split = Split(MemoryStore(pixels), torch.arange(8) % 2, ("a", "b"))
+    data = Dataset("tiny", ("a", "b"), split, split, split)
+    return train(data, network="lesson-1", epochs=1, out=tmp_path_factory.mktemp("runs") / "tiny").path
+
+
+@pytest.fixture
+def run(made, tmp_path) -> Path:
+    """A copy that a test may spoil."""
+    copy = tmp_path / "tiny"
+    copy.mkdir()
+    for file in made.iterdir():
+        (copy / file.name).write_bytes(file.read_bytes())
+    return copy
+
+
+def test_weights_load_by_hand_into_the_plain_network(run):
+    net = LessonOne(2, size=(12, 12))
+    net.load_state_dict(load_file(run / "weights.safetensors"))
+    config = json.loads((run / "config.json").read_text())
+    pixels = torch.rand(3, 1, 12, 12)
+    mean, std = (torch.tensor(config[k]).view(1, -1, 1, 1) for k in ("mean", "std"))
+    torch.testing.assert_close(net.eval()((pixels - mean) / std), Run.open(run).classifier.forward(pixels))
+
+
+def test_config_log_and_metrics_are_plain_json(run):
+    opened = Run.open(run)
+    assert opened.config["network"]["name"] == "lesson-1"
+    assert opened.config["data"]["pictures"] == {"train": 8, "validation": 8, "test": 8}
+    assert [row["epoch"] for row in opened.log] == [1]
+    assert opened.metrics["test"]["n"] == 8
+    assert opened.metrics["training"]["epochs"] == 1
+    assert f"{opened.metrics['test']['accuracy']:.2%}" in repr(opened)
+
+
+def test_a_run_that_is_not_there_says_how_to_make_one(tmp_path):
+    with pytest.raises(DataNotFound, match=r"no run at .*nowhere; `convsight train"):
+        Run.open(tmp_path / "nowhere")
+
+
+def test_a_folder_that_is_not_a_run_is_not_opened(tmp_path):
+    with pytest.raises(DataNotFound, match=r"is not a run: it has no config\.json"):
+        Run.open(tmp_path)
+
+
+def test_an_unfinished_run_says_how_to_go_on(run):
+    (run / "metrics.json").unlink()
+    with pytest.raises(DataError, match="did not finish; the same `train` command with --resume"):
+        Run.open(run)
+
+
+def test_damaged_files_are_named(run):
+    (run / "weights.safetensors").write_bytes(b"\x10" * 50)
+    with pytest.raises(DataError, match=r"weights\.safetensors is damaged"):
+        _ = Run.open(run).classifier
+    (run / "weights.safetensors").unlink()
+    with pytest.raises(DataError, match=r"has lost its weights\.safetensors"):
+        Run.open(run)
+    (run / "config.json").write_text('{"format": 1,')
+    with pytest.raises(DataError, match=r"config\.json cannot be read"):
+        Run.open(run)
+
+
+def test_a_run_of_a_newer_convsight_is_refused(run):
+    (run / "config.json").write_text('{"format": 99}')
+    with pytest.raises(DataError, match="newer convsight"):
+        Run.open(run)
+
+
+def test_weights_of_another_network_do_not_fit(run):
+    config = json.loads((run / "config.json").read_text())
+    config["network"]["name"] = "lesson-2"
+    (run / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelError, match="do not fit the network"):
+        _ = Run.open(run).classifier
+
+
+def test_a_data_set_that_was_in_memory_cannot_be_opened_again(run):
+    with pytest.raises(DataError, match=r"in memory only \('tiny'\)"):
+        _ = Run.open(run).dataset
+
+
+def test_a_data_set_with_a_name_is_opened_with_the_same_splits(tmp_path):
+    options = {"limit": 40, "epochs": 1, "network": "lesson-1", "batch_size": 20}
+    first = train("drawn-garments", out=tmp_path / "r", **options)
+    again = Run.open(tmp_path / "r").dataset
+    for name, split in first.dataset.splits.items():
+        assert torch.equal(split[:].pixels, again.splits[name][:].pixels)
+        assert torch.equal(split.labels, again.splits[name].labels)
+
+
+def test_opening_a_run_leaves_the_random_state_alone(run):
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    _ = Run.open(run).classifier
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_report_is_written_by_the_report_room(run, tmp_path, monkeypatch):
+    room = types.ModuleType("convsight.report")
+    room.write_report = lambda opened, path, **options: path.write_text(opened.name) and path  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "convsight.report", room)
+    assert Run.open(run).report().read_text() == "tiny"
+    assert Run.open(run).report(tmp_path / "x.html") == tmp_path / "x.html"
+
+
+def test_results_come_back_as_they_were_put(tmp_path):
+    results = Results(tmp_path / "results")
+    key = results.key("occlusion", {"patch": 8}, "w", "p")
+    assert results.get(key) is None
+    results.put(key, {"view.png": b"\x89PNG", "about.json": b"{}"})
+    assert results.get(key) == {"about.json": b"{}", "view.png": b"\x89PNG"}
+    results.put(key, {"view.png": b"other"})
+    assert results.get(key) == {"about.json": b"{}", "view.png": b"\x89PNG"}
+    assert [p.name for p in (tmp_path / "results").iterdir()] == [key]
+
+
+def test_a_results_key_changes_with_everything_it_was_made_from():
+    made_from = ("occlusion", {"patch": 8, "stride": 4}, "weights", "pictures")
+    key = Results.key(*made_from)
+    assert key == Results.key("occlusion", {"stride": 4, "patch": 8}, "weights", "pictures")
+    others = [("saliency", *made_from[1:]), ("occlusion", {"patch": 9, "stride": 4}, *made_from[2:])]
+    others += [(*made_from[:2], "other", "pictures"), (*made_from[:3], "other")]
+    assert len({key, *(Results.key(*other) for other in others)}) == 5
+
+
+def test_half_a_result_is_no_result(tmp_path, monkeypatch):
+    def full(handle: int, content: bytes) -> None:
+        import errno
+        import os
+
+        os.close(handle)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(storage, "_write_synced", full)
+    results = Results(tmp_path / "results")
+    with pytest.raises(StorageError, match="disk is full"):
+        results.put("k" * 24, {"a": b"1", "b": b"2"})
+    assert results.get("k" * 24) is None
+    assert not list((tmp_path / "results").iterdir())
+
+
+def test_a_file_is_replaced_whole(tmp_path):
+    path = write_atomic(tmp_path / "deep" / "er" / "x.txt", "old")
+    write_atomic(path, "new")
+    assert path.read_text() == "new"
+    assert [p.name for p in path.parent.iterdir()] == ["x.txt"]
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match=r"cannot write .*file/x"):
+        write_atomic(tmp_path / "file" / "x", "y")
