@@ -30,6 +30,7 @@ from convsight.images import Images
 from convsight.result import Result, inline_image
 
 MOST_ROWS = 12  # pictures of one Map that are drawn; .values and .save("x.npz") have them all
+MOST_TABLE_ROWS = 60  # rows of a Table that are drawn; .rows, .html() and .save("x.csv") have them all
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,6 +44,7 @@ class Map(Result):
     values: Float[Tensor, "n h w"]
     signed: bool = False
     unit: str = ""
+    full_colour: float = 1.0  # share of a map's pixels below the end of its colour scale; 0.99 tames outliers
     pictures: Float[Tensor, "n c h w"] | None = None
     labels_of: tuple[str, ...] = ()  # what each row is about: "Sandal 4.2"
     per_channel: Tensor | None = None
@@ -58,17 +60,20 @@ class Map(Result):
             low, high = float(self.values[i].min()), float(self.values[i].max())
             name = self.labels_of[i] if i < len(self.labels_of) else ""
             spread = f"{draw.number(low)} … {draw.number(high)}"
+            limit = draw.limit_of(self.values[i], self.full_colour)
             if self.pictures is not None:
                 tiles.append(Tile(draw.rgb(self.pictures[i]), name, draw.INK))
-            tiles.append(Tile(draw.colours(self.values[i], self.signed), spread))
+            tiles.append(Tile(draw.colours(self.values[i], self.signed, limit), spread))
             if self.pictures is not None:
-                tiles.append(Tile(draw.overlay(self.pictures[i], self.values[i], self.signed)))
+                tiles.append(Tile(draw.overlay(self.pictures[i], self.values[i], self.signed, limit=limit)))
         headings = ("picture", "map", "overlay") if self.pictures is not None else ()
         more = (f"{len(self.values) - n} more pictures are in .values",) if len(self.values) > n else ()
-        legend = Legend("−max" if self.signed else "0", "max of each map", self.signed, self.unit)
+        high = "max" if self.full_colour == 1 else f"strongest {draw.number(100 * (1 - self.full_colour))}%"
+        legend = Legend(f"−{high}" if self.signed else "0", f"{high} of each map", self.signed, self.unit)
         return draw.sheet(
             tiles, 3 if self.pictures is not None else 1, title=self.title, caption=self.caption,
             notes=(*self.notes, *more), legend=legend, headings=headings, footer=_footer(self),
+            tile_px=max(168, min(self.values.shape[1], 256)),
         )  # fmt: skip
 
     def data(self) -> dict[str, Any]:
@@ -103,7 +108,7 @@ class Pictures(Result):
 
     def draw_self(self) -> draw.RGB:
         if self.svg is not None and len(self.images) == 1:
-            return draw.rgb(self.images[0])
+            return _framed(self, draw.rgb(self.images[0]))
         shown = self.images if self.fps is None else self.images[:: max(1, len(self.images) // 8)][:8]
         tiles = []
         for i, image in enumerate(shown):
@@ -117,11 +122,11 @@ class Pictures(Result):
             tile_px=size,
         )  # fmt: skip
 
-    def html(self) -> str:
+    def _figure(self) -> str:
         if self.fps is None:
-            return super().html()
-        alt = html.escape(self.title)
-        return inline_image(self._encoded("gif"), "gif", alt) + "".join(part.html() for part in self.parts)
+            return super()._figure()
+        drawn = inline_image(self._encoded("gif"), "gif", html.escape(self.title))
+        return f'<figure class="convsight">{self._words()}<div class="drawn">{drawn}</div>{self._small_print()}</figure>'
 
     def _encoded(self, suffix: str) -> bytes:
         if suffix != "gif":
@@ -132,7 +137,11 @@ class Pictures(Result):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Points(Result):
-    """A position per picture: `xy` n 2|3, `ids` n, optional class `labels` n and the `classes` they name."""
+    """A position per picture: `xy` n 2|3, `ids` n, optional class `labels` n and the `classes` they name.
+
+    `groups` n and `group_names` colour the points by something else than their class, such as the error.
+    `predicted` n (class index) and `losses` n (nats) are what the network makes of each picture.
+    """
 
     xy: Float[Tensor, "n d"]
     ids: tuple[str, ...]
@@ -140,23 +149,33 @@ class Points(Result):
     classes: tuple[str, ...] = ()
     axes: tuple[str, ...] = ("x", "y")
     pictures: Tensor | None = None
+    groups: Tensor | None = None
+    group_names: tuple[str, ...] = ()
+    predicted: Tensor | None = None
+    losses: Tensor | None = None
 
     suffixes: ClassVar[tuple[str, ...]] = ("png", "npz", "json", "html", "csv")
 
     def draw_self(self) -> draw.RGB:
-        labels = None if self.labels is None else self.labels.numpy()
-        chart = plot.scatter(self.xy.numpy(), labels, self.classes, self.axes[0], self.axes[1])
-        return _framed(self, chart)
+        groups, names = (
+            (self.labels, self.classes) if self.groups is None else (self.groups, self.group_names)
+        )
+        colours = None if groups is None else groups.numpy()
+        return _framed(self, plot.scatter(self.xy.numpy(), colours, names, *self.axes[:2]))
 
     def data(self) -> dict[str, Any]:
-        labels = None if self.labels is None else self.labels.tolist()
-        xy = [[round(v, 4) for v in row] for row in self.xy.tolist()]
+        per_picture = {
+            name: None if value is None else [round(v, 4) for v in value.tolist()]
+            for name in ("labels", "groups", "predicted", "losses")
+            for value in [getattr(self, name)]
+        }
         return {
             **super().data(),
-            "xy": xy,
+            "xy": [[round(v, 4) for v in row] for row in self.xy.tolist()],
             "ids": list(self.ids),
-            "labels": labels,
             "classes": list(self.classes),
+            "group_names": list(self.group_names),
+            **per_picture,
         }
 
     def _encoded(self, suffix: str) -> bytes:
@@ -253,7 +272,10 @@ class Table(Result):
     suffixes: ClassVar[tuple[str, ...]] = ("png", "npz", "json", "html", "csv")
 
     def draw_self(self) -> draw.RGB:
-        return _framed(self, plot.table(self.columns, self.rows, self.shade))
+        rows, left_out = self.rows[:MOST_TABLE_ROWS], len(self.rows) - MOST_TABLE_ROWS
+        if left_out > 0:
+            rows = (*rows, (f"… and {left_out} more", *[""] * (len(self.columns) - 1)))
+        return _framed(self, plot.table(self.columns, rows, self.shade))
 
     def arrays(self) -> dict[str, np.ndarray]:
         return {c: np.asarray([row[j] for row in self.rows]) for j, c in enumerate(self.columns)}

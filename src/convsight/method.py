@@ -135,7 +135,7 @@ class Method:
             raise InputError(f"{self.name} takes ({wanted}) and its knobs; {error}") from None
         bound.apply_defaults()
         given = dict(bound.arguments)
-        if "net" in given:
+        if given.get("net") is not None:
             given["net"] = as_classifier(given["net"])
         for name in ("images", "style", "query"):
             if given.get(name) is not None:

@@ -42,6 +42,13 @@ def figure(width: float = 7.2, height: float = 4.0) -> Figure:
     return made
 
 
+def place(made: Figure, left: float, top: float, width: float, height: float) -> Any:
+    """Axes at a place of the figure in inches from its upper left corner; nothing else is laid out."""
+    made.set_layout_engine("none")
+    wide, tall = made.get_size_inches()
+    return made.add_axes((left / wide, 1 - (top + height) / tall, width / wide, height / tall))
+
+
 def pixels(made: Figure) -> RGB:
     """The figure as 8-bit RGB."""
     canvas = FigureCanvasAgg(made)
@@ -59,8 +66,10 @@ def svg(made: Figure) -> str:
 
 
 def as_pixels(made: Figure) -> Float[Tensor, "c h w"]:
-    """The figure as a picture in [0, 1]."""
-    return torch.from_numpy(pixels(made)).permute(2, 0, 1).float() / 255
+    """The figure as a picture in [0, 1]; its layout stays as it was drawn, for `svg` after it."""
+    picture = torch.from_numpy(pixels(made)).permute(2, 0, 1).float() / 255
+    made.set_layout_engine("none")
+    return picture
 
 
 def number_grid(
@@ -70,14 +79,14 @@ def number_grid(
     numbers = np.asarray(values, dtype=float)
     limit = limit or float(np.abs(numbers).max()) or 1.0
     colours = matplotlib.colormaps["RdBu_r" if signed else "Blues"]
-    share = (numbers / limit + 1) / 2 if signed else 0.75 * numbers / limit
+    share = (0.75 * numbers / limit + 1) / 2 if signed else 0.75 * numbers / limit
     faces = colours(np.clip(share, 0, 1))
     rows, columns = numbers.shape
     for (y, x), number in np.ndenumerate(numbers):
         face = faces[y, x]
         axes.add_patch(Rectangle((x, y), 1, 1, facecolor=face, edgecolor="white", linewidth=1.2))
         ink = "white" if face[:3] @ (0.299, 0.587, 0.114) < 0.55 else "#1c1c20"
-        text = f"{number:.3g}".replace("-", "−")
+        text = f"{number + 0.0:.3g}".replace("-", "−")
         if size:
             axes.text(x + 0.5, y + 0.53, text, ha="center", va="center", color=ink, fontsize=size)
     axes.set(xlim=(-0.05, columns + 0.05), ylim=(rows + 0.05, -0.05), aspect="equal")

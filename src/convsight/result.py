@@ -118,19 +118,26 @@ class Result:
             draw.open_viewer(self.draw(), self.title)
 
     def html(self) -> str:
-        """A figure for a page: the picture inside the HTML itself, no other file."""
+        """A figure for a page: title and words as text, the picture inside the HTML itself, no other file."""
+        return self._figure() + "".join(part.html() for part in self.parts)
+
+    def _figure(self) -> str:
         alt = html.escape(f"{self.title}. {self.caption}".strip(". "))
         if self.svg:
-            own = f'<figure class="convsight svg" role="img" aria-label="{alt}">{self.svg[self.svg.index("<svg") :]}{self.words_html()}</figure>'
+            drawn = f'<div class="svg" role="img" aria-label="{alt}">{self.svg[self.svg.index("<svg") :]}</div>'
         else:
-            own = inline_image(draw.png(self.draw_self()), "png", alt)
-        return own + "".join(part.html() for part in self.parts)
+            with draw.without_words():
+                drawn = inline_image(draw.png(self.draw_self()), "png", alt)
+        return f'<figure class="convsight">{self._words()}<div class="drawn">{drawn}</div>{self._small_print()}</figure>'
 
-    def words_html(self) -> str:
-        """Title, caption and notes under a picture that does not have them drawn into it."""
-        title = f"<strong>{html.escape(self.title)}</strong>" if self.title else ""
-        lines = "".join(f"<p>{html.escape(line)}</p>" for line in (self.caption, *self.notes) if line)
-        return f"<figcaption>{title}{lines}</figcaption>" if title or lines else ""
+    def _words(self) -> str:
+        title = f"<strong>{html.escape(self.title)}</strong> " if self.title else ""
+        return f"<figcaption>{title}{html.escape(self.caption)}</figcaption>" if title or self.caption else ""
+
+    def _small_print(self) -> str:
+        notes = "".join(f'<p class="note">{html.escape(note)}</p>' for note in self.notes)
+        made = f'<p class="made">{html.escape(self.provenance.sentence())}</p>' if self.provenance else ""
+        return notes + made
 
     def _repr_html_(self) -> str:
         return self.html()
