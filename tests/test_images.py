@@ -270,7 +270,7 @@ def test_saved_pictures_come_back_the_same(tmp_path):
     with pytest.raises(InputError, match="ending"):
         images[0].save(tmp_path / "x.nonsense")
     (tmp_path / "file").touch()
-    with pytest.raises(StorageError, match="cannot be written"):
+    with pytest.raises(StorageError, match=r"x\.png"):
         images[0].save(tmp_path / "file" / "x.png")
 
 

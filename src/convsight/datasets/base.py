@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 from convsight.datasets.hold_out import stratified
 from convsight.datasets.store import Store
 from convsight.errors import InputError
-from convsight.images import Images, as_indices
+from convsight.images import Images, as_indices, as_size
 from convsight.picture import Size
 
 
@@ -43,6 +43,9 @@ class Split:
     def __getitem__(self, index: int | slice | Sequence[int] | Tensor) -> Images:
         chosen = as_indices(index, len(self))
         return self._images(chosen, self.store.read(chosen))
+
+    def __iter__(self) -> Iterator[Images]:
+        return self.batches(1)
 
     def __repr__(self) -> str:
         h, w = self.size
@@ -89,9 +92,9 @@ class Split:
         ids = [self.ids[i] for i in chosen.tolist()]
         return Split(self.store.take(chosen), self.labels[chosen], self.classes, ids)
 
-    def fit(self, size: Size | None = None, channels: int | None = None) -> Split:
+    def fit(self, size: int | Size | None = None, channels: int | None = None) -> Split:
         """The same pictures at another size or as grey or RGB (see `Images.fit`)."""
-        return Split(self.store.fit(size, channels), self.labels, self.classes, self.ids)
+        return Split(self.store.fit(as_size(size), channels), self.labels, self.classes, self.ids)
 
     def _images(self, chosen: Tensor, pixels: Tensor) -> Images:
         ids = tuple(self.ids[i] for i in chosen.tolist())
@@ -141,9 +144,9 @@ class Dataset:
         ]
         return "\n".join(lines)
 
-    def fit(self, size: Size | None = None, channels: int | None = None) -> Dataset:
+    def fit(self, size: int | Size | None = None, channels: int | None = None) -> Dataset:
         """All splits at another size or as grey or RGB; not for positions, which are in pixels."""
-        if self.task != "classify" and size not in (None, self.size):
+        if self.task != "classify" and as_size(size) not in (None, self.size):
             raise InputError(
                 f"the positions of {self.name} are in pixels of its {self.size[0]}×{self.size[1]} pictures"
             )

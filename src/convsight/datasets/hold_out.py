@@ -23,7 +23,7 @@ def hold_out(
     (6, 2)
     """
     n = len(labels)
-    wanted = round(n * share) if 0 < share < 1 else int(share)
+    wanted = min(round(n * share), max(n - 1, 0)) if 0 < share < 1 else int(share)
     if share < 0 or (share >= 1 and share != wanted) or wanted >= max(n, 1):
         raise InputError(
             f"cannot hold out {share} of {n} pictures; give a fraction below 1 or fewer pictures"
