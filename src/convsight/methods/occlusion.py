@@ -1,0 +1,151 @@
+"""Which parts of a picture does a score depend on? Hide each in turn and watch the score."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from convsight.classifier import Classifier
+from convsight.errors import InputError
+from convsight.images import Images
+from convsight.incremental.dense import Reading, sweep_dense
+from convsight.incremental.figure import Question
+from convsight.kinds import Map
+from convsight.method import Method, as_images, knob
+from convsight.occluders import FILLS, Occluders, fill_pictures
+
+
+@dataclass(frozen=True)
+class Occlusion(Method):
+    """Where a score rests: a patch hides each part of the picture, and the map is how far the score falls.
+
+    `values[y, x]` = the average, over the positions whose patch covers the pixel, of (score of the whole
+    picture − score with the patch there). Positive (red): hiding it lowers the score, the class rests on it.
+    Negative (blue): hiding it raises the score, it speaks for another class.
+
+    Knobs. `patch` is the side of the hidden square in pixels, or (height, width) for a bar; larger patches
+    hide whole objects and give a coarser, stronger map; by default a fourteenth of the short side, at least
+    4. `stride` is the distance between positions in pixels (or (down, across)), half a patch by default; smaller is smoother and
+    costs (1/stride)². `fill` is what the patch shows. `aggregate`: "average" as above (captum's too) or
+    "sum", the total over positions. `mode`: "dense" runs the whole network at every position.
+
+    Positions start at 0, stride, 2·stride, ... with a last one flush with the edge. `donor` gives pictures
+    whose pixels the patch shows instead of `fill`; `masks` (bool m h w) gives shapes to hide, such as
+    superpixels, instead of a sliding patch. `layer` chooses where the activity is read.
+
+    Returns a signed Map, n h w, in units of the target (logits); 0 where no position covers a pixel. Also
+    `scores`, `probabilities`, `labels` (index of the most probable class) and `activity`, all n rows cols,
+    and `clean_score` n. `activity` is the sum of one feature map of `layer` (by default the last stack of
+    maps after the last convolution), the one that is strongest in the clean picture. Together these are
+    figure 7 of the paper. Raises InputError for a patch larger than the picture.
+
+    Source: Zeiler & Fergus 2013, arXiv:1311.2901. They show the raw score at each position (`scores`); we
+    average its drop over overlapping patches, so that the map has the picture's resolution and a zero.
+
+    >>> import torch
+    >>> net = Classifier(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 2)), ["a", "b"], 4, 1)
+    >>> result = Occlusion(patch=2, stride=2)(net, torch.rand(1, 1, 4, 4), "a")
+    >>> result.values.shape, result.scores.shape
+    (torch.Size([1, 4, 4]), torch.Size([1, 2, 2]))
+    """
+
+    title = "Occlusion"
+    kind = Map
+    source = "Zeiler & Fergus 2013, arXiv:1311.2901"
+
+    patch: int | tuple[int, int] | None = knob(
+        None, "a larger patch hides more at once: a coarser, stronger map", unit="px", low=1
+    )
+    stride: int | tuple[int, int] | None = knob(
+        None, "positions further apart: a coarser map in less time", unit="px", low=1
+    )
+    fill: str = knob("grey", "what the patch shows", choices=tuple(FILLS))
+    aggregate: str = knob("average", "how overlapping positions join", choices=("average", "sum"))
+    mode: str = knob("dense", "how the answer is computed", choices=("dense",))
+    seed: int = knob(0, "another seed draws other noise (fill noise)")
+
+    def compute(
+        self,
+        net: Classifier,
+        images: Images,
+        target: Any = None,
+        layer: str | None = None,
+        donor: Any = None,
+        masks: Tensor | None = None,
+    ) -> Map:
+        question = self._question(net, images, target, layer, donor, masks)
+        answers = sweep_dense(net, images.pixels, question.fill, question.occluders, question.readings)
+        return question.map(answers)
+
+    def _question(
+        self, net: Classifier, images: Images, target: Any, layer: str | None, donor: Any, masks: Any
+    ) -> Question:
+        aim, patch = net.target(target, images), self._patch(images.size)
+        occluders = self._masked(images, masks) if masks is not None else self._sliding(images, patch)
+        fill, words = self._fill(net, images, donor, max(patch) / 2)
+        readings = activity(net, images, layer)
+        if aim.layer is not None:
+            channels = torch.full((len(images),), aim.channel or 0)
+            readings = (*readings, Reading(aim.layer, channels, aim.cell or "max"))
+        return Question(net, images, aim, occluders, fill, words, self.aggregate, readings)
+
+    def _patch(self, size: tuple[int, int]) -> tuple[int, int]:
+        side = max(round(min(size) / 14), min(4, *size))
+        return (side, side) if self.patch is None else _pair("patch", self.patch)
+
+    def _sliding(self, images: Images, patch: tuple[int, int]) -> Occluders:
+        half = (max(1, patch[0] // 2), max(1, patch[1] // 2))
+        return Occluders.sliding(
+            images.size, patch, half if self.stride is None else _pair("stride", self.stride)
+        )
+
+    def _masked(self, images: Images, masks: Tensor) -> Occluders:
+        if tuple(masks.shape[-2:]) != images.size:
+            given, wanted = tuple(masks.shape), "×".join(map(str, images.size))
+            raise InputError(f"masks are m×{wanted}, as the pictures; given shape {given}")
+        return Occluders.of_masks(masks)
+
+    def _fill(self, net: Classifier, images: Images, donor: Any, reach: float) -> tuple[Tensor, str]:
+        if donor is not None:
+            donors = net.fit(as_images(donor)).pixels
+            if len(donors) not in (1, len(images)):
+                raise InputError(f"{len(donors)} donors for {len(images)} pictures; give one, or one each")
+            return donors.expand_as(images.pixels), "another picture's pixels"
+        words = {"blur": "the picture blurred", "noise": "uniform noise"}.get(self.fill, self.fill)
+        if self.fill == "mean":
+            whose = "the picture" if net.mean is None else "the network's data"
+            words = f"the mean colour of {whose}"
+        mean, pixels = net.mean, images.pixels
+        return fill_pictures(self.fill, pixels, data_mean=mean, reach=reach, seed=self.seed), words
+
+
+def _pair(name: str, value: int | tuple[int, int]) -> tuple[int, int]:
+    pair = (value, value) if isinstance(value, int) else tuple(value)
+    if len(pair) != 2:
+        raise InputError(f"{name} is one number or two, (height, width), in px; given {value!r}")
+    return int(pair[0]), int(pair[1])
+
+
+def activity(net: Classifier, images: Images, layer: str | None = None) -> tuple[Reading, ...]:
+    """The reading of each picture's strongest map in `layer`; none for a network without feature maps."""
+    name = layer or last_maps(net)
+    if name is None:
+        return ()
+    if not net.layers[name].is_map:
+        shape = "×".join(map(str, net.layers[name].output_shape))
+        raise InputError(f"layer {name!r} has no feature maps (its output is {shape}); try {last_maps(net)}")
+    means = [net.features(images[i], name) for i in range(len(images))]  # ordered as their sums are
+    return (Reading(name, torch.cat(means).argmax(1)),)
+
+
+def last_maps(net: Classifier) -> str | None:
+    """The last layer that still has the places of the last convolution: after its ReLU or its addition."""
+    maps, convolutions = net.layers.maps(), [c for c in net.layers.convolutions() if c.is_map]
+    if not maps:
+        return None
+    places = convolutions[-1].output_shape[1:] if convolutions else None
+    same = [layer for layer in maps if layer.output_shape[1:] == places]
+    return (same or maps)[-1].name

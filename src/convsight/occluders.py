@@ -1,0 +1,188 @@
+"""Where on a picture does an occluder sit, what does it show there, and which pixels does each one hide?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from convsight.errors import InputError, closest
+
+Places = slice | np.ndarray  # a choice of positions
+
+
+def starts(length: int, patch: int, stride: int) -> list[int]:
+    """0, stride, 2·stride, ... and a last one flush with the edge.
+
+    >>> starts(10, 4, 4)
+    [0, 4, 6]
+    """
+    last = length - patch
+    return [*range(0, last, stride), last]
+
+
+@dataclass(frozen=True, eq=False)
+class Occluders:
+    """The m positions of an occluder on pictures of `size` (h, w): boxes of pixels, perhaps with a shape.
+
+    `top <= y < bottom`, `left <= x < right` holds one position's box (int64 m). `grid` (rows, columns) is how
+    the positions are shown. `masks` (bool m h w) says which pixels of its box a position hides, all of them
+    without it.
+    """
+
+    top: np.ndarray
+    bottom: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    size: tuple[int, int]
+    grid: tuple[int, int]
+    masks: Bool[Tensor, "m h w"] | None = None
+
+    @classmethod
+    def sliding(cls, size: tuple[int, int], patch: tuple[int, int], stride: tuple[int, int]) -> Occluders:
+        """A rectangle of `patch` (h, w) pixels at every place of a grid, row by row."""
+        for name, extent, length in zip(("high", "wide"), patch, size, strict=True):
+            if not 1 <= extent <= length:
+                raise InputError(
+                    f"the patch is {extent} px {name}, the pictures {length}; it must be 1 to {length}"
+                )
+        if min(stride) < 1:
+            raise InputError(f"stride is at least 1 px, not {min(stride)}")
+        rows, cols = (starts(n, p, s) for n, p, s in zip(size, patch, stride, strict=True))
+        top, left = np.repeat(rows, len(cols)), np.tile(cols, len(rows))
+        return cls(top, top + patch[0], left, left + patch[1], size, (len(rows), len(cols)))
+
+    @classmethod
+    def of_masks(cls, masks: Bool[Tensor, "m h w"]) -> Occluders:
+        """One occluder per mask, such as the superpixels of a segmentation; shown as one column."""
+        masks = masks.bool().cpu()
+        if masks.ndim != 3 or not len(masks) or not bool(masks.flatten(1).any(1).all()):
+            raise InputError(
+                f"masks are m×h×w with at least one pixel set in each; given {tuple(masks.shape)}"
+            )
+        rows, cols = masks.any(2), masks.any(1)
+        box = [(*_extent(r), *_extent(c)) for r, c in zip(rows, cols, strict=True)]
+        top, bottom, left, right = (np.array(side) for side in zip(*box, strict=True))
+        height, width = masks.shape[1:]
+        return cls(top, bottom, left, right, (height, width), (len(masks), 1), masks)
+
+    def __len__(self) -> int:
+        return len(self.top)
+
+    def take(self, places: Places) -> Occluders:
+        """Only the positions `places`, in one column."""
+        boxes = [side[places] for side in (self.top, self.bottom, self.left, self.right)]
+        masks = None if self.masks is None else self.masks[torch.as_tensor(np.arange(len(self))[places])]
+        return replace(
+            self, **dict(zip(("top", "bottom", "left", "right"), boxes, strict=True)),
+            grid=(len(boxes[0]), 1), masks=masks,
+        )  # fmt: skip
+
+    def cover(self, places: Places) -> Bool[Tensor, "m h w"]:
+        """Which pixels the chosen positions hide."""
+        if self.masks is not None:
+            return self.masks[torch.as_tensor(np.arange(len(self))[places])]
+        rows, cols = self._sides(places)
+        return rows[:, :, None] & cols[:, None, :]
+
+    def _sides(self, places: Places = slice(None)) -> tuple[Tensor, Tensor]:
+        rows = _between(self.top[places], self.bottom[places], self.size[0])
+        return rows, _between(self.left[places], self.right[places], self.size[1])
+
+    def covered(self) -> float:
+        """The share of the pixels that at least one position hides."""
+        if self.masks is None:
+            rows, cols = self._sides()
+            return float(rows.any(0).float().mean() * cols.any(0).float().mean())
+        return float(self.masks.any(0).float().mean())
+
+    def hide(
+        self, picture: Float[Tensor, "c h w"], fill: Float[Tensor, "c h w"], places: Places
+    ) -> Float[Tensor, "m c h w"]:
+        """The picture with the fill's pixels at each of the chosen positions."""
+        return torch.where(self.cover(places)[:, None].to(picture.device), fill, picture)
+
+    def spread(self, values: Float[Tensor, "n m"], aggregate: str = "average") -> Float[Tensor, "n h w"]:
+        """Each pixel gets the average (or sum) over the positions that cover it; 0 where none does."""
+        total = torch.zeros(len(values), self.size[0] * self.size[1], dtype=torch.double)
+        count = torch.zeros(self.size[0] * self.size[1], dtype=torch.double)
+        for at in range(0, len(self), 64):
+            part = slice(at, min(at + 64, len(self)))
+            cover = self.cover(part).flatten(1).double()
+            total += values[:, part].double() @ cover
+            count += cover.sum(0)
+        if aggregate == "average":
+            total = total / count.clamp(min=1)
+        return total.view(-1, *self.size).float()
+
+
+def _extent(used: Tensor) -> tuple[int, int]:
+    at = used.nonzero()[:, 0]
+    return int(at[0]), int(at[-1]) + 1
+
+
+def _between(first: np.ndarray, stop: np.ndarray, length: int) -> Tensor:
+    at = np.arange(length)
+    return torch.from_numpy((at >= first[:, None]) & (at < stop[:, None]))
+
+
+# ---- fills: what the occluder shows, as whole pictures n c h w ---------------------------------------------
+
+Fill = Callable[[Tensor, Tensor | None, float, int], Tensor]
+
+
+def _mean(pixels: Tensor, data_mean: Tensor | None, reach: float, seed: int) -> Tensor:
+    mean = pixels.mean((2, 3), keepdim=True) if data_mean is None else data_mean.to(pixels)
+    return mean.expand_as(pixels)
+
+
+def _noise(pixels: Tensor, data_mean: Tensor | None, reach: float, seed: int) -> Tensor:
+    one = torch.rand(pixels.shape[1:], generator=torch.Generator().manual_seed(seed))
+    return one.expand_as(pixels)  # the same noise for each picture: a batch equals one by one
+
+
+def _blur(pixels: Tensor, data_mean: Tensor | None, reach: float, seed: int) -> Tensor:
+    """A Gaussian of standard deviation `reach` pixels; beyond the border the edge repeats."""
+    radius = max(1, math.ceil(3 * reach))
+    taps = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / reach) ** 2)
+    taps = (taps / taps.sum()).to(pixels)
+    channels = pixels.shape[1]
+    for axis, margin in ((2, (0, 0, radius, radius)), (3, (radius, radius, 0, 0))):
+        weight = taps.view(1, 1, -1, 1) if axis == 2 else taps.view(1, 1, 1, -1)
+        wide = F.pad(pixels, margin, mode="replicate")
+        pixels = F.conv2d(wide, weight.repeat(channels, 1, 1, 1), groups=channels)
+    return pixels.clamp(0, 1)
+
+
+FILLS: dict[str, Fill] = {
+    "grey": lambda pixels, *_: torch.full_like(pixels, 0.5),
+    "black": lambda pixels, *_: torch.zeros_like(pixels),
+    "white": lambda pixels, *_: torch.ones_like(pixels),
+    "mean": _mean,
+    "blur": _blur,
+    "noise": _noise,
+}
+
+
+def fill_pictures(
+    name: str,
+    pixels: Float[Tensor, "n c h w"],
+    *,
+    data_mean: Tensor | None = None,
+    reach: float = 8.0,
+    seed: int = 0,
+) -> Float[Tensor, "n c h w"]:
+    """What an occluder called `name` shows over each picture.
+
+    grey is 0.5, mean the colour `data_mean` (c 1 1; the picture's own mean without one), blur the picture
+    under a Gaussian of `reach` pixels, noise uniform in [0, 1] from `seed`.
+    """
+    if name not in FILLS:
+        raise InputError(f"no fill {name!r}; {closest(name, FILLS)}")
+    return FILLS[name](pixels, data_mean, reach, seed)
