@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import math
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,11 +49,16 @@ def _lut(name: str) -> np.ndarray:
     return (matplotlib.colormaps[name](np.arange(256))[:, :3] * 255).round().astype(np.uint8)
 
 
-def limit_of(values: Tensor) -> float:
-    """Where a colour scale ends: the largest magnitude, or 1 for a map that is zero everywhere."""
-    finite = values[values.isfinite()]
-    top = float(finite.abs().max()) if finite.numel() else 0.0
-    return top if top > 0 else 1.0
+def limit_of(values: Tensor, share: float = 1.0) -> float:
+    """Where a colour scale ends: the largest magnitude (or that which a `share` of the values stays below).
+
+    It is 1 for a map that is zero everywhere, and the largest magnitude if only the few others are not zero.
+    """
+    sizes = values[values.isfinite()].abs().flatten().float()
+    if not sizes.numel():
+        return 1.0
+    top = float(sizes.sort().values[math.ceil(share * (len(sizes) - 1))])
+    return top or float(sizes.max()) or 1.0
 
 
 def colours(values: Float[Tensor, "h w"], signed: bool, limit: float | None = None) -> RGB:
@@ -71,13 +77,18 @@ def rgb(pixels: Float[Tensor, "c h w"]) -> RGB:
 
 
 def overlay(
-    pixels: Float[Tensor, "c h w"], values: Float[Tensor, "h w"], signed: bool, opacity: float = 0.75
+    pixels: Float[Tensor, "c h w"],
+    values: Float[Tensor, "h w"],
+    signed: bool,
+    opacity: float = 0.75,
+    limit: float | None = None,
 ) -> RGB:
     """The picture in grey under the map's colours; where the map is zero the picture shows through."""
     values = values.detach().float().cpu()
-    strength = (values.abs() / limit_of(values)).clamp(0, 1).sqrt()[..., None].numpy() * opacity
+    limit = limit or limit_of(values)
+    strength = (values.abs() / limit).clamp(0, 1).sqrt()[..., None].numpy() * opacity
     below = rgb(pixels.mean(0, keepdim=True)).astype(np.float32)
-    above = colours(values, signed).astype(np.float32)
+    above = colours(values, signed, limit).astype(np.float32)
     return (below * (1 - strength) + above * strength).round().astype(np.uint8)
 
 
