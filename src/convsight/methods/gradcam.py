@@ -1,0 +1,68 @@
+"""Which region of the picture speaks for the class, as the last feature maps see it?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from convsight.attribution import score_labels, score_notes, zero_notes
+from convsight.cam import class_activation, enlarged, map_layer
+from convsight.classifier import Classifier
+from convsight.images import Images
+from convsight.kinds import Map
+from convsight.method import Method, knob
+
+
+@dataclass(frozen=True)
+class Gradcam(Method):
+    """Bright regions are those whose features the class score rests on; coarse, but specific to the class.
+
+    M = ReLU(Σ_c α_c A_c), with A_c the maps of `layer` and α_c = mean over the map of ∂S/∂A_c; then enlarged
+    bilinearly to the picture. `positive` off leaves out the ReLU: blue regions then speak against the class.
+
+    The default layer is the last feature maps: the output of the last convolution after its normalisation,
+    skip and non-linearity, before pooling makes the maps smaller. An earlier layer gives finer maps that
+    know less about the class, because α_c averages away where in the map the gradient was. If the score is
+    the mean of the last maps times weights (ResNet, MobileNet), this equals CAM (Zhou et al. 2015).
+
+    Enlarging lays the map over the whole picture, as the paper does, although without padding the centres of
+    the outermost cells lie up to half a receptive field inside it.
+
+    `target` as everywhere. Returns a Map: `values` n h w ≥ 0 (signed if not `positive`), unscaled. Raises
+    InputError (a target or a layer that has no maps, or that the target does not depend on) and ModelError.
+
+    Selvaraju et al. 2016, arXiv:1610.02391.
+
+    >>> import torch
+    >>> from torch.nn import Conv2d, Flatten, Linear, ReLU, Sequential
+    >>> module = Sequential(Conv2d(1, 2, 3), ReLU(), Flatten(), Linear(72, 4))
+    >>> net = Classifier(module, input_size=8, channels=1)
+    >>> Gradcam()(net, torch.rand(2, 1, 8, 8)).values.shape
+    torch.Size([2, 8, 8])
+    """
+
+    title = "Grad-CAM"
+    kind = Map
+    source = "Selvaraju et al. 2016, arXiv:1610.02391"
+
+    positive: bool = knob(True, "off shows regions that speak against the class too, in blue")
+
+    def compute(self, net: Classifier, images: Images, target: Any = None, layer: str | None = None) -> Map:
+        aim, chosen = net.target(target, images), map_layer(net, layer)
+        cam, scores = class_activation(net, aim, images.pixels, chosen.name)
+        cam = cam.clamp(min=0) if self.positive else cam
+        rows, columns = chosen.output_shape[1:]
+        sees = "×".join(map(str, chosen.receptive_field))
+        return Map(
+            caption=f"Bright: the features of {chosen.name} that the score rests on are here.",
+            notes=(
+                f"{chosen.name} has {rows}×{columns} cells, each sees up to {sees} pixels: no outlines.",
+                *zero_notes(net, aim, cam, scores, "class activation" + " above zero" * self.positive),
+                *score_notes(net, aim),
+            ),
+            values=enlarged(cam, images.size),
+            signed=not self.positive,
+            unit="class activation",
+            pictures=images.pixels,
+            labels_of=score_labels(aim, scores),
+        )
