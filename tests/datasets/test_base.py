@@ -76,6 +76,7 @@ def test_reading_ahead_is_bounded_and_order_survives_slow_files():
 
     seen = []
     for batch in on_disk(60, slow, size=2).batches(5):
+        time.sleep(0.01)  # time enough to run ahead
         assert len(started) <= len(seen) + 5 * (LOOKAHEAD + 1)
         seen += batch.ids
     assert seen == [str(i) for i in range(60)]

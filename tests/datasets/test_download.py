@@ -74,9 +74,10 @@ def test_a_broken_line_is_kept_and_continued_where_it_stopped(mirror, tmp_path):
 
 
 def test_a_server_that_does_not_continue_starts_again(mirror, tmp_path):
-    url, _ = mirror
+    url, asked = mirror
     (tmp_path / "f.part").write_bytes(CONTENT[:1234])
     assert download([f"{url}/norange/f"], tmp_path / "f", MD5).read_bytes() == CONTENT
+    assert len(asked) == 1
 
 
 def test_a_stale_part_is_thrown_away_and_fetched_afresh(mirror, tmp_path):
