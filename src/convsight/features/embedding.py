@@ -1,0 +1,130 @@
+"""How are vectors laid out on a plane so that neighbours stay neighbours? By t-SNE.
+
+openTSNE optimises; the neighbour graph is our exact one, and PCA comes before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from convsight.errors import InputError
+from convsight.features.exact import graph, nearest
+from convsight.features.projection import Principal, principal
+
+COMPONENTS = (
+    50  # van der Maaten & Hinton 2008 reduce to 30-50 first; it removes noise and makes neighbours quick
+)
+EVERY = 50  # iterations between two looks at the map
+FFT_FROM = 10_000  # points from which interpolation beats the Barnes-Hut tree (openTSNE's own threshold)
+
+Watcher = Callable[[int, Float[Tensor, "n p"]], Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """A finished t-SNE map `xy` n p, able to place more vectors into itself."""
+
+    xy: Float[Tensor, "n p"]
+    reduction: Principal | None
+    perplexity: float
+    divergence: float
+    embedding: Any
+
+    def place(self, values: Float[Tensor, "m d"]) -> Float[Tensor, "m p"]:
+        """Where new vectors belong on the map: the old points stay, each new one settles among them."""
+        small = self.reduction.place(values) if self.reduction else values
+        k = min(25, len(self.xy))
+        placed = self.embedding.transform(small.numpy(), perplexity=min(5, k / 3), k=k)
+        return torch.from_numpy(np.array(placed)).float()
+
+
+def tsne(
+    values: Float[Tensor, "n d"],
+    dims: int = 2,
+    perplexity: float = 30.0,
+    exaggeration: float = 12.0,
+    iterations: int = 750,
+    seed: int = 0,
+    watch: Watcher | None = None,
+) -> Layout:
+    """Minimise KL(P‖Q) between neighbour probabilities in the space and on the map, starting from PCA.
+
+    perplexity is lowered to (n − 1) / 3 where there are too few pictures. `watch(iteration, xy)` sees the map
+    every 50 iterations. Fewer than 10,000 points (or a 3-D map) use the Barnes-Hut tree and give the same
+    bytes for the same seed; more use interpolation and FFT, whose rounding may differ between two runs.
+    """
+    from openTSNE import TSNEEmbedding
+    from openTSNE.affinity import PerplexityBasedNN
+
+    n = len(values)
+    if n < 5:
+        raise InputError(f"a t-SNE map needs at least 5 pictures; given {n}")
+    reduction = principal(values, COMPONENTS) if values.shape[1] > COMPONENTS else None
+    small = reduction.place(values) if reduction else values
+    perplexity = min(perplexity, (n - 1) / 3)
+    threads = torch.get_num_threads()
+    index = _index(small, min(n - 1, int(3 * perplexity)))
+    affinities = PerplexityBasedNN(
+        perplexity=perplexity,  # type: ignore[arg-type]
+        knn_index=index,
+        n_jobs=threads,
+        random_state=seed,
+    )
+    start = _start(small, dims, seed)
+    method = "fft" if dims == 2 and n >= FFT_FROM else "bh"
+    embedding: Any = TSNEEmbedding(
+        start, affinities, negative_gradient_method=method, n_jobs=threads, random_state=seed
+    )
+    early, rest = iterations // 3, iterations - iterations // 3
+    errors: list[float] = []
+    for steps, momentum, pull, before in ((early, 0.5, exaggeration, 0), (rest, 0.8, 1.0, early)):
+        embedding = embedding.optimize(
+            steps, exaggeration=pull, momentum=momentum, callbacks_every_iters=min(EVERY, steps),
+            callbacks=_callback(watch, before, errors),
+        )  # fmt: skip
+    xy = torch.from_numpy(np.array(embedding)).float()
+    return Layout(xy, reduction, perplexity, errors[-1], embedding)
+
+
+def _start(values: Tensor, dims: int, seed: int) -> np.ndarray:
+    """The first principal components, tiny, with a little noise to part duplicates (Kobak & Berens 2019)."""
+    xy = torch.zeros(len(values), dims, dtype=torch.float64)
+    found = principal(values, dims)
+    xy[:, : len(found.directions)] = found.place(values).double()
+    xy /= xy[:, 0].std().clamp(min=1e-12)
+    noise = torch.randn(xy.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return ((xy + 0.01 * noise) * 1e-4).numpy()
+
+
+def _callback(watch: Watcher | None, before: int, errors: list[float]) -> Any:
+    def call(iteration: int, error: float, xy: np.ndarray) -> None:
+        errors.append(float(error))
+        if watch is not None:
+            watch(before + iteration, torch.from_numpy(np.array(xy)).float())
+
+    return call
+
+
+def _index(values: Tensor, k: int) -> Any:
+    """Our exact search, as openTSNE asks for it."""
+    from openTSNE.nearest_neighbors import KNNIndex
+
+    class ExactIndex(KNNIndex):
+        VALID_METRICS = ("euclidean",)
+
+        def build(self) -> tuple[np.ndarray, np.ndarray]:
+            distances, rows = graph(values, self.k)
+            return rows.numpy(), distances.numpy().astype(np.float64)
+
+        def query(self, query: Any, k: int) -> tuple[np.ndarray, np.ndarray]:
+            distances, rows = nearest(torch.as_tensor(query), values, k)
+            return rows.numpy(), distances.numpy().astype(np.float64)
+
+    return ExactIndex(values.numpy(), k)

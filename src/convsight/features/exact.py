@@ -1,0 +1,152 @@
+"""Which rows of a matrix are nearest to each query, exactly, without ever holding all distances?
+
+The ranking comes from blocks of a matrix product (‖a−b‖² = ‖a‖² + ‖b‖² − 2ab). That formula loses digits for
+near-duplicates, so a few candidates more than asked are kept and their distances computed directly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from convsight.errors import InputError, closest
+from convsight.features.vectors import unit_rows
+
+METRICS = ("l2", "l1", "mse", "cosine")
+BLOCK_VALUES = 16_000_000  # scores of one block: 64 MB
+GROUP = 64  # columns among which only the best is looked at first
+SPARE = 6  # candidates beyond k that survive to the exact comparison
+
+Found = tuple[Float[Tensor, "q k"], Int64[Tensor, "q k"]]
+
+
+def nearest(
+    queries: Float[Tensor, "q d"],
+    base: Float[Tensor, "n d"],
+    k: int,
+    metric: str = "l2",
+    skip: Int64[Tensor, " q"] | None = None,
+) -> Found:
+    """Distances (ascending) and row numbers of the k rows of `base` nearest to each query.
+
+    metric: "l2" √Σ(a−b)², "l1" Σ|a−b|, "mse" mean of (a−b)², "cosine" 1 − a·b/‖a‖‖b‖ (a row of zeros is at
+    distance 1 from everything). skip: a row that each query must not find (itself), or −1. Ties go to the
+    lower row number. Fewer than k rows give as many as there are.
+
+    >>> nearest(torch.tensor([[0.0]]), torch.tensor([[3.0], [-1.0], [2.0]]), k=2)
+    (tensor([[1., 2.]]), tensor([[1, 2]]))
+    """
+    _check(queries, base, k, metric)
+    k = min(k, len(base) - (skip is not None and bool((skip >= 0).any())))
+    if metric == "cosine":
+        queries, base = unit_rows(queries.float()), unit_rows(base.float())
+    return _search(queries.float(), base.float(), k, metric, skip)
+
+
+def nearest_in_chunks(
+    queries: Float[Tensor, "q d"], chunks: Iterable[Float[Tensor, "n d"]], k: int, metric: str = "l2"
+) -> Found:
+    """The same over a base that arrives in pieces and is never whole in memory; rows are numbered through."""
+    best: Found | None = None
+    start = 0
+    for chunk in chunks:
+        distances, rows = nearest(queries, chunk, k, metric)
+        rows = rows + start
+        best = (distances, rows) if best is None else merge(best, (distances, rows), k)
+        start += len(chunk)
+    if best is None:
+        raise InputError("there is nothing to search in: no vectors were given")
+    return best
+
+
+def merge(first: Found, second: Found, k: int) -> Found:
+    """The k nearest of two answers to the same queries."""
+    distances = torch.cat([first[0], second[0]], 1)
+    rows = torch.cat([first[1], second[1]], 1)
+    return _sorted(distances, rows, min(k, distances.shape[1]))
+
+
+def graph(base: Float[Tensor, "n d"], k: int, metric: str = "l2") -> Found:
+    """The k nearest other rows of every row."""
+    parts = [nearest(base[rows], base, k, metric, skip=rows) for rows in torch.arange(len(base)).split(8192)]
+    return torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])
+
+
+def _search(queries: Tensor, base: Tensor, k: int, metric: str, skip: Tensor | None) -> Found:
+    centre = base.mean(0) if metric != "cosine" else torch.zeros(base.shape[1])
+    # Smaller numbers lose fewer digits in the product; a shift changes no difference.
+    queries, base = queries - centre, base - centre
+    half = (base * base).sum(1) / 2 if metric != "cosine" else torch.zeros(len(base))
+    rows = max(1, BLOCK_VALUES // len(base)) if metric != "l1" else max(1, BLOCK_VALUES // 8 // len(base))
+    keep = min(len(base), k + SPARE + (skip is not None))
+    found = []
+    for start in range(0, len(queries), rows):
+        block = queries[start : start + rows]
+        l1 = metric == "l1"
+        score = -torch.cdist(block, base, p=1) if l1 else torch.addmm(-half, block, base.T)
+        candidates = _largest(score, keep)
+        distances = _direct(block, base, candidates, metric)
+        if skip is not None:
+            distances[candidates == skip[start : start + rows, None]] = torch.inf
+        found.append(_sorted(distances, candidates, k))
+    if not found:
+        return torch.zeros(0, k), torch.zeros(0, k, dtype=torch.int64)
+    return torch.cat([f[0] for f in found]), torch.cat([f[1] for f in found])
+
+
+def _largest(score: Float[Tensor, "q n"], k: int) -> Int64[Tensor, "q k"]:
+    """Columns of the k largest scores: first the k best groups (they hold all k), then inside those."""
+    q, n = score.shape
+    groups = n // GROUP
+    if groups <= 2 * k:
+        return score.topk(k, sorted=False).indices
+    body = score[:, : groups * GROUP].view(q, groups, GROUP)
+    best = body.amax(2).topk(k, sorted=False).indices
+    columns = (best[..., None] * GROUP + torch.arange(GROUP)).flatten(1)
+    rest = torch.arange(groups * GROUP, n).expand(q, -1)
+    columns = torch.cat([columns, rest], 1)
+    return columns.gather(1, score.gather(1, columns).topk(k, sorted=False).indices)
+
+
+def _direct(block: Tensor, base: Tensor, candidates: Tensor, metric: str) -> Tensor:
+    out = torch.empty(candidates.shape)
+    step = max(1, BLOCK_VALUES // max(1, candidates.shape[1] * base.shape[1]))
+    for start in range(0, len(block), step):
+        part = slice(start, start + step)
+        rows = base[candidates[part].flatten()].view(*candidates[part].shape, -1)
+        rows -= block[part, None]
+        if metric == "l1":
+            out[part] = rows.abs_().sum(2)
+        else:
+            out[part] = rows.square_().sum(2)
+    if metric == "l2":
+        return out.sqrt_()
+    if metric == "mse":
+        return out.div_(base.shape[1])
+    if metric == "cosine":  # unit rows: 1 − ab = ‖a−b‖²/2, and half more for each row of zeros
+        zero = (base[candidates.flatten()].view(*candidates.shape, -1) == 0).all(2)
+        return out.div_(2) + zero / 2 + (block == 0).all(1)[:, None] / 2
+    return out
+
+
+def _sorted(distances: Tensor, rows: Tensor, k: int) -> Found:
+    by_row = rows.argsort(1)
+    distances, rows = distances.gather(1, by_row), rows.gather(1, by_row)
+    order = distances.argsort(dim=1, stable=True)[:, :k]
+    return distances.gather(1, order), rows.gather(1, order)
+
+
+def _check(queries: Tensor, base: Tensor, k: int, metric: str) -> None:
+    if metric not in METRICS:
+        raise InputError(f"no metric {metric!r}; {closest(metric, METRICS)}")
+    if k < 1:
+        raise InputError(f"k is the number of neighbours, at least 1, not {k}")
+    if queries.shape[1] != base.shape[1]:
+        raise InputError(
+            f"queries have {queries.shape[1]} numbers each, the vectors searched {base.shape[1]}"
+        )
+    if not len(base):
+        raise InputError("there is nothing to search in: no vectors were given")
