@@ -161,11 +161,12 @@ class Points(Result):
             (self.labels, self.classes) if self.groups is None else (self.groups, self.group_names)
         )
         colours = None if groups is None else groups.numpy()
-        return _framed(self, plot.scatter(self.xy.numpy(), colours, names, *self.axes[:2]))
+        named = names[: len(self.classes)] == self.classes
+        return _framed(self, plot.scatter(self.xy.numpy(), colours, names, *self.axes, name_groups=named))
 
     def data(self) -> dict[str, Any]:
         per_picture = {
-            name: None if value is None else [round(v, 4) for v in value.tolist()]
+            name: None if value is None else [None if v != v else round(v, 4) for v in value.tolist()]
             for name in ("labels", "groups", "predicted", "losses")
             for value in [getattr(self, name)]
         }
@@ -182,7 +183,7 @@ class Points(Result):
         if suffix != "csv":
             return super()._encoded(suffix)
         names = (
-            [self.classes[i] for i in self.labels.tolist()]
+            [self.classes[i] if 0 <= i < len(self.classes) else "" for i in self.labels.tolist()]
             if self.labels is not None
             else [""] * len(self.ids)
         )
@@ -211,7 +212,7 @@ class Ranking(Result):
                 name = self._name(self.labels[q, j]) if self.labels is not None else self.ids[q][j]
                 agrees = None if self.labels is None or self.query.labels is None else name == truth
                 colour = {None: draw.GREY, True: draw.RIGHT, False: draw.WRONG}[agrees]
-                tiles.append(Tile(draw.rgb(self.pictures[q, j]), f"{name} {draw.number(distance)}", colour))
+                tiles.append(Tile(draw.rgb(self.pictures[q, j]), f"{draw.number(distance)} {name}", colour))
         columns = self.distances.shape[1] + 1
         size = _tile_px(columns, columns, self.query.size[0])
         return draw.sheet(

@@ -134,30 +134,48 @@ def scatter(
     names: Sequence[str],
     x_label: str,
     y_label: str,
+    z_label: str = "",
     title: str = "",
+    name_groups: bool = True,
 ) -> RGB:
-    """Points coloured by label, each class's name written at its median."""
+    """Points coloured by label, each class's name written at its median unless `name_groups` is False."""
     with matplotlib.rc_context(STYLE):
-        made = figure(7.6, 6.4)
         three = xy.shape[1] == 3
+        made = figure(8.6 if three else 7.6, 6.4)
         axes: Any = made.add_subplot(projection="3d" if three else None)
         size = float(np.clip(6000 / max(len(xy), 1), 1.5, 26))
         groups = [None] if labels is None else sorted(set(labels.tolist()))
         for i, group in enumerate(groups):
             chosen = xy if group is None else xy[labels == group]
             name = "" if group is None else names[group] if 0 <= group < len(names) else str(group)
+            few = len(groups) <= 20 and len(chosen) < 0.02 * len(
+                xy
+            )  # a handful among many must still be seen
             axes.scatter(
-                *chosen.T, s=size, color=PALETTE[i % len(PALETTE)], label=name, linewidths=0, alpha=0.75
+                *chosen.T,
+                s=max(size, 36) if few else size,
+                color=PALETTE[i % len(PALETTE)],
+                label=name,
+                linewidths=0.8 if few else 0,
+                edgecolors="black",
+                alpha=0.75,
             )
-            if name and not three and len(groups) <= 20:
+            if name and name_groups and not three and len(groups) <= 20:
                 x, y = np.median(chosen, axis=0)
                 box = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1.0}
                 axes.text(x, y, name, ha="center", va="center", fontsize=9, weight="bold", bbox=box)
         axes.set(xlabel=x_label, ylabel=y_label, title=title)
+        if three and z_label:
+            axes.set_zlabel(z_label)
+        if not x_label and not y_label:  # axes without a name have no unit either
+            axes.tick_params(labelbottom=False, labelleft=False, length=0)
         if labels is not None and len(groups) <= 20:
-            axes.legend(
-                frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5), markerscale=max(1, 14 / size)
-            )
+            if three:
+                legend = made.legend(frameon=False, loc="outside right center")
+            else:
+                legend = axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+            for handle in legend.legend_handles:
+                handle.set_sizes([40])
         return pixels(made)
 
 
