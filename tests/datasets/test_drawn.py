@@ -72,7 +72,7 @@ def test_limit_and_sizes_are_followed():
 
 def test_shapes_are_positive_inside_and_measure_distance():
     axis = torch.linspace(-1, 1, 41)
-    x, y = axis.reshape(1, 1, -1), axis.reshape(1, -1, 1)
+    y, x = (grid[None] for grid in torch.meshgrid(axis, axis, indexing="ij"))
     disc = ellipse(x, y, 0.0, 0.0, 0.5, 0.5)
     assert torch.allclose(disc, 0.5 - (x**2 + y**2).sqrt(), atol=1e-6)
     assert torch.allclose(limb(x, y, (0.0, 0.0), (0.0, 0.0), 0.5, 0.5), disc, atol=1e-4)

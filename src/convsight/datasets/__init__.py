@@ -37,7 +37,7 @@ def dataset(
     size: int | Size | None = None,
     channels: int | None = None,
     seed: int = 0,
-    validation: float | None = None,
+    validation: float | int | None = None,
     limit: int | None = None,
     progress: Progress | None = None,
     **options: Any,

@@ -58,8 +58,8 @@ def from_arrays(
     *,
     classes: Sequence[str] | None = None,
     name: str = "arrays",
-    validation: float = 0.1,
-    test: float = 0.15,
+    validation: float | int = 0.1,
+    test: float | int = 0.15,
     seed: int = 0,
 ) -> Dataset:
     """A data set from (pixels, labels), or from {"train": (pixels, labels), "validation": ..., "test": ...}.

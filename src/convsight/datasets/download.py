@@ -32,7 +32,7 @@ def download(
     md5: str,
     *,
     progress: Progress | None = None,
-    timeout: float = 15.0,
+    timeout: float | int = 15.0,
 ) -> Path:
     """Fetch a file from the first mirror that gives the right bytes, and put it at `target` at once.
 

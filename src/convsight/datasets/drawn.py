@@ -32,7 +32,7 @@ def drawn_garments(
     n_test: int = 2_000,
     size_px: int | None = None,
     seed: int = 0,
-    validation: float | None = None,
+    validation: float | int | None = None,
     limit: int | None = None,
 ) -> Dataset:
     """Drawn garments: 28×28 grey on black (like Fashion-MNIST), or 64×64 in colour before varied walls.

@@ -47,7 +47,7 @@ VALIDATION = 5_000
 def fashion_mnist(
     path: str | Path | None = None,
     *,
-    validation: float = VALIDATION,
+    validation: float | int = VALIDATION,
     seed: int = 0,
     progress: Progress | None = None,
     mirrors: Sequence[str] = MIRRORS,
@@ -73,7 +73,7 @@ def from_idx(
     name: str,
     classes: Sequence[str] | None,
     *,
-    validation: float = VALIDATION,
+    validation: float | int = VALIDATION,
     seed: int = 0,
     notes: tuple[str, ...] = (),
 ) -> Dataset:

@@ -10,7 +10,7 @@ from convsight.errors import InputError
 
 
 def hold_out(
-    labels: Tensor, share: float, seed: int
+    labels: Tensor, share: float | int, seed: int
 ) -> tuple[Int64[Tensor, " rest"], Int64[Tensor, " held"]]:
     """Split 0..n-1 reproducibly into (rest, held out), every class in proportion, both sorted.
 

@@ -30,10 +30,10 @@ def image_folder(
     *,
     size: int | Size | None = None,
     channels: int | None = None,
-    validation: float = 0.1,
-    test: float = 0.15,
+    validation: float | int = 0.1,
+    test: float | int = 0.15,
     seed: int = 0,
-    max_bad: float = 0.05,
+    max_bad: float | int = 0.05,
     in_memory: bool | None = None,
     workers: int = 4,
     progress: Progress | None = None,
@@ -173,7 +173,9 @@ def _names(bad: set[Path], root: Path, most: int = 10) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def _complete(splits: dict[str, Split], layout: Layout, validation: float, test: float, seed: int) -> None:
+def _complete(
+    splits: dict[str, Split], layout: Layout, validation: float | int, test: float | int, seed: int
+) -> None:
     """Take the splits that the folder lacks out of train: first test, then validation."""
     for name, share in (("test", test), ("validation", validation)):
         if name in splits:

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 Field = Float[Tensor, "n h w"]
-Number = Tensor | float
+Number = Tensor | float | int
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Random:
     n: int
     generator: Generator
 
-    def __call__(self, low: float, high: float) -> Float[Tensor, "n 1 1"]:
+    def __call__(self, low: float | int, high: float | int) -> Float[Tensor, "n 1 1"]:
         return low + (high - low) * torch.rand(self.n, 1, 1, generator=self.generator)
 
     def chance(self, probability: float) -> Float[Tensor, "n 1 1"]:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int64, UInt8
@@ -21,6 +21,7 @@ LOOKAHEAD = 2  # batches read ahead from disk; the memory in use is at most one 
 Reader = Callable[[Path], Float[Tensor, "c h w"]]
 
 
+@runtime_checkable
 class Store(Protocol):
     """Where the pixels of a split are: in memory, or in files that are read when asked for."""
 
