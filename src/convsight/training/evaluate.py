@@ -22,11 +22,11 @@ def test(net: Classifier, split: Split, *, flip: bool = True) -> dict[str, Any]:
     """Everything measured on a labelled split, as plain numbers that JSON can hold.
 
     For classes: n, right, accuracy with its 95 % Wilson interval; loss (cross-entropy, nats); `flip`:
-    accuracy when the probabilities of each picture and its mirror image are averaged (a separate, better figure);
-    per_class: one entry a class with accuracy (of those that are it), interval, and precision (of those
-    called it); confusion: rows true, columns predicted; confused: the pairs most often mistaken, worst first;
-    calibration: the expected calibration error and the reliability diagram behind it. For positions: errors
-    in pixels over all and per output.
+    accuracy when the probabilities of each picture and its mirror image are averaged (a separate, better
+    figure); per_class: one entry a class with accuracy (of those that are it), interval, and precision (of
+    those called it); confusion: rows true, columns predicted; confused: the pairs most often mistaken, worst
+    first; calibration: the expected calibration error and the reliability diagram behind it. For positions:
+    errors in pixels over all and per output.
 
     Raises DataError if the split's classes are not the network's.
     """

@@ -151,8 +151,8 @@ class Training:
             lr = self.optimisers[0].param_groups[0]["lr"]
             raise TrainingError(
                 f"the loss became {loss:.3g} in epoch {self.standing.epoch + 1}, at a learning rate of"
-                f" {lr:.3g}. Try a smaller one (lr={self.recipe.lr / 10:g}), the optimiser 'adamw', or a longer warm-up"
-                " (schedule='triangular', peak=0.3); and look whether the pictures or labels hold odd values"
+                f" {lr:.3g}. Try a smaller one (lr={self.recipe.lr / 10:g}), the optimiser 'adamw', or"
+                " schedule='triangular', which warms up; and look for odd values in the pictures or labels"
             )
 
     def save(self) -> None:

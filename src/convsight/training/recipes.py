@@ -13,7 +13,7 @@ from convsight.training.losses import LOSSES
 from convsight.training.optimisers import OPTIMISERS, Knobs
 from convsight.training.schedules import SCHEDULES
 
-LEARNING_RATES = {"sgd": 0.05, "momentum": 0.02, "nesterov": 0.02, "adam": 1e-3, "adamw": 1e-3, "muon": 0.05}
+LEARNING_RATES = {"sgd": 0.05, "momentum": 0.02, "nesterov": 0.02, "adam": 1e-3, "adamw": 1e-3, "muon": 0.1}
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Recipe:
     min_steps: int = 0
     batch_size: int = 128
     optimizer: str = "muon"
-    lr: float = 0.05
+    lr: float = 0.1
     momentum: float = 0.9
     weight_decay: float = 5e-4
     muon_lr: float = 0.05
@@ -52,7 +52,7 @@ class Recipe:
     schedule: str = "triangular"
     peak: float = 0.25
     loss: str = "cross-entropy"
-    label_smoothing: float = 0.1
+    label_smoothing: float = 0.05
     augment: Augment = field(default_factory=Augment)
     average: float = 0.0
     standardise: bool = True
@@ -158,10 +158,11 @@ RECIPES: dict[str, Recipe] = {
 def recipe(name: str | Recipe, **changes: Any) -> Recipe:
     """The recipe called `name` with `changes` to its fields; those that are None change nothing.
 
-    Another optimiser without a learning rate of its own gets a usual one (`LEARNING_RATES`).
+    Another optimiser without a learning rate of its own gets a usual one (`LEARNING_RATES`). A network without
+    batch normalisation would not survive Muon's rates; it is trained with AdamW unless you choose.
 
-    >>> recipe("fast", epochs=2, optimizer="adamw").lr
-    0.001
+    >>> recipe("fast", epochs=2, network="lesson-2").optimizer
+    'adamw'
     """
     if isinstance(name, str) and name not in RECIPES:
         raise InputError(f"no recipe '{name}'; {closest(name, RECIPES)}")
@@ -172,13 +173,16 @@ def recipe(name: str | Recipe, **changes: Any) -> Recipe:
     for knob in changes:
         if knob not in known and knob not in shape:
             raise InputError(f"a recipe has no '{knob}'; {closest(knob, [*known, *shape], most=40)}")
+    another = changes.get("network", base.network) != base.network
+    if another:
+        changes.setdefault("knobs", {})
+        if base.optimizer == "muon" and not changes["network"].startswith("fast"):
+            changes.setdefault("optimizer", "adamw")
     if changes.get("optimizer", base.optimizer) != base.optimizer:
         changes.setdefault("lr", LEARNING_RATES.get(changes["optimizer"], base.lr))
     varied = {knob: changes.pop(knob) for knob in list(changes) if knob in shape}
     if varied:
         changes["augment"] = replace(changes.get("augment", base.augment), **varied)
-    if "network" in changes and changes["network"] != base.network:
-        changes.setdefault("knobs", {})
     return replace(base, **changes)
 
 

@@ -74,7 +74,7 @@ def train(
     >>> run = train("drawn-garments", "quick", seed=1, out="runs/first")                    # doctest: +SKIP
     >>> run.metrics["test"]["accuracy"], run.classifier                                    # doctest: +SKIP
     """
-    name = network if isinstance(network, str) else None
+    name = network if isinstance(network, str | None) else type(network).__name__
     own = copy.deepcopy(network) if isinstance(network, nn.Module) else None
     if recipe is not None:
         find_recipe(
