@@ -150,6 +150,8 @@ class Tape(TorchFunctionMode):
         value = self.replace_op(kind, func, args, kwargs) if self.replace_op else NotImplemented
         if value is NotImplemented:
             value = func(*args, **kwargs)
+        if kind == "setitem":  # y[:, 1:] = x answers nothing: its value is y
+            value = args[0]
         tensors = _tensors(value)
         if not tensors or not tensors[0].is_floating_point():
             return value
@@ -182,7 +184,7 @@ def _with_first(value: Any, new: Tensor) -> Any:
     if isinstance(value, Tensor):
         return new
     rest = list(value)[1:]
-    return tuple([new, *rest]) if type(value) is not list else [new, *rest]
+    return (new, *rest) if type(value) is not list else [new, *rest]
 
 
 def _tensors(value: Any) -> list[Tensor]:
@@ -194,7 +196,9 @@ def is_in_place(func: Callable, args: tuple, kwargs: Mapping[str, Any]) -> bool:
     overload = getattr(func, "_schema", None)
     name = overload.name if overload is not None else getattr(func, "__name__", "")
     if name.startswith("__"):
-        return name.startswith("__i") and name not in ("__invert__", "__index__", "__int__")
+        return name == "__setitem__" or (
+            name.startswith("__i") and name not in ("__invert__", "__index__", "__int__")
+        )
     if name.endswith("_"):
         return True
     if "inplace" in kwargs:

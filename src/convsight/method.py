@@ -94,6 +94,7 @@ class Method:
     kind: ClassVar[type[Result]]
     source: ClassVar[str]  # authors, year, arXiv
     resize: ClassVar[bool] = True  # whether pictures are fitted to the network's input size first
+    in_report: ClassVar[bool] = True  # False for techniques that take minutes
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -1,0 +1,5 @@
+"""`python -m convsight` is `convsight`."""
+
+from convsight.cli import run
+
+run()

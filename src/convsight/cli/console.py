@@ -1,0 +1,98 @@
+"""How does the terminal show progress, tables and places?"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+from rich.table import Table as RichTable
+
+from convsight.plot import cell_text
+from convsight.progress import Step, listening
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+def print_json(value: Any) -> None:
+    json.dump(value, sys.stdout, indent=1, ensure_ascii=False, default=str)
+    sys.stdout.write("\n")
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str = "") -> None:
+    """A table whose numbers are aligned to the right."""
+    table = RichTable(
+        title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold"
+    )
+    for i, column in enumerate(columns):
+        numeric = all(isinstance(row[i], (int, float)) or row[i] in ("", None) for row in rows) and bool(rows)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(cell_text(cell)) for cell in row))
+    out.print(table)
+
+
+@contextlib.contextmanager
+def bar(description: str, quiet: bool = False) -> Iterator[None]:
+    """A bar on stderr for whatever reports inside the block; it appears with the first report."""
+    if quiet or not err.is_terminal:
+        yield
+        return
+    with Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[words]}"),
+        console=err, transient=True,
+    ) as progress:  # fmt: skip
+        task = progress.add_task(description, total=1.0, words="")
+
+        def listen(step: Step) -> None:
+            progress.update(task, completed=step.fraction, words=step.message)
+
+        with listening(listen):
+            yield
+
+
+class TrainingDisplay:
+    """Epoch, loss, accuracy, images per second and time left, live; one line an epoch stays."""
+
+    def __init__(self, quiet: bool = False):
+        self.quiet = quiet
+        self._progress: Progress | None = None
+
+    def __enter__(self) -> TrainingDisplay:
+        if not self.quiet and err.is_terminal:
+            columns = (SpinnerColumn(), BarColumn(bar_width=28), TextColumn("{task.fields[words]}"))
+            self._progress = Progress(*columns, console=err, transient=True)
+            self._progress.start()
+            self._task = self._progress.add_task("", total=1.0, words="")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+    def __call__(self, p: Any) -> None:
+        if self.quiet:
+            return
+        score = f"accuracy {p.accuracy:6.2%}" if p.accuracy is not None else f"error {p.error_px:.2f} px"
+        if p.row is not None:
+            err.print(
+                f"epoch {p.epoch:>3}/{p.epochs}  loss {p.loss:.4f}  {score}  {_validation(p.row)}{p.seconds:6.1f} s"
+            )
+        elif self._progress is not None:
+            left = "" if p.seconds_left != p.seconds_left else f"  {p.seconds_left:.0f} s left"
+            words = f"epoch {p.epoch}/{p.epochs}  loss {p.loss:.4f}  {score}  {p.images_per_second:,.0f} images/s{left}"
+            self._progress.update(self._task, completed=p.step / max(p.steps, 1), words=words)
+
+
+def _validation(row: dict[str, Any]) -> str:
+    if row.get("validation_accuracy") is not None:
+        return f"validation {row['validation_accuracy']:6.2%}  "
+    if row.get("validation_error_px") is not None:
+        return f"validation {row['validation_error_px']:.2f} px  "
+    return ""

@@ -1,0 +1,63 @@
+"""`convsight test` and `convsight compare`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from convsight.cli.console import bar, out, print_json
+from convsight.cli.inputs import classifier, data_of
+from convsight.cli.train import print_result
+from convsight.comparison import comparison
+from convsight.errors import InputError
+from convsight.run import Run
+from convsight.tables import class_table, confused_table
+from convsight.training import test as measure
+
+
+def test(given: argparse.Namespace, rest: list[str]) -> int:
+    net = classifier(given.model, given)
+    data = data_of(given.data, given.model, net)
+    split = data.splits[given.split]
+    if given.limit is not None:
+        split = split.take(slice(0, given.limit))
+    if not len(split):
+        raise InputError(f"the {given.split} split of {data.name} is empty")
+    with bar(f"Testing on {len(split):,} pictures", quiet=given.json):
+        measured = measure(net, split)
+    if given.json:
+        print_json(measured)
+        return 0
+    print_result(class_table(measured))
+    if "accuracy" in measured:
+        print_result(confused_table(measured))
+        low, high = measured["interval"]
+        right = f"{measured['right']:,} of {measured['n']:,} right"
+        out.print(f"[b]{measured['accuracy']:.2%}[/b] ({right}, 95% interval {low:.2%} to {high:.2%})")
+        ece = measured["calibration"]["ece"]
+        out.print(f"calibration error {ece:.3f}: how far its confidence is from its accuracy, 0 is honest")
+    else:
+        out.print(f"[b]{measured['error_px']['mean']:.2f} px[/b] mean error on {measured['n']:,} pictures")
+    return 0
+
+
+def compare(given: argparse.Namespace, rest: list[str]) -> int:
+    if len(given.runs) < 2:
+        raise InputError("compare takes two or more run directories")
+    result = comparison([Run.open(path) for path in given.runs])
+    if given.json:
+        print_json(
+            {"columns": result.columns, "rows": result.rows, "parts": [_curve(p) for p in result.parts]}
+        )
+    else:
+        print_result(result)
+    if given.out:
+        path = result.save(Path(given.out))
+        if not given.json:
+            out.print(f"saved {path}", soft_wrap=True)
+    return 0
+
+
+def _curve(part: Any) -> dict[str, Any]:
+    return {"title": part.title, "series": part.data()["series"]}

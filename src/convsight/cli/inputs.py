@@ -1,0 +1,161 @@
+"""How do words on the command line become classifiers, data sets, pictures and knob values?"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from convsight.bring import load
+from convsight.classifier import Classifier
+from convsight.datasets import Dataset, dataset
+from convsight.errors import InputError, closest
+from convsight.images import Images
+from convsight.method import Knob, Method
+from convsight.run import CONFIG, Run
+
+PLACE = re.compile(r"^(train|validation|test):(\d+)(?:-(\d+))?$")
+
+
+def classifier(model: str, given: argparse.Namespace) -> Classifier:
+    """The network that MODEL and the options beside it name."""
+    names = ("weights", "classes", "input_size", "input_channels", "mean", "std")
+    said = {name: getattr(given, name, None) for name in names}
+    options = {
+        "classes": class_names(said["classes"]),
+        "input_size": size(said["input_size"]),
+        "channels": said["input_channels"],
+        "mean": numbers("--mean", said["mean"]),
+        "std": numbers("--std", said["std"]),
+    }
+    return load(model, weights=said["weights"], **{k: v for k, v in options.items() if v is not None})
+
+
+def run_of(model: str | None) -> Run | None:
+    """The run, if MODEL is a run's directory."""
+    if model and (Path(model).expanduser() / CONFIG).is_file():
+        return Run.open(Path(model).expanduser())
+    return None
+
+
+def data_of(source: str | None, model: str | None, net: Classifier | None = None) -> Dataset:
+    """The data set named, or the run's own; fitted to the network's input."""
+    if source is not None:
+        if net is None:
+            return dataset(source)
+        return dataset(source, size=net.input_size, channels=net.channels)
+    run = run_of(model)
+    if run is None:
+        raise InputError("a data set is needed: --data NAME or FOLDER (only a run knows its own)")
+    return run.dataset
+
+
+def pictures(words: Sequence[str], source: str | None, model: str | None, net: Classifier | None) -> Images:
+    """Pictures from files, or from a data set as SPLIT:INDEX or SPLIT:FIRST-LAST."""
+    parts = []
+    for word in words:
+        place = PLACE.match(word)
+        if place is None:
+            opened = (
+                Images.open(word) if net is None or not Path(word).is_dir() else Images.open(word, size=256)
+            )
+            parts.append(net.fit(opened) if net is not None and len(words) > 1 else opened)
+            continue
+        data = data_of(source, model, net)
+        split = data.splits[place[1]]
+        first, last = int(place[2]), int(place[3] or place[2])
+        if not first <= last < len(split):
+            raise InputError(
+                f"{word}: the {place[1]} split of {data.name} has pictures 0 to {len(split) - 1}"
+            )
+        parts.append(split[first : last + 1])
+    return Images.concat(parts)
+
+
+def knobs(method: type[Method], rest: Sequence[str]) -> dict[str, Any]:
+    """`--patch 8 --fill mean` as the knobs of a technique."""
+    known = {each.name: each for each in method.knobs()}
+    values: dict[str, Any] = {}
+    words = list(rest)
+    while words:
+        word = words.pop(0)
+        name, has_value, text = word.partition("=")
+        knob = known.get(name.lstrip("-").replace("-", "_"))
+        if not name.startswith("--") or knob is None:
+            raise InputError(
+                f"{method.name} does not know {word!r}; {closest(name, [f'--{k}' for k in known], 20)}"
+            )
+        if not has_value:
+            if isinstance(knob.default, bool) and (not words or words[0].startswith("--")):
+                text = "true"
+            elif not words:
+                raise InputError(f"{word} needs a value{_expected(knob)}")
+            else:
+                text = words.pop(0)
+        values[knob.name] = value_of(knob, text)
+    return values
+
+
+def value_of(knob: Knob, text: str) -> Any:
+    """The text as the knob's own type."""
+    kinds = knob.type.replace(" ", "").split("|")
+    if "None" in kinds and text.lower() == "none":
+        return None
+    for kind in kinds:
+        if kind == "bool" and text.lower() in ("true", "yes", "on", "1", "false", "no", "off", "0"):
+            return text.lower() in ("true", "yes", "on", "1")
+        if kind == "int" and re.fullmatch(r"[+-]?\d+", text):
+            return int(text)
+        if kind == "float" and _is_float(text):
+            return float(text)
+        if kind.startswith("tuple["):
+            inner = kind[len("tuple[") : -1].split(",")[0]
+            parts = [part for part in text.split(",") if part]
+            return tuple({"int": int, "float": float}.get(inner, str)(part) for part in parts)
+    if "str" in kinds:
+        return text
+    raise InputError(f"--{knob.name.replace('_', '-')} cannot be {text!r}{_expected(knob)}")
+
+
+def _expected(knob: Knob) -> str:
+    return f"; it is {knob.range or knob.type.replace('|', 'or')}"
+
+
+def _is_float(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def class_names(text: str | None) -> list[str] | None:
+    """Names from a file with one a line, or from a list with commas."""
+    if text is None:
+        return None
+    if Path(text).is_file():
+        return [line.strip() for line in Path(text).read_text(encoding="utf-8").splitlines() if line.strip()]
+    if "," not in text:
+        raise InputError(f"--classes: no file {text!r}, and no list with commas either")
+    return [name.strip() for name in text.split(",")]
+
+
+def size(text: str | None) -> tuple[int, int] | None:
+    """`224`, `48x64` or `48×64` as (height, width)."""
+    if text is None:
+        return None
+    parts = re.split("[x×]", text)
+    if len(parts) > 2 or not all(part.isdigit() and int(part) for part in parts):
+        raise InputError(f"{text!r} is no size; give one number of pixels, or height×width such as 48x64")
+    return int(parts[0]), int(parts[-1])
+
+
+def numbers(option: str, text: str | None) -> list[float] | float | None:
+    if text is None:
+        return None
+    if not all(_is_float(part) for part in text.split(",")):
+        raise InputError(f"{option} {text!r}: give one number, or one per channel separated by commas")
+    values = [float(part) for part in text.split(",")]
+    return values if len(values) > 1 else values[0]

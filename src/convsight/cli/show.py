@@ -1,0 +1,130 @@
+"""`convsight show METHOD ...`, and `neighbours` and `map`, which are `show` under names of their own."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from convsight.classifier import Classifier
+from convsight.cli.console import bar, err, out
+from convsight.cli.inputs import classifier, data_of, knobs, pictures
+from convsight.cli.listing import describe
+from convsight.errors import InputError
+from convsight.kinds import Table
+from convsight.method import Method, catalogue, find_method
+from convsight.result import Result
+
+
+def show(given: argparse.Namespace, rest: list[str]) -> int:
+    if given.method is None:
+        from convsight.cli.parser import show_help
+
+        out.print(show_help(), markup=False)
+        names = ", ".join(catalogue())
+        out.print(f"\ntechniques: {names}", markup=False)
+        if given.help:
+            return 0
+        raise InputError("show needs the name of a technique")
+    method = find_method(given.method)
+    if given.help:
+        describe(method)
+        return 0
+    made = method(**knobs(method, rest))
+    needs = method.needs()
+    words = list(given.inputs)
+    model = net = None
+    if "net" in needs and (needs["net"] or _is_model(words)):
+        if not words:
+            raise InputError(f"{method.name} needs a network: convsight show {method.name} MODEL ...")
+        model = words.pop(0)
+        net = classifier(model, given)
+    arguments = _arguments(method, given, words, model, net)
+    _run(made, {**({"net": net} if net is not None else {}), **arguments}, given)
+    return 0
+
+
+def neighbours(given: argparse.Namespace, rest: list[str]) -> int:
+    method = find_method("neighbours")
+    net = classifier(given.model, given)
+    data = data_of(given.data, given.model, net)
+    query = pictures([given.query], given.data, given.model, net)
+    _run(method(**knobs(method, rest)), {"net": net, "query": query, "data": data}, given)
+    return 0
+
+
+def map(given: argparse.Namespace, rest: list[str]) -> int:
+    method = find_method(given.method)
+    net = classifier(given.model, given)
+    _run(method(**knobs(method, rest)), {"net": net, "data": data_of(given.data, given.model, net)}, given)
+    return 0
+
+
+def _is_model(words: list[str]) -> bool:
+    """For techniques that can do without a network: whether the first word is one."""
+    return bool(words) and (":" in words[0] or Path(words[0]).is_dir() or Path(words[0]).suffix == ".pt2")
+
+
+def _arguments(
+    method: type[Method],
+    given: argparse.Namespace,
+    words: list[str],
+    model: str | None,
+    net: Classifier | None,
+) -> dict[str, Any]:
+    needs, found = method.needs(), {}
+    if "images" in needs:
+        if words:
+            found["images"] = pictures(words, given.data, model, net if method.resize else None)
+        elif needs["images"]:
+            raise InputError(f"{method.name} needs a picture: a file, or test:INDEX of a run's data set")
+    elif words:
+        raise InputError(f"{method.name} takes no picture; given {', '.join(words)}")
+    if "data" in needs and (needs["data"] or given.data is not None or _has_data(model)):
+        found["data"] = data_of(given.data, model, net)
+    for name in ("style", "query"):
+        if name in needs:
+            word = getattr(given, name)
+            if word is None and needs[name]:
+                raise InputError(f"{method.name} needs --{name} PICTURE")
+            if word is not None:
+                found[name] = pictures([word], given.data, model, net if method.resize else None)
+    for name in ("target", "layer"):
+        word = getattr(given, name)
+        if word is not None and name not in needs:
+            raise InputError(f"{method.name} has no --{name}; it takes {', '.join(needs)} and its knobs")
+        if word is not None:
+            found[name] = word
+        elif needs.get(name):
+            raise InputError(f"{method.name} needs --{name}")
+    return found
+
+
+def _has_data(model: str | None) -> bool:
+    from convsight.cli.inputs import run_of
+
+    run = run_of(model)
+    return run is not None and run.config["data"].get("source") is not None
+
+
+def _run(method: Method, arguments: dict[str, Any], given: argparse.Namespace) -> None:
+    with bar(method.title, quiet=given.quiet):
+        result = method(**arguments)
+    _tell(result)
+    if given.out:
+        out.print(f"saved {result.save(Path(given.out).expanduser())}", soft_wrap=True)
+    else:
+        path = result.save(Path(f"{method.name}.png"))
+        out.print(f"saved {path} (choose with -o FILE)", soft_wrap=True)
+
+
+def _tell(result: Result) -> None:
+    from convsight.cli.train import print_result
+
+    if result.caption:
+        out.print(result.caption, markup=False)
+    for note in result.notes:
+        err.print(f"note: {note}", markup=False)
+    for part in (result, *result.parts):
+        if isinstance(part, Table) and len(part.rows) <= 40:
+            print_result(part)

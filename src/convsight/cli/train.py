@@ -1,0 +1,116 @@
+"""`convsight demo` and `convsight train`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from convsight.cli.console import TrainingDisplay, err, out, print_json
+from convsight.cli.inputs import size
+from convsight.datasets import dataset
+from convsight.errors import DataNotFound, InputError
+from convsight.kinds import Table
+from convsight.run import Run
+from convsight.tables import class_table
+from convsight.training import train as train_run
+
+RECIPE_OPTIONS = (
+    "network", "task", "epochs", "optimizer", "lr", "momentum", "weight_decay", "batch_size", "schedule",
+    "loss", "label_smoothing", "until_loss", "patience", "channels", "limit",
+)  # fmt: skip
+
+
+def demo(given: argparse.Namespace, rest: list[str]) -> int:
+    """Train, test, report. Without Fashion-MNIST it says so and draws garments instead."""
+    data: Any = given.data
+    try:
+        dataset(data, limit=given.limit)
+    except DataNotFound as missing:
+        if data != "fashion-mnist":
+            raise
+        err.print(f"Fashion-MNIST cannot be had: {missing}", soft_wrap=True)
+        err.print("Going on with [b]drawn garments[/b] instead: the same ten classes, drawn by convsight.")
+        data = "drawn-garments"
+    err.print(f"Training on {data} with the recipe '{given.recipe}'; Ctrl-C saves and stops.")
+    with TrainingDisplay() as display:
+        run = train_run(
+            data,
+            given.recipe,
+            seed=given.seed,
+            out=given.out,
+            overwrite=True,
+            limit=given.limit,
+            progress=display,
+        )
+    summary(run)
+    _report(run)
+    _places(run)
+    return 0
+
+
+def train(given: argparse.Namespace, rest: list[str]) -> int:
+    if given.resume and not given.out:
+        raise InputError("--resume goes on with the run in --out; say which")
+    options = {name: getattr(given, name) for name in RECIPE_OPTIONS if getattr(given, name) is not None}
+    if given.validation is not None:
+        options["validation"] = int(given.validation) if given.validation >= 1 else given.validation
+    with TrainingDisplay(quiet=given.json) as display:
+        run = train_run(
+            given.data,
+            given.recipe,
+            seed=given.seed,
+            out=given.out,
+            resume=given.resume,
+            overwrite=given.overwrite,
+            progress=display,
+            size=size(given.size),
+            device=given.device,
+            **options,
+        )
+    if given.json:
+        print_json({"run": str(run.path), **run.metrics})
+    else:
+        summary(run)
+    if given.report:
+        _report(run)
+    if not given.json:
+        _places(run)
+    return 0
+
+
+def summary(run: Run) -> None:
+    """What was measured on the test set, as a person reads it."""
+    test, training = run.metrics["test"], run.metrics["training"]
+    if not test:
+        out.print("There are no test pictures, so nothing was measured.")
+        return
+    print_result(class_table(test))
+    took = f"{training['seconds']:.0f} s of training, {training['images_per_second']:,.0f} images/s"
+    if "accuracy" in test:
+        low, high = test["interval"]
+        flipped = test.get("flip", {}).get("accuracy")
+        extra = f"; {flipped:.2%} averaged with the mirror image" if flipped else ""
+        out.print(
+            f"[b]{test['accuracy']:.2%}[/b] right of {test['n']:,} test pictures (95% interval {low:.2%} to {high:.2%}){extra}. {took}"
+        )
+    else:
+        out.print(
+            f"[b]{test['error_px']['mean']:.2f} px[/b] mean error on {test['n']:,} test pictures. {took}"
+        )
+
+
+def print_result(table: Table) -> None:
+    from convsight.cli.console import print_table
+
+    print_table(table.columns, table.rows, table.title)
+
+
+def _report(run: Run) -> None:
+    with err.status("Looking inside and writing the report ..."):
+        path = run.report()
+    out.print(f"report:  {path}", soft_wrap=True)
+
+
+def _places(run: Run) -> None:
+    out.print(f"run:     {run.path}", soft_wrap=True)
+    out.print(f"next:    convsight show occlusion {run.path} test:0 -o occlusion.png", soft_wrap=True)

@@ -1,0 +1,209 @@
+"""Which chapters tell the story of a run, and which results stand in each?"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from convsight.errors import ConvsightError
+from convsight.images import Images
+from convsight.kinds import Pictures
+from convsight.method import Method, catalogue
+from convsight.progress import report as tell
+from convsight.result import Result
+from convsight.run import Run
+from convsight.tables import class_table, confused_table, confusion_table, layer_table, loss_curve
+
+LOOKED_AT = 4  # pictures that every technique of the report looks at
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A heading, the question it answers, and figures as HTML."""
+
+    heading: str
+    question: str
+    figures: list[str] = field(default_factory=list)
+
+    @property
+    def anchor(self) -> str:
+        return self.heading.lower().replace(" ", "-")
+
+
+def chapters(run: Run, images: Images | None) -> Iterator[Chapter]:
+    """Every chapter in the order of the lesson; each is made when it is asked for."""
+    chosen = images if images is not None else looked_at(run)
+    parts: list[tuple[str, str, Callable[[], list[str]]]] = [
+        ("Data", "What was it shown?", lambda: _data(run)),
+        ("Network", "What is it made of, and what does each unit see?", lambda: _network(run)),
+        ("Training", "Did it learn, and had it stopped learning?", lambda: _training(run)),
+        ("Test", "Where is it right and where wrong, on pictures it never saw?", lambda: _test(run)),
+        ("Filters and feature maps", "What does each layer answer to?", lambda: _looks(run, chosen, _inside)),
+        ("Where it looks", "Which pixels did the decision rest on?", lambda: _looks(run, chosen, _maps)),
+        ("Last layer", "Which pictures does it think are alike?", lambda: _looks(run, chosen, _space)),
+    ]
+    for i, (heading, question, make) in enumerate(parts):
+        tell(i / len(parts), heading)
+        yield Chapter(heading, question, make())
+
+
+def looked_at(run: Run) -> Images:
+    """Test pictures to look at: the surest right ones of different classes, then the surest wrong ones."""
+    split = run.dataset.test if len(run.dataset.test) else run.dataset.train
+    sample = split[: min(len(split), 2000)]
+    if run.config["task"] != "classify" or sample.labels is None:
+        return sample[:LOOKED_AT]
+    probabilities = run.classifier.probabilities(sample)
+    confidence, predicted = probabilities.max(1)
+    right = predicted == sample.labels
+    first = _one_per_class(confidence * right, sample.labels)[: LOOKED_AT // 2]
+    wrong = (confidence * ~right).argsort(descending=True)[: LOOKED_AT - len(first)].tolist()
+    return sample[[*first, *wrong]]
+
+
+def _one_per_class(score: Tensor, labels: Tensor) -> list[int]:
+    best = [int((score * (labels == k)).argmax()) for k in labels.unique().tolist()]
+    return sorted(best, key=lambda i: -float(score[i]))
+
+
+def _data(run: Run) -> list[str]:
+    data = run.dataset
+    split = data.train
+    if data.classes:
+        per_class = 8 if len(data.classes) <= 12 else 3
+        names = data.classes[:12]
+        index = [i for k in range(len(names)) for i in (split.labels == k).nonzero()[:per_class, 0].tolist()]
+        shown = split[index].pixels
+        grid = Pictures(
+            title="Training pictures", images=shown, columns=per_class, row_labels=names if _full(split.labels, len(names), per_class) else (),
+            tile_px=64,
+        )  # fmt: skip
+    else:
+        grid = Pictures(title="Training pictures", images=split[:16].pixels, columns=8, tile_px=96)
+    words = "".join(f"<p>{html.escape(line)}</p>" for line in data.describe().splitlines())
+    return [f'<div class="words">{words}</div>', grid.html()]
+
+
+def _full(labels: Tensor, k: int, per_class: int) -> bool:
+    return all(int((labels == i).sum()) >= per_class for i in range(k))
+
+
+def _network(run: Run) -> list[str]:
+    figures = _looks(
+        run, None, lambda m: set(m.needs()) == {"net"} and m.kind is Pictures and m.name == "architecture"
+    )
+    table = layer_table(run.classifier).html()
+    return [
+        *figures,
+        f"<details><summary>All layers with shapes and receptive fields</summary>{table}</details>",
+    ]
+
+
+def _training(run: Run) -> list[str]:
+    curves = [loss_curve(run.log, {"loss": "training", "validation_loss": "validation"}, "Loss", "loss")]
+    if run.config["task"] == "classify":
+        names = {"accuracy": "training", "validation_accuracy": "validation"}
+        curves.append(loss_curve(run.log, names, "Accuracy", "share right"))
+    else:
+        names = {"error_px": "training", "validation_error_px": "validation"}
+        curves.append(loss_curve(run.log, names, "Error", "pixels"))
+    recipe = ", ".join(
+        f"{k} {v}"
+        for k, v in run.config["recipe"].items()
+        if isinstance(v, (int, float, str)) and k != "summary"
+    )
+    return [
+        f'<div class="pair">{"".join(c.html() for c in curves if c.series)}</div>',
+        f'<p class="note">{html.escape(recipe)}</p>',
+    ]
+
+
+def _test(run: Run) -> list[str]:
+    test = run.metrics["test"]
+    if not test:
+        return ["<p>There are no test pictures.</p>"]
+    if "accuracy" not in test:
+        return [class_table(test).html()]
+    figures = [f'<div class="pair">{class_table(test).html()}{confused_table(test).html()}</div>']
+    if len(test["classes"]) <= 30:
+        figures.append(confusion_table(test).html())
+    return [*figures, *_predictions(run)]
+
+
+def _predictions(run: Run) -> list[str]:
+    """Predicted (true) under each picture: a random dozen, and the surest mistakes."""
+    net, split = run.classifier, run.dataset.test
+    order = torch.randperm(len(split), generator=torch.Generator().manual_seed(0))
+    sample = split[order[: min(len(split), 2000)]]
+    confidence, predicted = net.probabilities(sample).max(1)
+    right = predicted == sample.labels
+    wrong = (confidence * ~right).argsort(descending=True)[: min(16, int((~right).sum()))]
+    words = f"A random sixteen; {int(right.sum())} of {len(sample)} drawn were right. Under each: predicted (true)."
+    shown = [("Predicted and true", words, torch.arange(min(16, len(sample))))]
+    if len(wrong):
+        shown.append(("Surest mistakes", "Wrong, and most confident of it.", wrong))
+    figures = []
+    for title, caption, index in shown:
+        captions = tuple(_named(net.classes, int(predicted[i]), int(sample.labels[i])) for i in index)  # type: ignore[index]
+        grid = Pictures(
+            title=title, caption=caption, images=sample[index].pixels, captions=captions, columns=8,
+            right=tuple(bool(right[i]) for i in index), tile_px=112,
+        )  # fmt: skip
+        figures.append(grid.html())
+    return figures
+
+
+def _named(classes: tuple[str, ...], predicted: int, true: int) -> str:
+    return classes[predicted] if predicted == true else f"{classes[predicted]} ({classes[true]})"
+
+
+# ---- techniques, chosen from the catalogue by what they need and give --------------------------------------
+
+Choose = Callable[[type[Method]], bool]
+
+
+def _inside(method: type[Method]) -> bool:
+    """Pictures of the network's own parts."""
+    needs = {name for name, must in method.needs().items() if must}
+    return (
+        method.kind is Pictures
+        and "net" in needs
+        and needs <= {"net", "images", "data"}
+        and "layer" in method.needs()
+    )
+
+
+def _maps(method: type[Method]) -> bool:
+    """A number per pixel of the pictures looked at."""
+    needs = {name for name, must in method.needs().items() if must}
+    return method.kind.__name__ == "Map" and needs <= {"net", "images"} and "net" in needs
+
+
+def _space(method: type[Method]) -> bool:
+    """Positions and rankings of the data set's pictures."""
+    return method.kind.__name__ in ("Points", "Ranking") and "data" in method.needs()
+
+
+def _looks(run: Run, images: Images | None, choose: Choose) -> list[str]:
+    figures = []
+    for entry in catalogue().values():
+        method = entry.method
+        if not method.in_report or not choose(method):
+            continue
+        tell(0.5, method.title)
+        figures.append(_figure(run, images, method))
+    return figures
+
+
+def _figure(run: Run, images: Images | None, method: type[Method]) -> str:
+    have = {"net": run.classifier, "images": images, "query": images, "data": run.dataset}
+    given = {name: have[name] for name in method.needs() if have.get(name) is not None}
+    try:
+        result: Result = method()(**given)
+    except ConvsightError as error:  # one technique that does not fit this network must not cost the report
+        return f'<p class="note">{html.escape(method.title)}: {html.escape(str(error))}</p>'
+    return result.html()
