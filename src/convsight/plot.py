@@ -13,6 +13,7 @@ from jaxtyping import Float
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.transforms import Bbox
 from torch import Tensor
 
 from convsight.draw import RGB
@@ -73,7 +74,13 @@ def as_pixels(made: Figure) -> Float[Tensor, "c h w"]:
 
 
 def number_grid(
-    axes: Any, values: Any, *, signed: bool = False, limit: float | None = None, size: float = 10
+    axes: Any,
+    values: Any,
+    *,
+    signed: bool = False,
+    limit: float | None = None,
+    size: float = 10,
+    digits: str = ".3g",
 ) -> None:
     """A matrix as coloured cells with each number written in its cell; signed ones are white at zero."""
     numbers = np.asarray(values, dtype=float)
@@ -86,7 +93,7 @@ def number_grid(
         face = faces[y, x]
         axes.add_patch(Rectangle((x, y), 1, 1, facecolor=face, edgecolor="white", linewidth=1.2))
         ink = "white" if face[:3] @ (0.299, 0.587, 0.114) < 0.55 else "#1c1c20"
-        text = f"{number + 0.0:.3g}".replace("-", "−")
+        text = format(number + 0.0, digits).replace("-", "−")
         if size:
             axes.text(x + 0.5, y + 0.53, text, ha="center", va="center", color=ink, fontsize=size)
     axes.set(xlim=(-0.05, columns + 0.05), ylim=(rows + 0.05, -0.05), aspect="equal")
@@ -184,14 +191,17 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], shade: bool, ti
     with matplotlib.rc_context(STYLE):
         shown = [[cell_text(cell) for cell in row] for row in rows]
         widths = [max([len(str(c)), *(len(r[j]) for r in shown)]) for j, c in enumerate(columns)]
-        made = figure(max(3.5, 0.105 * sum(widths) + 0.35 * len(columns)), 0.30 * (len(rows) + 1) + 0.5)
+        made = figure(
+            max(3.5, 0.105 * sum(widths) + 0.35 * len(columns)),
+            0.27 * (len(rows) + 1) + (0.4 if title else 0.1),
+        )
         axes = made.add_subplot()
         axes.axis("off")
         axes.set_title(title)
         drawn = axes.table(
             cellText=shown or [[""] * len(columns)],
             colLabels=list(columns),
-            loc="center",
+            bbox=Bbox.unit(),
             colWidths=[w / sum(widths) for w in widths],
         )
         drawn.auto_set_font_size(False)
@@ -215,4 +225,6 @@ def cell_text(value: Any) -> str:
     """A table cell as people read it: thousands apart, four significant digits."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return "" if value is None else str(value)
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"
