@@ -32,15 +32,11 @@ class Layer:
     index: int
     key: Key
     in_place: bool
+    is_map: bool  # whether the output is a stack of feature maps c h w (not h w c, not tokens)
 
     @property
     def channels(self) -> int:
         return self.output_shape[0]
-
-    @property
-    def is_map(self) -> bool:
-        """Whether the output is a stack of feature maps c h w, with c > 0 and some extent."""
-        return len(self.output_shape) == 3
 
 
 class Layers(Mapping[str, Layer]):
@@ -119,7 +115,7 @@ def _layer(node: Node, key: Key, field: Field) -> Layer:
     weights = [w for w in (*node.args, *node.kwargs.values()) if isinstance(w, Tensor)]
     trained = [w for w in weights if w.requires_grad or node.kind in WEIGHTED]
     shape = node.shape[1:]
-    rows, columns = field
+    rows, columns = field.axes
     return Layer(
         name=node.name,
         kind=node.kind,
@@ -130,6 +126,7 @@ def _layer(node: Node, key: Key, field: Field) -> Layer:
         index=node.index,
         key=key,
         in_place=node.in_place,
+        is_map=len(shape) == 3 and field.places == (2, 3),
     )
 
 
