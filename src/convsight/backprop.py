@@ -6,8 +6,9 @@ normalised input of the module, which other tools report, are these times the ch
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -105,7 +106,7 @@ def gradient_of(scores: Tensor, at: Tensor, net: Classifier, seeds: Tensor, unre
         raise ModelError(unreached or _no_gradient(net))
     scale = torch.ones_like(scores)
     for _ in range(8):
-        (grad,) = torch.autograd.grad(scores, at, seeds * scale, retain_graph=True, allow_unused=True)
+        grad = _grad(net, scores, at, seeds * scale)
         if grad is None:
             raise ModelError(unreached or _no_gradient(net))
         overflown = ~grad.flatten(1).isfinite().all(1)
@@ -116,11 +117,30 @@ def gradient_of(scores: Tensor, at: Tensor, net: Classifier, seeds: Tensor, unre
     return grad / scale.to(grad).reshape(-1, *[1] * (grad.ndim - 1))
 
 
+def _grad(net: Classifier, scores: Tensor, at: Tensor, seeds: Tensor) -> Tensor | None:
+    try:
+        return torch.autograd.grad(scores, at, seeds, retain_graph=True, allow_unused=True)[0]
+    except RuntimeError as error:
+        if "inplace" not in str(error):
+            raise
+        raise ModelError(
+            f"{net.name} changes a value in place that its own gradient needs, so it has none; write y = y + x "
+            f"for y += x, or take convsight.occlusion, which needs no gradient ({error})"
+        ) from error
+
+
+@contextlib.contextmanager
+def differentiable(aim: Target, pixels: Tensor) -> Iterator[tuple[Target, Tensor]]:
+    """The target and the pixels as autograd takes them, whatever mode (no_grad, inference) the caller is in."""
+    with torch.inference_mode(False), torch.enable_grad():
+        outputs = None if aim.outputs is None else aim.outputs.clone()
+        yield dataclasses.replace(aim, outputs=outputs), pixels.detach().clone().requires_grad_()
+
+
 def _signal(
     net: Classifier, aim: Target, pixels: Tensor, count: Rectifiers, seed_with_value: bool
 ) -> tuple[Tensor, Tensor]:
-    with torch.inference_mode(False), torch.enable_grad():
-        leaf = pixels.detach().clone().requires_grad_()
+    with differentiable(aim, pixels) as (aim, leaf):
         if count.rule == "gradient":
             scores = aim.score(net, leaf)
         else:

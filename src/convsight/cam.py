@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from convsight.backprop import gradient_of
+from convsight.backprop import differentiable, gradient_of
 from convsight.chunks import chunk_size, in_chunks
 from convsight.classifier import Classifier
 from convsight.errors import InputError
@@ -45,10 +45,9 @@ def class_activation(
     unreached = f"the target {aim.labels[0]!r} does not depend on layer {layer!r}; choose a layer before it"
 
     def run(part: slice) -> tuple[Tensor, Tensor]:
-        with torch.inference_mode(False), torch.enable_grad():
-            leaf = pixels[part].detach().clone().requires_grad_()
+        with differentiable(aim[part], pixels[part]) as (chosen, leaf):
             with net.record(layer) as seen:
-                scores = aim[part].score(net, leaf)
+                scores = chosen.score(net, leaf)
             maps = seen[layer]
             gradient = gradient_of(scores, maps, net, torch.ones_like(scores), unreached)
             weights = gradient.mean((2, 3), keepdim=True)

@@ -1,0 +1,111 @@
+"""Grad-CAM against captum, against CAM where the two must be equal, and its choice of layer."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from convsight.cam import class_activation, last_maps
+from convsight.classifier import Classifier
+from convsight.errors import InputError
+from convsight.methods.gradcam import Gradcam
+from convsight.networks.lesson import LessonOne, LessonTwo
+from oracles.small_nets import InPlace, Modules, OneConv, modules_net, pictures
+
+
+@pytest.fixture(autouse=True)
+def _same_weights_every_time():
+    torch.manual_seed(0)
+
+
+@pytest.mark.parametrize("positive", [True, False])
+@pytest.mark.parametrize("layer", ["relu1", "conv2", "relu2"])
+def test_it_is_captums_enlarged(layer, positive):
+    from captum.attr import LayerGradCam
+
+    module, pixels = modules_net(), pictures(4)
+    net = Classifier(module, input_size=12, channels=1)
+    coarse = LayerGradCam(module, getattr(module, layer)).attribute(
+        pixels, target=[0, 1, 2, 0], relu_attributions=positive
+    )
+    theirs = F.interpolate(coarse.detach(), (12, 12), mode="bilinear", align_corners=False)[:, 0]
+    result = Gradcam(positive=positive)(net, pixels, target=[0, 1, 2, 0], layer=layer)
+    assert torch.allclose(result.values, theirs, atol=1e-6)
+    assert result.signed is not positive
+
+
+@pytest.mark.parametrize(
+    "layer, first, cells",
+    [
+        ("conv1", 0, [[11.25, 13.5], [20.25, 22.5]]),
+        ("relu1", 0, [[0.0, 4.0], [28.0, 32.5]]),
+        ("conv1", 1, [[14.5, 19.0], [32.5, 37.0]]),
+    ],
+)
+def test_one_convolution_gives_the_tensors_that_captum_publishes(layer, first, cells):
+    net = Classifier(OneConv(), input_size=4, channels=1, std=1 / 16)
+    pixels = torch.arange(first, first + 16.0).reshape(1, 1, 4, 4) / 16
+    cam, _ = class_activation(net, net.target(0, pixels), pixels, layer)
+    assert torch.allclose(cam[0], torch.tensor(cells))
+
+
+def test_behind_global_pooling_it_is_cam():
+    """Zhou et al. 2015: Σ_c w_c A_c, here over the number of cells, which the mean divides by."""
+    module, pixels = modules_net(), pictures(3)
+    net = Classifier(module, input_size=12, channels=1)
+    with torch.no_grad(), net.record("relu3") as seen:
+        net.forward(pixels)
+    maps = torch.einsum("c,nchw->nhw", module.fc.weight[2].detach(), seen["relu3"]) / 36
+    expected = F.interpolate(maps.clamp(min=0)[:, None], (12, 12), mode="bilinear")[:, 0]
+    assert torch.allclose(Gradcam()(net, pixels, target=2).values, expected, atol=1e-6)
+
+
+def test_without_a_layer_the_last_maps_are_taken():
+    for module, size, name in (
+        (modules_net(Modules), 12, "relu3"),
+        (modules_net(InPlace), 12, "relu#3"),
+        (LessonOne(10), 28, "relu#2"),
+        (LessonTwo(10), 28, "relu#2"),
+        (OneConv(), 4, "relu1"),
+    ):
+        assert last_maps(Classifier(module, input_size=size, channels=1)).name == name
+
+
+def test_a_unit_can_be_the_target_and_its_own_layer_too():
+    net, pixels = Classifier(modules_net(), input_size=12, channels=1), pictures(2)
+    values = Gradcam()(net, pixels, target=("relu3", 1), layer="relu3").values
+    with torch.no_grad(), net.record("relu3") as seen:
+        net.forward(pixels)
+    expected = F.interpolate(seen["relu3"][:, 1:2] / 36, (12, 12), mode="bilinear")[:, 0]
+    assert torch.allclose(values, expected, atol=1e-6)
+
+
+def test_layers_that_cannot_be_used_are_refused_with_those_that_can():
+    net, pixels = Classifier(modules_net(), input_size=12, channels=1), pictures(1)
+    with pytest.raises(InputError, match=r"gives 3, not maps; these layers give maps: conv1"):
+        Gradcam()(net, pixels, layer="fc")
+    with pytest.raises(InputError, match="did you mean conv2"):
+        Gradcam()(net, pixels, layer="conv9")
+    with pytest.raises(ValueError, match="does not depend on layer 'relu3'; choose a layer before it"):
+        Gradcam()(net, pixels, target=("conv1", 0), layer="relu3")
+    linear = nn.Sequential(nn.Flatten(), nn.Linear(144, 2))
+    with pytest.raises(InputError, match="no convolution whose output is larger than one cell"):
+        Gradcam()(Classifier(linear, input_size=12, channels=1), pixels)
+
+
+def test_a_class_that_nothing_speaks_for_gets_an_empty_map_and_a_note():
+    module = modules_net()
+    with torch.no_grad():
+        module.fc.weight[0] = -module.fc.weight[0].abs()
+    result = Gradcam()(Classifier(module, input_size=12, channels=1), pictures(1), target=0)
+    assert (result.values == 0).all()
+    assert "Empty map for this picture: the class activation above zero" in result.notes[1]
+
+
+def test_batches_agree_with_single_pictures_in_half_precision_too():
+    for dtype in (torch.float32, torch.bfloat16):
+        net, pixels = Classifier(modules_net().to(dtype), input_size=12, channels=1), pictures(7)
+        together = Gradcam()(net, pixels, target=1).values
+        alone = torch.cat([Gradcam()(net, pixels[i : i + 1], target=1).values for i in range(7)])
+        assert together.isfinite().all()
+        assert torch.allclose(together, alone, atol=1e-6 if dtype == torch.float32 else 1e-2)
