@@ -1,0 +1,1 @@
+"""Pictures made by optimisation: how they are parametrised, moved about and compared."""

@@ -1,0 +1,60 @@
+"""Which numbers does an optimiser turn, so that a picture comes out smooth instead of as salt and pepper?
+
+Olah, Mordvintsev & Schubert 2017 ("Feature Visualization", doi:10.23915/distill.00007) turn the coefficients
+of the picture's Fourier transform, each scaled by 1 ÷ frequency as in natural pictures, and colours whose
+channels are independent. Gradient ascent in these coordinates is steepest ascent under another metric: the
+same optimum, another path, and the path no longer prefers high frequencies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from convsight.dreaming.colour import correlated
+
+CONTRAST = 0.25  # of Lucid: what the coefficients are multiplied with before the sigmoid
+
+
+def frequencies(height: int, width: int) -> Float[Tensor, "h w2"]:
+    """Length of each 2-d frequency of a real picture, in cycles a pixel: 0 at [0, 0], at most √½."""
+    y, x = torch.fft.fftfreq(height), torch.fft.rfftfreq(width)
+    return (y[:, None] ** 2 + x[None] ** 2).sqrt()
+
+
+def from_spectrum(
+    spectrum: Float[Tensor, "n c h w2 two"], size: tuple[int, int], decay: float = 1.0
+) -> Float[Tensor, "n c h w"]:
+    """The waves that the coefficients stand for, summed: coefficient ÷ frequency^decay, inverse transform.
+
+    The transform is orthonormal, so with decay 0 equal coefficients give pixels of equal variance; the
+    constant wave counts as one of length max(h, w).
+    """
+    scale = frequencies(*size).clamp(min=1 / max(size)) ** -decay
+    waves = torch.view_as_complex(spectrum.contiguous()) * scale.to(spectrum)
+    return torch.fft.irfft2(waves, s=size, norm="ortho")
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """A batch of pictures held as Fourier coefficients in independent colours."""
+
+    spectrum: Float[Tensor, "n c h w2 two"]
+    size: tuple[int, int]
+    decay: float
+
+    @classmethod
+    def noise(
+        cls, n: int, channels: int, size: tuple[int, int], decay: float, generator: torch.Generator
+    ) -> Canvas:
+        """An almost even grey: coefficients drawn with standard deviation 0.01, as in Lucid."""
+        shape = (n, channels, size[0], size[1] // 2 + 1, 2)
+        return cls(0.01 * torch.randn(shape, generator=generator), size, decay)
+
+    def pixels(self) -> Float[Tensor, "n c h w"]:
+        """The pictures, in (0, 1) through a sigmoid, differentiable in the spectrum."""
+        picture = CONTRAST * from_spectrum(self.spectrum, self.size, self.decay)
+        return correlated(picture).sigmoid()
