@@ -83,14 +83,15 @@ def tsne(
         start, affinities, negative_gradient_method=method, n_jobs=threads, random_state=seed
     )
     early, rest = iterations // 3, iterations - iterations // 3
-    errors: list[float] = []
     for steps, momentum, pull, before in ((early, 0.5, exaggeration, 0), (rest, 0.8, 1.0, early)):
         embedding = embedding.optimize(
             steps, exaggeration=pull, momentum=momentum, callbacks_every_iters=min(EVERY, steps),
-            callbacks=_callback(watch, before, errors),
+            callbacks=_callback(watch, before),
         )  # fmt: skip
+    # openTSNE centres the map when it places new points; centred now, it will not move then.
+    embedding -= (embedding.max(0) + embedding.min(0)) / 2
     xy = torch.from_numpy(np.array(embedding)).float()
-    return Layout(xy, reduction, perplexity, errors[-1], embedding)
+    return Layout(xy, reduction, perplexity, float(embedding.kl_divergence), embedding)
 
 
 def _start(values: Tensor, dims: int, seed: int) -> np.ndarray:
@@ -103,11 +104,12 @@ def _start(values: Tensor, dims: int, seed: int) -> np.ndarray:
     return ((xy + 0.01 * noise) * 1e-4).numpy()
 
 
-def _callback(watch: Watcher | None, before: int, errors: list[float]) -> Any:
-    def call(iteration: int, error: float, xy: np.ndarray) -> None:
-        errors.append(float(error))
-        if watch is not None:
-            watch(before + iteration, torch.from_numpy(np.array(xy)).float())
+def _callback(watch: Watcher | None, before: int) -> Any:
+    if watch is None:
+        return None
+
+    def call(iteration: int, _error: float, xy: np.ndarray) -> None:
+        watch(before + iteration, torch.from_numpy(np.array(xy)).float())
 
     return call
 

@@ -36,7 +36,7 @@ class Neighbours(Method):
     `metric`: l2 is √Σ(a−b)², l1 is Σ|a−b| (less moved by one large difference), mse the mean of (a−b)² (ranks
     like l2), cosine 1 − a·b/‖a‖‖b‖ (direction only; 0 … 2). `query` is pictures, files, or ids of the data
     set. A query that is itself in the data set (the same pixels) is left out of its own row; its duplicates
-    stay, at distance 0.
+    stay, at distance 0 up to rounding.
 
     Returns a `Ranking`: `.ids`, `.distances` (ascending, ≥ 0) and `.labels`, n × k. Raises InputError for an
     unknown metric, split, class or layer, or if the filters leave no picture.

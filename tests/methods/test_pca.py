@@ -1,0 +1,92 @@
+"""Is the PCA map scikit-learn's, of features and of pixels, with the right pictures at its ends?"""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.decomposition import PCA
+from torch import nn
+
+import convsight as cs
+from convsight.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def data():
+    return cs.dataset("drawn-garments", n_train=60, n_test=80)
+
+
+@pytest.fixture(scope="module")
+def net(data):
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Flatten(), nn.Linear(784, 20), nn.ReLU(), nn.Linear(20, 10))
+    return cs.Classifier(module, classes=data.classes, input_size=28, channels=1)
+
+
+@pytest.mark.parametrize("space", ["features", "pixels"])
+@pytest.mark.parametrize("dims", [2, 3])
+def test_coordinates_are_scikit_learns_up_to_sign(net, data, space, dims):
+    images = data.test[:]
+    values = net.features(images) if space == "features" else images.pixels.flatten(1)
+    expected = PCA(dims, svd_solver="full").fit_transform(values.double().numpy())
+    found = cs.pca(net, data, space=space, dims=dims)
+    flips = np.sign((expected * found.xy.numpy()).sum(0))
+    np.testing.assert_allclose(found.xy.numpy(), expected * flips, atol=1e-4)
+    assert found.ids == data.test.ids and torch.equal(found.labels, data.test.labels)
+
+
+def test_the_axes_name_their_share_of_the_variance(net, data):
+    peer = PCA(2).fit(net.features(data.test[:]).double().numpy())
+    first, second = peer.explained_variance_ratio_
+    found = cs.pca(net, data)
+    assert found.axes == (f"axis 1 ({first:.0%} of the variance)", f"axis 2 ({second:.0%} of the variance)")
+    assert any(f"{1 - first - second:.0%} of the variance" in note for note in found.notes)
+
+
+def test_the_ends_of_an_axis_are_its_extreme_pictures(net, data):
+    found = cs.pca(net, data)
+    ends = found.parts[-1]
+    order = found.xy[:, 1].argsort(stable=True)
+    assert torch.equal(ends.images[12], data.test[int(order[0])].pixels[0])
+    assert torch.equal(ends.images[23], data.test[int(order[-1])].pixels[0])
+
+
+@pytest.mark.parametrize("space", ["features", "pixels"])
+def test_a_picture_of_the_set_is_placed_where_it_already_is(net, data, space):
+    found = cs.pca(net, data, images=data.test[[4, 9]], space=space)
+    torch.testing.assert_close(found.xy[-2:], found.xy[[4, 9]], atol=1e-4, rtol=1e-4)
+    assert found.group_names[-1] == "yours" and len(found.xy) == len(found.ids) == 82
+
+
+def test_colours_can_tell_errors_and_losses(net, data):
+    wrong = net.predict(data.test[:]) != data.test.labels
+    by_error = cs.pca(net, data, colour="error")
+    assert torch.equal(by_error.groups.bool(), wrong) and by_error.group_names == ("right", "wrong")
+    by_loss = cs.pca(net, data, colour="loss")
+    losses = torch.nn.functional.cross_entropy(net.scores(data.test[:]), data.test.labels, reduction="none")
+    torch.testing.assert_close(by_loss.losses, losses)
+    assert by_loss.group_names[int(by_loss.groups[0])].startswith("loss") or float(losses[0]) > 5
+
+
+def test_errors_need_classes_that_the_network_knows(net, data):
+    other = cs.Classifier(net.module, classes=[f"x{i}" for i in range(10)], input_size=28, channels=1)
+    with pytest.raises(InputError, match="colour='prediction' works"):
+        cs.pca(other, data, colour="error")
+
+
+def test_the_page_of_pictures_hides_none_behind_another(net, data):
+    from convsight.features.thumbnails import grid
+
+    xy = cs.pca(net, data).xy
+    shown, cells = grid(xy, 9)
+    assert len({tuple(c) for c in cells.tolist()}) == len(shown) > 10
+    span = float((xy.max(0).values - xy.min(0).values).max())
+    middle = (xy.max(0).values + xy.min(0).values) / 2
+    centres = torch.stack([cells[:, 1] + 0.5, 9 - cells[:, 0] - 0.5], 1) / 9 * span - span / 2 + middle
+    assert ((centres - xy[shown]).abs() <= span / 18 * 1.001).all()
+
+
+def test_a_map_saves_as_numbers_words_and_a_table(net, data, tmp_path):
+    found = cs.pca(net, data, images=data.train[0])
+    rows = found.save(tmp_path / "map.csv").read_text().splitlines()
+    assert rows[0] == "id,label,x,y" and len(rows) == 82 and rows[-1].startswith("yours/")
+    assert "NaN" not in found.save(tmp_path / "map.json").read_text()
