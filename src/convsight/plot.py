@@ -131,7 +131,8 @@ def curves(series: Sequence[Any], x_label: str, y_label: str, style: str = "line
         axes.set(xlabel=x_label, ylabel=y_label, title=title)
         axes.grid(axis="y", alpha=0.25)
         if len(series) > 1:
-            axes.legend(frameon=False)
+            outside = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if len(series) > 5 else {}
+            axes.legend(frameon=False, **outside)
         return pixels(made)
 
 
