@@ -9,7 +9,7 @@ from torch import nn
 
 from convsight.classifier import Classifier
 from convsight.intervals import Axis
-from perturbation import disagreements
+from tests.perturbation import disagreements
 
 
 class Body(nn.Module):
