@@ -7,16 +7,19 @@ report, without being named anywhere else.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import importlib
 import inspect
 import pkgutil
+import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 
 from convsight.classifier import Classifier, undisturbed
@@ -114,12 +117,9 @@ class Method:
         given = self._bind(args, kwargs)
         net = given.get("net")
         started = time.perf_counter()
-        if net is None:
-            with torch.random.fork_rng(devices=[]):
-                result = self.compute(**given)
-        else:
-            with undisturbed(net.module), torch.enable_grad():
-                result = self.compute(**given)
+        quiet = torch.random.fork_rng(devices=[]) if net is None else undisturbed(net.module)
+        with quiet, _kept_random_states(), torch.enable_grad():
+            result = self.compute(**given)
         provenance = Provenance.of(
             self, net, inputs_hash(given), _words(given), time.perf_counter() - started
         )
@@ -262,6 +262,17 @@ def as_dataset(data: Any) -> Any:
     from convsight.datasets import Dataset, dataset
 
     return data if isinstance(data, Dataset) else dataset(data)
+
+
+@contextlib.contextmanager
+def _kept_random_states() -> Iterator[None]:
+    """Python's and numpy's global random states as they were: libraries draw from them, also on import."""
+    python, legacy = random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(legacy)
 
 
 def _words(given: Mapping[str, Any]) -> dict[str, Any]:
