@@ -12,8 +12,17 @@ from convsight.backprop import RULES, backpropagate, weighted_gradient
 from convsight.classifier import Classifier
 from convsight.errors import InputError, ModelError
 from convsight.networks.lesson import LessonOne, LessonTwo
-from oracles.lesson_numpy import NumpyNet
-from oracles.small_nets import Clamped, Functional, InPlace, Modules, OneConv, Reused, modules_net, pictures
+from tests.oracles.lesson_numpy import NumpyNet
+from tests.oracles.small_nets import (
+    Clamped,
+    Functional,
+    InPlace,
+    Modules,
+    OneConv,
+    Reused,
+    modules_net,
+    pictures,
+)
 
 
 @pytest.fixture(autouse=True)

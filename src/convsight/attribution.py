@@ -19,8 +19,9 @@ def strongest(per_channel: Float[Tensor, "n c h w"]) -> Float[Tensor, "n h w"]:
 
 
 def score_labels(aim: Target, scores: Tensor) -> tuple[str, ...]:
-    """What each map is about, with its score: "Sandal 4.2"."""
-    return tuple(f"{label} {number(float(score))}" for label, score in zip(aim.labels, scores, strict=True))
+    """What each map is about, with its score: "Sandal 4.2", "conv2, channel 5: 1.3"."""
+    between = " " if aim.outputs is not None else ": "
+    return tuple(f"{a}{between}{number(float(score))}" for a, score in zip(aim.labels, scores, strict=True))
 
 
 def in_colour(per_channel: Float[Tensor, "n c h w"], captions: tuple[str, ...]) -> tuple[Pictures, ...]:
@@ -70,9 +71,10 @@ def rule_notes(net: Classifier, aim: Target, count: Rectifiers) -> tuple[str, ..
     elif stand_ins:
         notes.append(f"Defined for ReLUs; {', '.join(stand_ins)} obeys the same rule here.")
     if count.rule == "deconvnet" and not _has_switches(net, aim):
+        besides = "" if aim.layer is None else " besides the unit's place and value"
         notes.append(
-            "No max-pooling lies between this target and the picture. Its switches are all that a deconvnet "
-            "takes from the picture: without them it draws what the target looks for, not where that is."
+            "No max-pooling lies between this target and the picture. Its switches are all that a deconvnet takes "
+            f"from the picture{besides}: without them it draws what the target looks for, not what is there."
         )
     return tuple(notes)
 

@@ -3,12 +3,12 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from tests.oracles.small_nets import Functional, modules_net, pictures
 from torch import nn
 
 from convsight.backprop import backpropagate
 from convsight.classifier import Classifier
 from convsight.methods.deconvnet import Deconvnet
-from oracles.small_nets import Functional, modules_net, pictures
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +50,19 @@ def test_a_unit_starts_with_its_activation_and_a_class_with_one():
     assert torch.allclose(result.per_channel, plain * score.reshape(3, 1, 1, 1), atol=1e-6)
     of_class = backpropagate(net, net.target(0, pixels), pixels, "deconvnet").pixels
     assert torch.equal(Deconvnet()(net, pixels, target=0).per_channel, of_class)
+
+
+def test_of_equal_maxima_the_unit_starts_at_one():
+    """Under a ReLU6 many cells share the maximum, 6; the picture is that of the first, not a mixture."""
+    module = nn.Sequential(nn.Conv2d(1, 1, 3), nn.ReLU6(), nn.Flatten(), nn.Linear(100, 2))
+    with torch.no_grad():
+        module[0].bias.fill_(100)
+    values = Deconvnet()(Classifier(module, input_size=12, channels=1), pictures(1), target=("1", 0)).values[
+        0
+    ]
+    expected = torch.zeros(12, 12)
+    expected[:3, :3] = 6 * module[0].weight[0, 0].detach()
+    assert torch.allclose(values, expected)
 
 
 def test_a_silent_unit_gives_an_empty_map_and_a_note():

@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from tests.oracles.small_nets import InPlace, Modules, OneConv, modules_net, pictures
 from torch import nn
 
 from convsight.cam import class_activation, last_maps
@@ -10,7 +11,6 @@ from convsight.classifier import Classifier
 from convsight.errors import InputError
 from convsight.methods.gradcam import Gradcam
 from convsight.networks.lesson import LessonOne, LessonTwo
-from oracles.small_nets import InPlace, Modules, OneConv, modules_net, pictures
 
 
 @pytest.fixture(autouse=True)
@@ -45,8 +45,8 @@ def test_it_is_captums_enlarged(layer, positive):
 def test_one_convolution_gives_the_tensors_that_captum_publishes(layer, first, cells):
     net = Classifier(OneConv(), input_size=4, channels=1, std=1 / 16)
     pixels = torch.arange(first, first + 16.0).reshape(1, 1, 4, 4) / 16
-    cam, _ = class_activation(net, net.target(0, pixels), pixels, layer)
-    assert torch.allclose(cam[0], torch.tensor(cells))
+    found = class_activation(net, net.target(0, pixels), pixels, layer)
+    assert torch.allclose(found.cam[0], torch.tensor(cells))
 
 
 def test_behind_global_pooling_it_is_cam():
@@ -91,6 +91,37 @@ def test_layers_that_cannot_be_used_are_refused_with_those_that_can():
     linear = nn.Sequential(nn.Flatten(), nn.Linear(144, 2))
     with pytest.raises(InputError, match="no convolution whose output is larger than one cell"):
         Gradcam()(Classifier(linear, input_size=12, channels=1), pixels)
+
+
+def test_with_each_cells_own_gradient_the_cells_of_a_linear_head_sum_to_the_score():
+    """HiResCAM: the score of a linear head is its bias plus the sum of the cells, so nothing is misplaced."""
+    module = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(400, 3))
+    net, pixels = Classifier(module, input_size=12, channels=1), pictures(3)
+    aim = net.target(1, pixels)
+    found = class_activation(net, aim, pixels, "1", average=False)
+    rest = net.scores(pixels)[:, 1] - module[3].bias[1].detach()
+    assert torch.allclose(found.cam.sum((1, 2)), rest, atol=1e-5)
+    from captum.attr import LayerGradientXActivation
+
+    theirs = LayerGradientXActivation(module, module[1]).attribute(pixels, target=1).sum(1)
+    assert torch.allclose(found.cam, theirs, atol=1e-6)
+    result = Gradcam(average=False, positive=False)(net, pixels, target=1, layer="1")
+    expected = F.interpolate(theirs[:, None], (12, 12), mode="bilinear")[:, 0]
+    assert torch.allclose(result.values, expected, atol=1e-6)
+
+
+def test_the_reader_is_told_where_averaging_loses_the_gradient_and_only_there():
+    flat = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(400, 3))
+    pixels = pictures(2)
+    notes = Gradcam()(Classifier(flat, input_size=12, channels=1), pixels).notes
+    assert any("Averaging keeps only" in note for note in notes)
+    assert not any(
+        "Averaging" in n for n in Gradcam(average=False)(Classifier(flat, None, 12, 1), pixels).notes
+    )
+    pooled = Classifier(modules_net(), input_size=12, channels=1)
+    found = class_activation(pooled, pooled.target(0, pixels), pixels, "relu3")
+    assert torch.allclose(found.kept, torch.ones(2))
+    assert not any("Averaging" in note for note in Gradcam()(pooled, pixels).notes)
 
 
 def test_a_class_that_nothing_speaks_for_gets_an_empty_map_and_a_note():

@@ -2,14 +2,14 @@
 
 import pytest
 import torch
+from tests.oracles.lesson_numpy import NumpyNet
+from tests.oracles.small_nets import Functional, modules_net, pictures
 from torch import nn
 
 from convsight.classifier import Classifier
 from convsight.errors import ModelError
 from convsight.methods.guided_backprop import GuidedBackprop
 from convsight.networks.lesson import LessonTwo
-from oracles.lesson_numpy import NumpyNet
-from oracles.small_nets import Functional, modules_net, pictures
 
 
 @pytest.fixture(autouse=True)

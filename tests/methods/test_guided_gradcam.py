@@ -5,6 +5,7 @@ import warnings
 import pytest
 import torch
 import torch.nn.functional as F
+from tests.oracles.small_nets import Functional, OneConv, modules_net, pictures
 from torch import nn
 
 from convsight.backprop import backpropagate
@@ -13,7 +14,6 @@ from convsight.classifier import Classifier
 from convsight.methods.gradcam import Gradcam
 from convsight.methods.guided_backprop import GuidedBackprop
 from convsight.methods.guided_gradcam import GuidedGradcam
-from oracles.small_nets import Functional, OneConv, modules_net, pictures
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +62,7 @@ def test_one_convolution_gives_the_tensor_that_captum_publishes():
     pixels = torch.arange(16.0).reshape(1, 1, 4, 4) / 16
     aim = net.target(0, pixels)
     guided = backpropagate(net, aim, pixels, "guided").pixels / 16
-    cam, _ = class_activation(net, aim, pixels, "relu1")
+    cam = class_activation(net, aim, pixels, "relu1").cam
     product = guided[0, 0] * cam[0].clamp(min=0).repeat_interleave(2, 0).repeat_interleave(2, 1)
     rows = [[0.0, 0.0, 4.0, 4.0], [0.0, 0.0, 12.0, 8.0], [28.0, 84.0, 97.5, 65.0], [28.0, 56.0, 65.0, 32.5]]
     assert torch.equal(product, torch.tensor(rows))

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
+from tests.oracles.small_nets import Functional, modules_net, pictures
 from torch import nn
 
 from convsight.classifier import Classifier
 from convsight.errors import InputError
 from convsight.methods.integrated_gradients import IntegratedGradients, blank, blurred, nodes
-from oracles.small_nets import Functional, modules_net, pictures
 
 
 @pytest.fixture(autouse=True)

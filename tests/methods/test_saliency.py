@@ -2,11 +2,11 @@
 
 import pytest
 import torch
+from tests.oracles.small_nets import Functional, OneConv, modules_net, pictures
 from torch import nn
 
 from convsight.classifier import Classifier
 from convsight.methods.saliency import Saliency
-from oracles.small_nets import Functional, OneConv, modules_net, pictures
 
 
 @pytest.fixture(autouse=True)

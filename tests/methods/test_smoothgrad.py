@@ -2,13 +2,13 @@
 
 import pytest
 import torch
+from tests.oracles.small_nets import Functional, modules_net, pictures
 from torch import nn
 
 from convsight.classifier import Classifier
 from convsight.errors import InputError
 from convsight.methods.saliency import Saliency
 from convsight.methods.smoothgrad import Smoothgrad
-from oracles.small_nets import Functional, modules_net, pictures
 
 
 class Cubes(nn.Module):

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from convsight.attribution import score_labels, score_notes, zero_notes
-from convsight.cam import class_activation, enlarged, map_layer
+from convsight.cam import averaging_notes, class_activation, enlarged, map_layer
 from convsight.classifier import Classifier
 from convsight.images import Images
 from convsight.kinds import Map
+from convsight.layers import Layer
 from convsight.method import Method, knob
 
 
@@ -23,7 +24,10 @@ class Gradcam(Method):
     The default layer is the last feature maps: the output of the last convolution after its normalisation,
     skip and non-linearity, before pooling makes the maps smaller. An earlier layer gives finer maps that
     know less about the class, because α_c averages away where in the map the gradient was. If the score is
-    the mean of the last maps times weights (ResNet, MobileNet), this equals CAM (Zhou et al. 2015).
+    the mean of the last maps times weights (ResNet, MobileNet), this equals CAM (Zhou et al. 2015). In a
+    network that flattens its maps for a linear layer (the lesson's, VGG) the mean may have little to do with
+    the gradient, and the map points elsewhere: a note says which share is left. With `average` off each cell
+    is weighted by its own gradient instead (HiResCAM, Draelos & Carin 2020, arXiv:2011.08891).
 
     Enlarging lays the map over the whole picture, as the paper does, although without padding the centres of
     the outermost cells lie up to half a receptive field inside it.
@@ -46,23 +50,30 @@ class Gradcam(Method):
     source = "Selvaraju et al. 2016, arXiv:1610.02391"
 
     positive: bool = knob(True, "off shows regions that speak against the class too, in blue")
+    average: bool = knob(True, "off weights each cell with its own gradient, right for networks that flatten")
 
     def compute(self, net: Classifier, images: Images, target: Any = None, layer: str | None = None) -> Map:
         aim, chosen = net.target(target, images), map_layer(net, layer)
-        cam, scores = class_activation(net, aim, images.pixels, chosen.name)
-        cam = cam.clamp(min=0) if self.positive else cam
-        rows, columns = chosen.output_shape[1:]
-        sees = "×".join(map(str, chosen.receptive_field))
+        found = class_activation(net, aim, images.pixels, chosen.name, self.average)
+        cam = found.cam.clamp(min=0) if self.positive else found.cam
         return Map(
             caption=f"Bright: the features of {chosen.name} that the score rests on are here.",
             notes=(
-                f"{chosen.name} has {rows}×{columns} cells, each sees up to {sees} pixels: no outlines.",
-                *zero_notes(net, aim, cam, scores, "class activation" + " above zero" * self.positive),
+                _coarseness(chosen, images.size),
+                *(averaging_notes(found) if self.average else ()),
+                *zero_notes(net, aim, cam, found.scores, "class activation" + " above zero" * self.positive),
                 *score_notes(net, aim),
             ),
             values=enlarged(cam, images.size),
             signed=not self.positive,
             unit="class activation",
             pictures=images.pixels,
-            labels_of=score_labels(aim, scores),
+            labels_of=score_labels(aim, found.scores),
         )
+
+
+def _coarseness(layer: Layer, size: tuple[int, int]) -> str:
+    rows, columns = layer.output_shape[1:]
+    height, width = (min(a, b) for a, b in zip(layer.receptive_field, size, strict=True))
+    sees = "the whole picture" if (height, width) == size else f"up to {height}×{width} pixels"
+    return f"{layer.name} has {rows}×{columns} cells, each seeing {sees}: this shows regions, not outlines."

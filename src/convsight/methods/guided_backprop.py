@@ -49,7 +49,7 @@ class GuidedBackprop(Method):
         aim = net.target(target, images)
         signal = backpropagate(net, aim, images.pixels, "guided")
         return Map(
-            caption="Lines trace what excites the target; red: brighter would more, blue: darker would.",
+            caption="Lines trace what excites the target: red where brighter would, blue where darker would.",
             notes=(*signal.notes, *score_notes(net, aim)),
             values=strongest(signal.pixels),
             signed=True,

@@ -7,7 +7,7 @@ from typing import Any
 
 from convsight.attribution import in_colour, score_notes, strongest, zero_notes
 from convsight.backprop import backpropagate
-from convsight.cam import class_activation, enlarged, map_layer
+from convsight.cam import averaging_notes, class_activation, enlarged, map_layer
 from convsight.classifier import Classifier
 from convsight.images import Images
 from convsight.kinds import Map
@@ -41,12 +41,13 @@ class GuidedGradcam(Method):
     def compute(self, net: Classifier, images: Images, target: Any = None, layer: str | None = None) -> Map:
         aim, chosen = net.target(target, images), map_layer(net, layer)
         signal = backpropagate(net, aim, images.pixels, "guided")
-        cam, scores = class_activation(net, aim, images.pixels, chosen.name)
-        product = signal.pixels * enlarged(cam.clamp(min=0), images.size)[:, None]
-        empty = zero_notes(net, aim, cam.clamp(min=0), scores, "class activation above zero")
+        found = class_activation(net, aim, images.pixels, chosen.name)
+        cam = found.cam.clamp(min=0)
+        product = signal.pixels * enlarged(cam, images.size)[:, None]
+        empty = zero_notes(net, aim, cam, found.scores, "class activation above zero")
         return Map(
             caption=f"Lines trace what excites the target, where the features of {chosen.name} speak for it.",
-            notes=(*signal.notes, *empty, *score_notes(net, aim)),
+            notes=(*signal.notes, *empty, *averaging_notes(found), *score_notes(net, aim)),
             values=strongest(product),
             signed=True,
             unit="guided gradient × class activation",
