@@ -248,6 +248,14 @@ class Classifier:
             self._layers = Layers(nodes, tape.keys, aliases, fields(nodes, *self.input_size))
         return self._layers
 
+    def trace(self, pixels: Float[Tensor, "n c h w"]) -> tuple[list[Node], int | None]:
+        """Every operation of one pass, and the index of the one whose value is the scores (None: not seen)."""
+        inside, tape = self.normalise(pixels), Tape()
+        with self._lock, undisturbed(self.module), torch.no_grad(), tape.watch(self.module, inside):
+            output, nodes = self._run(inside), list(tape.nodes)
+            scores = tape.index_of(_score_tensor(output))
+        return nodes, scores
+
     @property
     def feature_layer(self) -> str:
         """Name of the layer whose value feeds the last weighted layer."""
@@ -374,6 +382,10 @@ def _checked(node: Node, old: Tensor, new: Tensor) -> Tensor:
 
 
 def _logits(output: Any) -> Tensor:
+    return _score_tensor(output).flatten(1).float()
+
+
+def _score_tensor(output: Any) -> Tensor:
     """The scores among whatever a network returns: a tensor, a tuple (Inception), an object with .logits."""
     if isinstance(output, Mapping):
         output = output.get("logits", next(iter(output.values()), None))
@@ -386,7 +398,7 @@ def _logits(output: Any) -> Tensor:
         raise ModelError(
             f"a classifier returns one row of class scores per picture; this network gave {shape}"
         )
-    return output.flatten(1).float()
+    return output
 
 
 def _size(size: tuple[int, int] | int | None) -> tuple[int, int]:

@@ -11,8 +11,9 @@ from torch import Tensor
 from convsight.classifier import Classifier
 from convsight.errors import InputError
 from convsight.images import Images
-from convsight.incremental.dense import Reading, sweep_dense
+from convsight.incremental.dense import Reading
 from convsight.incremental.figure import Question
+from convsight.incremental.sweep import sweep
 from convsight.kinds import Map
 from convsight.method import Method, as_images, knob
 from convsight.occluders import FILLS, Occluders, fill_pictures
@@ -30,7 +31,8 @@ class Occlusion(Method):
     hide whole objects and give a coarser, stronger map; by default a fourteenth of the short side, at least
     4. `stride` is the distance between positions in pixels (or (down, across)), half a patch by default; smaller is smoother and
     costs (1/stride)². `fill` is what the patch shows. `aggregate`: "average" as above (captum's too) or
-    "sum", the total over positions. `mode`: "dense" runs the whole network at every position.
+    "sum", the total over positions. `mode`: "exact" recomputes only what each patch can change and equals "dense", which runs the
+    whole network at every position, to 1e-4 of the largest effect.
 
     Positions start at 0, stride, 2·stride, ... with a last one flush with the edge. `donor` gives pictures
     whose pixels the patch shows instead of `fill`; `masks` (bool m h w) gives shapes to hide, such as
@@ -64,7 +66,7 @@ class Occlusion(Method):
     )
     fill: str = knob("grey", "what the patch shows", choices=tuple(FILLS))
     aggregate: str = knob("average", "how overlapping positions join", choices=("average", "sum"))
-    mode: str = knob("dense", "how the answer is computed", choices=("dense",))
+    mode: str = knob("exact", "how the answer is computed", choices=("exact", "dense"))
     seed: int = knob(0, "another seed draws other noise (fill noise)")
 
     def compute(
@@ -77,7 +79,7 @@ class Occlusion(Method):
         masks: Tensor | None = None,
     ) -> Map:
         question = self._question(net, images, target, layer, donor, masks)
-        answers = sweep_dense(net, images.pixels, question.fill, question.occluders, question.readings)
+        answers = sweep(net, images.pixels, question.fill, question.occluders, question.readings, self.mode)
         return question.map(answers)
 
     def _question(

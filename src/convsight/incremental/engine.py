@@ -1,0 +1,191 @@
+"""How are all positions of an occluder answered, recomputing only what each one changes?
+
+For a group of pictures: run the program once on the clean pictures and keep the maps that windows are cut
+from; then, for chunks of positions, carry out a plan made for that chunk.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from convsight.chunks import chunk_size
+from convsight.classifier import Classifier
+from convsight.incremental.dense import Reading
+from convsight.incremental.plan import Planner, Values, logical, physical
+from convsight.incremental.regions import Changed, changed_by
+from convsight.incremental.rules import RULES
+from convsight.incremental.store import Store
+from convsight.incremental.trace import Program, Step
+from convsight.intervals import Axis, Field
+from convsight.occluders import Occluders
+
+WINDOWS = 32  # positions of one chunk on large pictures: more gains no speed, and takes more memory
+SCORES = -2  # where a plan leaves the scores, and after them the readings: −3, −4, ...
+
+
+@dataclass(eq=False)
+class Engine:
+    """One network, one set of positions, groups of `pictures` pictures."""
+
+    net: Classifier
+    program: Program
+    occluders: Occluders
+    readings: tuple[Reading, ...]
+    read: tuple[int, ...]  # indices of the values that they read
+    pictures: int
+    stores: dict[int, Store] = field(default_factory=dict)
+    plans: dict[tuple[int, int], Planner] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        height, width = self.net.input_size
+        picture = Field(Axis.of_picture(height), Axis.of_picture(width))
+        self.live = self.program.live((self.program.output, *self.read))
+        known = [(-1, picture, 4), *((s.index, s.field, len(s.shape) + 1) for s in self.live)]
+        self.changed: dict[int, Changed | None] = {
+            i: changed_by(self.occluders, f) if f.places in ((2, 3), (1, 2)) and dims == 4 else None
+            for i, f, dims in known
+        }
+        self.fill = Store(
+            (self.pictures, height, width, self.net.channels),
+            torch.empty(0, dtype=self.net.dtype, device=self.net.device),
+        )
+        self._clean: Values = {}
+        self._inside = torch.empty(0)
+        self._first = 0
+
+    # ---- the clean pictures --------------------------------------------------------------------------------
+
+    def load(self, pixels: Tensor, fill: Tensor, first: int) -> None:
+        """Take a group of clean pictures, the first of which is number `first` of all."""
+        self._first = first
+        self._inside = self.net.normalise(pixels)
+        self._clean = self.program.run(self._inside, (self.program.output, *self.read))
+        self.fill.load(physical(self.net.normalise(fill), (2, 3)))
+        for index, store in self.stores.items():
+            store.load(self._maps(index))
+
+    def clean(self) -> tuple[Tensor, list[Tensor]]:
+        """Scores (pictures k) and readings (pictures) of the clean pictures."""
+        which = torch.arange(self.pictures)
+        found = []
+        for reading, index in zip(self.readings, self.read, strict=True):
+            channels = reading.channels[self._first : self._first + self.pictures]
+            found.append(reading.of_map(self._clean[index][which, channels]).cpu())
+        return self._clean[self.program.output].flatten(1).float().cpu(), found
+
+    def _maps(self, index: int) -> Tensor:
+        if index not in self._clean:
+            self._clean |= self.program.run(self._inside, (index,))
+        places = (2, 3) if index < 0 else self.program.steps[index].field.places
+        return physical(self._clean[index], places or (2, 3))
+
+    def store_of(self, index: int) -> Store:
+        if index not in self.stores:
+            maps = self._maps(index)
+            self.stores[index] = Store(tuple(maps.shape), maps)  # type: ignore[arg-type]
+            self.stores[index].load(maps)
+        return self.stores[index]
+
+    def forget(self) -> None:
+        """Let go of clean values that no window was cut from so far."""
+        kept = (*self.stores, self.program.output, *self.read)
+        self._clean = {i: v for i, v in self._clean.items() if i in kept}
+
+    # ---- chunks --------------------------------------------------------------------------------------------
+
+    def chunks(self) -> Iterator[slice]:
+        """Positions in turn: whole rows of the grid, so that their windows are as high as one row needs."""
+        columns, size = self.occluders.grid[1], self._chunk_size()
+        row_by_row = range(0, len(self.occluders), columns if columns > size else size // columns * columns)
+        for start, stop in zip(row_by_row, [*row_by_row[1:], len(self.occluders)], strict=True):
+            yield from (slice(at, min(at + size, stop)) for at in range(start, stop, size))
+
+    def _chunk_size(self) -> int:
+        """As many positions as need no more memory than the batches of the dense loop."""
+        most = chunk_size((self.net.channels, *self.net.input_size))
+        whole = max(_count(s.shape) for s in self.live)
+        largest = max(self._numbers(s) for s in self.live)
+        return max(1, min(max(WINDOWS, most), most * whole // largest) // self.pictures)
+
+    def _numbers(self, step: Step) -> int:
+        """Numbers in the largest window of a step's value."""
+        changed = self.changed[step.index]
+        if changed is None:
+            return _count(step.shape)
+        return _count(step.shape) * changed.window(slice(None)).area // _count(changed.extent)
+
+    def run(self, part: slice) -> tuple[Tensor, list[Tensor]]:
+        """Scores (pictures m k) and readings (pictures m) of one chunk of the loaded group."""
+        values = self.plan(part).run()
+        shape = (self.pictures, part.stop - part.start)
+        scores = values[SCORES].flatten(1).float().view(*shape, -1)
+        return scores.cpu(), [values[SCORES - 1 - r].view(shape).cpu() for r in range(len(self.readings))]
+
+    def plan(self, part: slice) -> Planner:
+        key = (part.start, part.stop)
+        if key not in self.plans:
+            self.plans[key] = self._planned(part)
+        return self.plans[key]
+
+    def _planned(self, part: slice) -> Planner:
+        places = np.arange(part.start, part.stop)
+        plan = Planner(
+            self.program, self.changed, self.store_of, RULES, self._inside,
+            np.repeat(np.arange(self.pictures), len(places)), np.tile(places, self.pictures),
+        )  # fmt: skip
+        self._plan_input(plan, places)
+        for step in self.live:
+            plan.add(step)
+            for r, index in enumerate(self.read):
+                if index == step.index:
+                    self._plan_reading(plan, r)
+        plan.emit(SCORES, plan.whole(self.program.output), [self.program.output])
+        return plan
+
+    def _plan_input(self, plan: Planner, places: np.ndarray) -> None:
+        """The pictures' windows with the fill in them."""
+        window = plan.wanted(-1)
+        plan.windows[-1] = window
+        hidden = self.occluders.cover(places).repeat(self.pictures, 1, 1)[..., None].to(self.net.device)
+        clean, fill, picture = (
+            self.store_of(-1),
+            self.fill,
+            torch.from_numpy(plan.picture).to(self.net.device),
+        )
+        if window is None:
+            plan.emit(
+                -1,
+                lambda _: logical(torch.where(hidden, fill.maps()[picture], clean.maps()[picture]), (2, 3)),
+                [],
+            )
+            return
+        rows, columns = window.rows.cells(), window.columns.cells()
+        cover = hidden[np.arange(len(rows))[:, None, None], rows[:, :, None], columns[:, None, :]]
+        index, everywhere = fill.index(plan.picture, rows, columns, None), bool(cover.all())
+
+        def hide(values: Values) -> Tensor:
+            shown = fill.gather(index)
+            return shown if everywhere else torch.where(cover, shown, clean.gather(index))
+
+        plan.emit(-1, hide, [])
+
+    def _plan_reading(self, plan: Planner, r: int) -> None:
+        """Read a value as soon as it is there: later steps may change it."""
+        value, reading = plan.whole(self.read[r]), self.readings[r]
+        element, picture = torch.arange(len(plan)), torch.from_numpy(plan.picture)
+
+        def read(values: Values) -> Tensor:
+            channels = reading.channels[self._first : self._first + self.pictures][picture]
+            return reading.of_map(value(values)[element, channels])
+
+        plan.emit(SCORES - 1 - r, read, [self.read[r]])
+
+
+def _count(shape: Sequence[int]) -> int:
+    return math.prod(shape)

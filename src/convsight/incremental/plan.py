@@ -1,0 +1,178 @@
+"""What is computed for one chunk of positions, in which order, from which cells?
+
+Planning looks only at shapes and positions. It turns every step of the program into one function of the
+values so far, with all indices worked out, so that a plan serves every picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from convsight.incremental.regions import Changed, Window
+from convsight.incremental.store import Maps, Store
+from convsight.incremental.trace import Program, Step
+
+Values = dict[int, Tensor]
+Compute = Callable[[Values], Tensor]
+GATHER = 16  # multiply-adds that take as long as copying one number to where a window needs it
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a step's value is computed: windows (n h w c, at `window`) or, without one, whole maps."""
+
+    window: Window | None
+    compute: Compute
+
+
+Rule = Callable[[Step, "Planner"], Outcome | None]
+
+
+@dataclass(eq=False)
+class Planner:
+    """Plans one chunk: `picture[i]` and `places[i]` are the picture and position of its i-th element."""
+
+    program: Program
+    changed: Mapping[int, Changed | None]
+    store_of: Callable[[int], Store]
+    rules: Mapping[str, Rule]
+    like: Tensor  # has the network's device and number format
+    picture: np.ndarray
+    places: np.ndarray
+    windows: dict[int, Window | None] = field(default_factory=dict)
+    operations: list[tuple[int | None, Callable]] = field(default_factory=list)
+    uses: dict[int, int] = field(default_factory=dict)
+    dense: list[int] = field(default_factory=list)
+    _placed: set[int] = field(default_factory=set)
+
+    def __len__(self) -> int:
+        return len(self.picture)
+
+    # ---- what rules ask ------------------------------------------------------------------------------------
+
+    def wanted(self, index: int) -> Window | None:
+        """The common window of the cells that this chunk changes in a value; None if it is all of them."""
+        changed = self.changed.get(index)
+        window = None if changed is None else changed.window(self.places)
+        return None if window is None or window.whole else window
+
+    def step(self, index: int) -> Step:
+        return self.program.steps[index]
+
+    def channels(self, index: int) -> int:
+        return self.store_of(index).shape[3]
+
+    def windows_of(self, index: int, window: Window) -> Compute:
+        """Getter of a value's cells in `window`, n h w c."""
+        return self.cells_of(index, window.rows.cells(), window.columns.cells())
+
+    def cells_of(self, index: int, rows: np.ndarray, columns: np.ndarray, pad: float = 0.0) -> Compute:
+        """Getter of the cells rows[i] × columns[i] of element i; cells outside of the maps are `pad`."""
+        window = self.windows[index]
+        assert window is not None, "a whole map has no windows"
+        if _same(rows, window.rows.cells()) and _same(columns, window.columns.cells()):
+            return self.value_of(index)
+        store = self.store_of(index)
+        where = store.index(self.picture, rows, columns, window, pad)
+        self._place(index)
+        return lambda values: store.gather(where)
+
+    def clean_cells(self, index: int, rows: np.ndarray, columns: np.ndarray) -> Compute:
+        """Getter of the clean picture's cells at the same places."""
+        store = self.store_of(index)
+        where = store.index(self.picture, rows, columns, None)
+        return lambda values: store.gather(where)
+
+    def value_of(self, index: int) -> Compute:
+        """Getter of a value as it is: windows n h w c, or whole."""
+        return lambda values: values[index]
+
+    def whole(self, index: int) -> Compute:
+        """Getter of a whole value in the network's own order of axes, windows pasted on the clean maps."""
+        if self.windows[index] is None:
+            return self.value_of(index)
+        places = self.places_of(index)
+        height, width = self.store_of(index).shape[1:3]
+        rows = np.broadcast_to(np.arange(height), (len(self), height))
+        cells = self.cells_of(index, rows, np.broadcast_to(np.arange(width), (len(self), width)))
+        return lambda values: logical(cells(values), places)
+
+    def places_of(self, index: int) -> tuple[int, int]:
+        return (2, 3) if index < 0 else self.step(index).field.places or (2, 3)
+
+    def paste_cost(self, index: int) -> float:
+        if self.windows[index] is None:
+            return 0.0
+        _, height, width, channels = self.store_of(index).shape
+        return GATHER * height * width * channels
+
+    # ---- planning ------------------------------------------------------------------------------------------
+
+    def add(self, step: Step) -> None:
+        """Plan one step: by its rule, or on whole maps where it has none or they are cheaper."""
+        outcome = None
+        if any(self.windows[parent] is not None for parent in step.parents):
+            rule = self.rules.get(step.kind)
+            outcome = rule(step, self) if rule else None
+            if outcome is None and self.wanted(step.index) is not None:
+                self.dense.append(step.index)
+        if outcome is None:
+            outcome = self.run_whole(step)
+        self.windows[step.index] = outcome.window
+        self.emit(step.index, outcome.compute, step.parents)
+
+    def run_whole(self, step: Step) -> Outcome:
+        """The original operation on whole values, windows pasted on the clean maps: exact for any operation."""
+        inputs = {parent: self.whole(parent) for parent in dict.fromkeys(step.parents)}
+        size = len(self)
+        return Outcome(None, lambda values: step.run(lambda i: inputs[i](values), size, own=True))
+
+    def emit(self, index: int | None, compute: Callable, reads: Sequence[int]) -> None:
+        """Next, compute the value `index` (or, for None, have an effect) from the values `reads`."""
+        self.uses |= dict.fromkeys(reads, len(self.operations))
+        self.operations.append((index, compute))
+
+    def _place(self, index: int) -> None:
+        if index in self._placed:
+            return
+        self._placed.add(index)
+        store, value = self.store_of(index), self.value_of(index)
+        self.emit(None, lambda values: store.place(value(values)), [index])
+
+    def run(self) -> Values:
+        """Carry out the plan; values are let go after their last use, those that none uses remain."""
+        values: Values = {}
+        last: dict[int, list[int]] = {}
+        for index, at in self.uses.items():
+            last.setdefault(at, []).append(index)
+        for at, (index, compute) in enumerate(self.operations):
+            result = compute(values)
+            if index is not None:
+                values[index] = result
+            for done in last.get(at, ()):
+                values.pop(done, None)
+        return values
+
+
+def _same(one: np.ndarray, two: np.ndarray) -> bool:
+    return one.shape == two.shape and bool((one == two).all())
+
+
+def logical(cells: Maps, places: tuple[int, int]) -> Tensor:
+    """Windows n h w c in the order of axes that the network's operation works on (a view)."""
+    return cells if places == (1, 2) else cells.permute(0, 3, 1, 2)
+
+
+def physical(value: Tensor, places: tuple[int, int]) -> Maps:
+    """An operation's value as n h w c, rows of channels contiguous."""
+    return (value if places == (1, 2) else value.permute(0, 2, 3, 1)).contiguous()
+
+
+def channels_last(weight: Tensor) -> Tensor:
+    """A convolution's weights in the layout that its windows have."""
+    return weight.contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,175 @@
+"""Sliding kernels: a window of the value needs a larger block of the input, with the padding written out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from convsight.incremental.plan import GATHER, Compute, Outcome, Planner, Rule, channels_last
+from convsight.incremental.regions import Span, Window
+from convsight.incremental.trace import Step
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A kernel along one axis: its first tap for cell i reads the input at i · stride − before."""
+
+    kernel: int
+    stride: int
+    before: int
+    dilation: int = 1
+
+    def reads(self, span: Span) -> np.ndarray:
+        """The input cells of each window, m by however many; a 1-wide kernel leaves out what it skips."""
+        first = span.at[:, None] * self.stride - self.before
+        if self.kernel == 1:
+            return first + np.arange(span.size) * self.stride
+        return first + np.arange((span.size - 1) * self.stride + self.dilation * (self.kernel - 1) + 1)
+
+    @property
+    def step(self) -> int:
+        return 1 if self.kernel == 1 else self.stride
+
+
+Axes = tuple[Axis, Axis]
+
+
+def slide(
+    step: Step, plan: Planner, axes: Axes, pad: float, macs: float, run: Callable[[Tensor], Tensor]
+) -> Outcome | None:
+    """Windows by `run` on blocks (n c h w views), unless whole maps are cheaper. `macs` is per cell."""
+    (parent,) = set(step.parents)
+    window = plan.wanted(step.index)
+    if window is None or plan.windows[parent] is None or plan.places_of(parent) != (2, 3):
+        return None
+    rows, columns = axes[0].reads(window.rows), axes[1].reads(window.columns)
+    block = GATHER * rows.shape[1] * columns.shape[1] * plan.channels(parent)
+    cells = window.rows.length * window.columns.length
+    if window.area * macs + block > cells * macs + plan.paste_cost(parent):
+        return None
+    blocks = plan.cells_of(parent, rows, columns, pad)
+    return Outcome(window, _on_blocks(blocks, run))
+
+
+def _on_blocks(blocks: Compute, run: Callable[[Tensor], Tensor]) -> Compute:
+    return lambda values: run(blocks(values).permute(0, 3, 1, 2)).permute(0, 2, 3, 1).contiguous()
+
+
+def convolution(step: Step, plan: Planner) -> Outcome | None:
+    weight, bias = step.argument(1, "weight"), step.argument(2, "bias")
+    if not isinstance(weight, Tensor) or weight.ndim != 4:
+        return None
+    axes = convolution_axes(step, weight)
+    if axes is None:
+        return None
+    groups = step.argument(8 if step.kind == "convolution" else 6, "groups", 1)
+    steps, dilation = [a.step for a in axes], [a.dilation for a in axes]
+    weight = channels_last(weight)
+
+    def run(block: Tensor) -> Tensor:
+        return F.conv2d(block, weight, bias, steps, 0, dilation, groups)
+
+    return slide(step, plan, axes, 0.0, float(weight.numel()), run)
+
+
+def convolution_axes(step: Step, weight: Tensor) -> Axes | None:
+    """The kernel's geometry; None for a transposed convolution."""
+    if step.kind == "convolution" and step.argument(6, "transposed"):
+        return None
+    stride, dilation = pair(step.argument(3, "stride", 1)), pair(step.argument(5, "dilation", 1))
+    padding = step.argument(4, "padding", 0)
+    axes = []
+    for a in (0, 1):
+        kernel = weight.shape[2 + a]
+        if padding == "same":
+            before = dilation[a] * (kernel - 1) // 2
+        else:
+            before = 0 if padding == "valid" else pair(padding)[a]
+        axes.append(Axis(kernel, stride[a], before, dilation[a]))
+    return axes[0], axes[1]
+
+
+def pair(value: Any) -> tuple[int, int]:
+    values = list(value) if isinstance(value, (tuple, list, torch.Size)) else [value]
+    return int(values[0]), int(values[-1])
+
+
+def _pool_axes(step: Step, dilated: bool) -> Axes:
+    kernel = pair(step.argument(1, "kernel_size"))
+    stride = pair(step.argument(2, "stride") or kernel)
+    padding = pair(step.argument(3, "padding", 0))
+    dilation = pair(step.argument(4, "dilation", 1)) if dilated else (1, 1)
+    rows, columns = (Axis(kernel[a], stride[a], padding[a], dilation[a]) for a in (0, 1))
+    return rows, columns
+
+
+def max_pool(step: Step, plan: Planner) -> Outcome | None:
+    axes = _pool_axes(step, dilated=True)
+    kernel, dilation = [a.kernel for a in axes], [a.dilation for a in axes]
+    steps = [a.step for a in axes]
+    cost = kernel[0] * kernel[1] * step.shape[0]
+
+    def run(block: Tensor) -> Tensor:
+        return torch.max_pool2d(block, kernel, steps, 0, dilation)
+
+    return slide(step, plan, axes, float("-inf"), cost, run)
+
+
+def average_pool(step: Step, plan: Planner) -> Outcome | None:
+    """Sums over the padded block, divided by how many cells the average counts at each place."""
+    axes = _pool_axes(step, dilated=False)
+    window = plan.wanted(step.index)
+    if window is None:
+        return None
+    kernel, steps = [a.kernel for a in axes], [a.step for a in axes]
+    divisor = step.argument(6, "divisor_override")
+    cost = kernel[0] * kernel[1] * step.shape[0]
+    if divisor is None and not any(a.before for a in axes) and not _overhangs(step, plan, axes):
+        return slide(step, plan, axes, 0.0, cost, lambda block: F.avg_pool2d(block, kernel, steps))
+    counts = divisor or _counts(step, plan, axes, window)
+
+    def run(block: Tensor) -> Tensor:
+        return F.avg_pool2d(block, kernel, steps, divisor_override=1) / counts
+
+    return slide(step, plan, axes, 0.0, cost, run)
+
+
+def _overhangs(step: Step, plan: Planner, axes: Axes) -> bool:
+    """Whether the last cell of a ceil_mode pool reads beyond the maps."""
+    extent = plan.store_of(step.parents[0]).shape[1:3]
+    return any(
+        (n - 1) * a.stride + a.kernel > e for n, a, e in zip(step.shape[1:], axes, extent, strict=True)
+    )
+
+
+def _counts(step: Step, plan: Planner, axes: Axes, window: Window) -> Tensor:
+    extent = plan.store_of(step.parents[0]).shape[1:3]
+    padded = bool(step.argument(5, "count_include_pad", True))
+    rows, columns = (
+        _taps(axis, span, length, padded)
+        for axis, span, length in zip(axes, (window.rows, window.columns), extent, strict=True)
+    )
+    counts = rows[:, :, None] * columns[:, None, :]
+    return torch.from_numpy(counts)[:, None].to(plan.like)
+
+
+def _taps(axis: Axis, span: Span, length: int, padded: bool) -> np.ndarray:
+    """How many cells each place's average divides by along one axis."""
+    margin = axis.before if padded else 0
+    first = span.cells() * axis.stride - axis.before
+    return np.minimum(first + axis.kernel, length + margin) - np.maximum(first, -margin)
+
+
+RULES: dict[str, Rule] = {
+    "conv2d": convolution,
+    "convolution": convolution,
+    "max_pool2d": max_pool,
+    "max_pool2d_with_indices": max_pool,
+    "avg_pool2d": average_pool,
+}

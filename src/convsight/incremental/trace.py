@@ -1,0 +1,172 @@
+"""Which operations turn a picture into scores, as a list that can be run again, one at a time?
+
+A network is traced with two batches of different size and content. Where the two recordings differ by the
+batch size the number is a batch size; where they differ otherwise the network decides as it goes, and has no
+fixed program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from convsight.classifier import Classifier
+from convsight.graph import Node, Ref
+from convsight.intervals import Field
+from convsight.receptive_field import fields
+
+BATCHES = (2, 3)
+
+
+class _Batch:
+    """Stands where an argument was the number of pictures."""
+
+
+BATCH = _Batch()
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One operation with its arguments: `Ref`s to earlier values, `BATCH`, constants and weights."""
+
+    index: int
+    kind: str
+    func: Callable
+    args: tuple
+    kwargs: Mapping[str, Any]
+    shape: tuple[int, ...]  # of its value for one picture
+    parents: tuple[int, ...]
+    in_place: bool
+    field: Field
+
+    def argument(self, position: int, name: str, default: Any = None) -> Any:
+        if position < len(self.args):
+            return self.args[position]
+        return self.kwargs.get(name, default)
+
+    def run(self, values: Callable[[int], Tensor], batch: int, own: bool = False) -> Tensor:
+        """The operation's first value, given those of its parents.
+
+        Its inputs are left as they were, unless they are the caller's `own`: then an in-place one may change
+        them, as it does in the network.
+        """
+
+        def real(item: Any) -> Any:
+            if isinstance(item, Ref):
+                return values(item.index)
+            return batch if item is BATCH else item
+
+        args, kwargs = mapped(self.args, real), mapped(self.kwargs, real)
+        if self.in_place and not own:
+            args = (args[0].clone(), *args[1:])
+        value = self.func(*args, **kwargs)
+        if self.kind == "setitem":  # y[:, 1:] = x answers nothing: its value is y
+            value = args[0]
+        return value[0] if isinstance(value, (tuple, list)) else value
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """The steps from the normalised picture (index −1) to the scores."""
+
+    steps: tuple[Step, ...]
+    output: int
+
+    def live(self, wanted: Sequence[int]) -> list[Step]:
+        """The steps that the values `wanted` depend on, in order."""
+        needed = set(wanted)
+        for step in reversed(self.steps):
+            if step.index in needed:
+                needed.update(step.parents)
+        return [step for step in self.steps if step.index in needed]
+
+    def run(self, inside: Tensor, wanted: Sequence[int]) -> dict[int, Tensor]:
+        """Every live step's value for normalised pictures, the picture itself under −1."""
+        values = {-1: inside}
+        for step in self.live(wanted):
+            values[step.index] = step.run(values.__getitem__, len(inside))
+        return values
+
+
+def program_of(net: Classifier) -> Program | None:
+    """The network's program; None for one that decides as it goes, or whose operations cannot be seen.
+
+    The program is believed only if it gives the network's own scores when it is run again.
+    """
+    noise = torch.Generator().manual_seed(0)
+    traces, pixels = [], torch.empty(0)
+    for batch in BATCHES:
+        pixels = torch.rand(batch, net.channels, *net.input_size, generator=noise)
+        nodes, output = net.trace(pixels)
+        if output is None:
+            return None
+        traces.append((nodes, output))
+    (first, output), (second, other) = traces
+    if output != other or [n.kind for n in first] != [n.kind for n in second]:
+        return None
+    try:
+        program = Program(tuple(_steps(first, second, net.input_size)), output)
+        with torch.no_grad():
+            again = program.run(net.normalise(pixels), (output,))[output].flatten(1).float()
+            right = torch.allclose(again, net.forward(pixels), rtol=1e-4, atol=1e-4)
+    except (
+        _NotFixed,
+        RuntimeError,
+        TypeError,
+        ValueError,
+        IndexError,
+    ):  # whatever a replayed operation raises
+        return None
+    return program if right else None
+
+
+class _NotFixed(Exception):
+    pass
+
+
+def _steps(first: Sequence[Node], second: Sequence[Node], size: tuple[int, int]) -> Iterator[Step]:
+    for one, two, field in zip(first, second, fields(first, *size), strict=True):
+        if one.shape[:1] != BATCHES[:1] or two.shape[:1] != BATCHES[1:] or one.shape[1:] != two.shape[1:]:
+            raise _NotFixed
+        args = tuple(_merged(a, b) for a, b in _pairs(one.args, two.args))
+        kwargs = {k: _merged(v, two.kwargs.get(k)) for k, v in one.kwargs.items()}
+        yield Step(
+            one.index, one.kind, one.func, args, kwargs, one.shape[1:], one.parents, one.in_place, field
+        )
+
+
+def _merged(one: Any, two: Any) -> Any:
+    if isinstance(one, (tuple, list)) and isinstance(two, (tuple, list)):
+        return (
+            type(one)(_merged(a, b) for a, b in _pairs(one, two))
+            if type(one) in (tuple, list)
+            else tuple(_merged(a, b) for a, b in _pairs(one, two))
+        )
+    if isinstance(one, Tensor) and isinstance(two, Tensor):
+        if one is not two and not (one.shape == two.shape and torch.equal(one, two)):
+            raise _NotFixed
+        return one.detach()
+    if type(one) is int and (one, two) == BATCHES:
+        return BATCH
+    if type(one) is not type(two) or (isinstance(one, (Ref, int, float, str)) and one != two):
+        raise _NotFixed
+    return one
+
+
+def _pairs(one: Sequence, two: Sequence) -> list[tuple[Any, Any]]:
+    if len(one) != len(two):
+        raise _NotFixed
+    return list(zip(one, two, strict=True))
+
+
+def mapped(value: Any, change: Callable[[Any], Any]) -> Any:
+    """The same nest of tuples, lists and dictionaries with every leaf changed."""
+    if isinstance(value, Mapping):
+        return {k: mapped(v, change) for k, v in value.items()}
+    if type(value) in (tuple, list):
+        return type(value)(mapped(v, change) for v in value)
+    return change(value)
