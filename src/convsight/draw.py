@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +24,19 @@ INK, GREY, PAPER, LINE = (28, 28, 32), (104, 104, 112), (255, 255, 255), (208, 2
 RIGHT, WRONG = (0, 114, 60), (190, 40, 40)  # readable on white (WCAG AA) and apart for colour-blind eyes
 UNSIGNED, SIGNED = "magma", "RdBu_r"
 RGB = UInt8[np.ndarray, "h w 3"]
+
+
+_BARE: ContextVar[bool] = ContextVar("convsight_bare", default=False)
+
+
+@contextlib.contextmanager
+def without_words() -> Iterator[None]:
+    """Sheets drawn inside leave title, caption, notes and footer to the page that shows them."""
+    token = _BARE.set(True)
+    try:
+        yield
+    finally:
+        _BARE.reset(token)
 
 
 @dataclass(frozen=True)
@@ -42,6 +57,7 @@ class Legend:
     high: str
     signed: bool
     unit: str = ""
+    grey: bool = False  # black to white through mid-grey instead of the map colours
 
 
 @functools.cache
@@ -138,16 +154,18 @@ def sheet(
     tile_px: int = 168,
 ) -> RGB:
     """Tiles in rows of `columns`, with title, caption, column headings, row labels, legend, notes, footer."""
+    if _BARE.get():
+        title, caption, notes, footer = "", "", (), ""
     pictures = [enlarge(tile.rgb, tile_px) for tile in tiles]
     cell_w = max((p.shape[1] for p in pictures), default=tile_px)
     cell_h = max((p.shape[0] for p in pictures), default=tile_px)
     captions = [fit_text(tile.caption, cell_w, font(12)) for tile in tiles]
     caption_h = 20 if any(captions) else 4
-    gap, margin = 10, 16
+    gap, margin = 10, 2 if _BARE.get() else 16
     side = max((int(font(12).getlength(label)) for label in row_labels), default=0)
     side = min(side, 150) + 10 if row_labels else 0
     rows = -(-len(tiles) // columns)
-    width = max(2 * margin + side + columns * (cell_w + gap) - gap, 460)
+    width = max(2 * margin + side + columns * (cell_w + gap) - gap, 200 if _BARE.get() else 460)
     head = _text_block(width - 2 * margin, title, caption)
     foot = _foot_block(width - 2 * margin, legend, notes, footer)
     heading_h = 22 if headings else 0
@@ -156,6 +174,8 @@ def sheet(
     page.paste(head, (margin, margin))
     pen = ImageDraw.Draw(page)
     top = margin + head.height
+    if len(headings) == columns:  # one a column: none may run into the next
+        headings = [fit_text(text, cell_w, font(12, bold=True)) for text in headings]
     for c, text in enumerate(headings):
         pen.text((margin + side + c * (cell_w + gap), top), text, fill=INK, font=font(12, bold=True))
     top += heading_h
@@ -209,14 +229,21 @@ def _foot_block(width: int, legend: Legend | None, notes: Sequence[str], footer:
 
 def legend_bar(legend: Legend, width: int) -> Image.Image:
     ramp = torch.linspace(-1 if legend.signed else 0, 1, 180)[None].expand(10, -1)
-    bar = Image.new("RGB", (width, 30), PAPER)
-    pen = ImageDraw.Draw(bar)
     x = int(font(12).getlength(legend.low)) + 6
+    after = x + 187 + int(font(12).getlength(legend.high)) + 14
+    beside = after + font(12).getlength(legend.unit) <= width
+    below = [] if beside else wrap(legend.unit, width, font(12))
+    bar = Image.new("RGB", (width, 30 + 17 * len(below)), PAPER)
+    pen = ImageDraw.Draw(bar)
     pen.text((0, 4), legend.low, fill=INK, font=font(12))
-    bar.paste(Image.fromarray(colours(ramp, legend.signed, 1.0)), (x, 6))
+    shown = rgb((ramp[None] + 1) / 2) if legend.grey else colours(ramp, legend.signed, 1.0)
+    bar.paste(Image.fromarray(shown), (x, 6))
     pen.rectangle((x, 6, x + 180, 16), outline=LINE)
-    text = legend.high + (f"   {legend.unit}" if legend.unit else "")
-    pen.text((x + 187, 4), text, fill=INK, font=font(12))
+    pen.text((x + 187, 4), legend.high, fill=INK, font=font(12))
+    if beside:
+        pen.text((after, 4), legend.unit, fill=GREY, font=font(12))
+    for i, line in enumerate(below):
+        pen.text((0, 24 + 17 * i), line, fill=GREY, font=font(12))
     return bar
 
 
@@ -241,6 +268,13 @@ def png(picture: RGB) -> bytes:
     """The bytes of a PNG file."""
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG", optimize=False, compress_level=6)
+    return buffer.getvalue()
+
+
+def webp(picture: RGB, quality: int = 80) -> bytes:
+    """The bytes of a WebP file, a fifth of the PNG's: for thumbnails; quality 0 … 100."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "WEBP", quality=quality, method=4)
     return buffer.getvalue()
 
 

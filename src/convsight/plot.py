@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from matplotlib.patches import Rectangle
 from matplotlib.transforms import Bbox
 from torch import Tensor
@@ -128,6 +129,8 @@ def curves(series: Sequence[Any], x_label: str, y_label: str, style: str = "line
                 axes.plot(
                     x, y, color=colour, label=each.name, marker="o" if len(x) < 25 else "", markersize=3.5
                 )
+        if style == "line" and all(isinstance(x, int) for each in series for x in each.x):
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set(xlabel=x_label, ylabel=y_label, title=title)
         axes.grid(axis="y", alpha=0.25)
         if len(series) > 1:

@@ -55,6 +55,7 @@ class Deepdream(Method):
     """
 
     title = "DeepDream"
+    in_report = False
     kind = Pictures
     source = "Mordvintsev, Olah & Tyka 2015, Inceptionism, github.com/google/deepdream"
     resize = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import html
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -9,14 +10,15 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from convsight.draw import overlay
 from convsight.errors import ConvsightError
 from convsight.images import Images
-from convsight.kinds import Pictures
+from convsight.kinds import Map, Pictures
 from convsight.method import Method, catalogue
 from convsight.progress import report as tell
 from convsight.result import Result
 from convsight.run import Run
-from convsight.tables import class_table, confused_table, confusion_table, layer_table, loss_curve
+from convsight.tables import class_table, confused_table, confusion_table, loss_curve
 
 LOOKED_AT = 4  # pictures that every technique of the report looks at
 
@@ -36,19 +38,23 @@ class Chapter:
 
 def chapters(run: Run, images: Images | None) -> Iterator[Chapter]:
     """Every chapter in the order of the lesson; each is made when it is asked for."""
-    chosen = images if images is not None else looked_at(run)
+    chosen = functools.cache(lambda: images if images is not None else looked_at(run))
     parts: list[tuple[str, str, Callable[[], list[str]]]] = [
         ("Data", "What was it shown?", lambda: _data(run)),
         ("Network", "What is it made of, and what does each unit see?", lambda: _network(run)),
         ("Training", "Did it learn, and had it stopped learning?", lambda: _training(run)),
         ("Test", "Where is it right and where wrong, on pictures it never saw?", lambda: _test(run)),
-        ("Filters and feature maps", "What does each layer answer to?", lambda: _looks(run, chosen, _inside)),
-        ("Where it looks", "Which pixels did the decision rest on?", lambda: _looks(run, chosen, _maps)),
-        ("Last layer", "Which pictures does it think are alike?", lambda: _looks(run, chosen, _space)),
+        ("Filters and feature maps", "What does each layer answer to?", lambda: _looks(run, chosen(), _inside)),
+        ("Where it looks", "Which pixels did the decision rest on?", lambda: _where(run, chosen())),
+        ("Last layer", "Which pictures does it think are alike?", lambda: _looks(run, chosen(), _space)),
     ]
     for i, (heading, question, make) in enumerate(parts):
         tell(i / len(parts), heading)
-        yield Chapter(heading, question, make())
+        try:
+            figures = make()
+        except ConvsightError as error:  # its data set may be gone; the rest of the story still stands
+            figures = [f'<p class="note">{html.escape(str(error))}</p>']
+        yield Chapter(heading, question, figures)
 
 
 def looked_at(run: Run) -> Images:
@@ -93,14 +99,7 @@ def _full(labels: Tensor, k: int, per_class: int) -> bool:
 
 
 def _network(run: Run) -> list[str]:
-    figures = _looks(
-        run, None, lambda m: set(m.needs()) == {"net"} and m.kind is Pictures and m.name == "architecture"
-    )
-    table = layer_table(run.classifier).html()
-    return [
-        *figures,
-        f"<details><summary>All layers with shapes and receptive fields</summary>{table}</details>",
-    ]
+    return _looks(run, None, lambda m: set(m.needs()) == {"net"} and m.name == "architecture")
 
 
 def _training(run: Run) -> list[str]:
@@ -189,21 +188,66 @@ def _space(method: type[Method]) -> bool:
 
 
 def _looks(run: Run, images: Images | None, choose: Choose) -> list[str]:
-    figures = []
+    return [_shown(result) for result in _results(run, images, choose)]
+
+
+def _where(run: Run, images: Images) -> list[str]:
+    """All maps of a picture in one row, to compare; each technique in full in a fold below."""
+    results = _results(run, images, _maps)
+    maps = [result for result in results if isinstance(result, Map)]
+    folds = [f"<details><summary>{html.escape(_title(r))}</summary>{_shown(r)}</details>" for r in results]
+    return (
+        [side_by_side(images, maps, run.classifier.predict(images).tolist(), run).html(), *folds]
+        if maps
+        else folds
+    )
+
+
+def side_by_side(images: Images, maps: list[Map], predicted: list[int], run: Run) -> Pictures:
+    """One row a picture: itself, then each technique's overlay."""
+    tiles = []
+    for i, image in enumerate(images.pixels):
+        tiles.append(image.expand(3, -1, -1))
+        for each in maps:
+            colours = overlay(image, each.values[i], each.signed)
+            tiles.append(torch.from_numpy(colours).permute(2, 0, 1) / 255)
+    labels = images.labels.tolist() if images.labels is not None and images.labels.ndim == 1 else []
+    names = run.classifier.classes
+    rows = [
+        f"said {names[p]}" + (f", is {names[labels[i]]}" if labels else "") for i, p in enumerate(predicted)
+    ]
+    locates = run.config["task"] == "locate"
+    return Pictures(
+        title="Every technique on the same pictures",
+        caption="Where techniques of different kinds agree, trust them more; where one stands alone, trust it less.",
+        images=torch.stack(tiles),
+        columns=len(maps) + 1,
+        headings=("picture", *(each.title for each in maps)),
+        row_labels=() if locates else tuple(rows),
+        tile_px=112,
+    )
+
+
+def _results(run: Run, images: Images | None, choose: Choose) -> list[Result | str]:
+    """What each chosen technique answers, or its error in words: one must not cost the report."""
+    results: list[Result | str] = []
+    have = {"net": run.classifier, "images": images, "query": images, "data": run.dataset}
     for entry in catalogue().values():
         method = entry.method
         if not method.in_report or not choose(method):
             continue
         tell(0.5, method.title)
-        figures.append(_figure(run, images, method))
-    return figures
+        given = {name: have[name] for name in method.needs() if have.get(name) is not None}
+        try:
+            results.append(method()(**given))
+        except ConvsightError as error:
+            results.append(f"{method.title}: {error}")
+    return results
 
 
-def _figure(run: Run, images: Images | None, method: type[Method]) -> str:
-    have = {"net": run.classifier, "images": images, "query": images, "data": run.dataset}
-    given = {name: have[name] for name in method.needs() if have.get(name) is not None}
-    try:
-        result: Result = method()(**given)
-    except ConvsightError as error:  # one technique that does not fit this network must not cost the report
-        return f'<p class="note">{html.escape(method.title)}: {html.escape(str(error))}</p>'
-    return result.html()
+def _title(result: Result | str) -> str:
+    return result.title if isinstance(result, Result) else result.partition(":")[0]
+
+
+def _shown(result: Result | str) -> str:
+    return result.html() if isinstance(result, Result) else f'<p class="note">{html.escape(result)}</p>'
