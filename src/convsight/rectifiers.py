@@ -106,10 +106,8 @@ class Rectifiers:
             open_ = x > 0  # before the operation, which may work in place
             value = func(*args, **kwargs)
             return _Backward.apply(value, value.detach(), open_, self)
-        cut = x.detach()
-        args = tuple(cut if a is x else a for a in args)
         with torch.no_grad():
-            value = func(*args, **{k: cut if v is x else v for k, v in kwargs.items()})
+            value = func(*args, **kwargs)
         return _Backward.apply(x, value, None, self)
 
 
