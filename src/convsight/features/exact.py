@@ -78,17 +78,17 @@ def graph(base: Float[Tensor, "n d"], k: int, metric: str = "l2") -> Found:
 def _search(queries: Tensor, base: Tensor, k: int, metric: str, skip: Tensor | None) -> Found:
     centre = base.mean(0) if metric != "cosine" else torch.zeros(base.shape[1])
     # Smaller numbers lose fewer digits in the product; a shift changes no difference.
-    queries, base = queries - centre, base - centre
-    half = (base * base).sum(1) / 2 if metric != "cosine" else torch.zeros(len(base))
+    shifted, moved = queries - centre, base - centre
+    half = (moved * moved).sum(1) / 2 if metric != "cosine" else torch.zeros(len(base))
     rows = max(1, BLOCK_VALUES // len(base)) if metric != "l1" else max(1, BLOCK_VALUES // 8 // len(base))
     keep = min(len(base), k + SPARE + (skip is not None))
     found = []
     for start in range(0, len(queries), rows):
-        block = queries[start : start + rows]
+        block = shifted[start : start + rows]
         l1 = metric == "l1"
-        score = -torch.cdist(block, base, p=1) if l1 else torch.addmm(-half, block, base.T)
+        score = -torch.cdist(block, moved, p=1) if l1 else torch.addmm(-half, block, moved.T)
         candidates = _largest(score, keep)
-        distances = _direct(block, base, candidates, metric)
+        distances = _direct(queries[start : start + rows], base, candidates, metric)
         if skip is not None:
             distances[candidates == skip[start : start + rows, None]] = torch.inf
         found.append(_sorted(distances, candidates, k))

@@ -15,7 +15,7 @@ from convsight.classifier import Classifier
 from convsight.errors import InputError
 from convsight.features.quality import judge
 from convsight.features.selection import Selection
-from convsight.features.thumbnails import grid, shrink, thumbnail_map
+from convsight.features.thumbnails import THUMBNAIL_PX, grid, shrink, thumbnail_map
 from convsight.features.vectors import MAP_PX, Answers, Vectors, answers, features_of, pixels_of
 from convsight.images import Images
 from convsight.kinds import Pictures, Points
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 COLOURS = ("class", "prediction", "error", "loss")
 MOST_PICTURES = 5000  # points whose thumbnail travels with the result
-THUMBNAIL_PX = 32
+
 LOSS_STEPS = (0.01, 0.1, 0.5, 1.0, 2.0, 5.0)  # nats
 
 

@@ -25,7 +25,7 @@ def named_pictures(query: Any, data: Dataset) -> Any:
     """`query` itself, or the pictures of the data set whose ids it names (a file of that name goes first).
 
     >>> from convsight.datasets import dataset
-    >>> data = dataset("drawn-garments", n_train=40, n_test=20)
+    >>> data = dataset("drawn-garments", n_train=40, n_validation=10, n_test=20)
     >>> named_pictures(data.test.ids[3], data).labels.tolist() == data.test[3].labels.tolist()
     True
     """

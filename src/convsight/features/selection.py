@@ -27,7 +27,7 @@ class Selection:
     """Pictures of one or several splits of a data set, numbered through from 0.
 
     >>> from convsight.datasets import dataset
-    >>> chosen = Selection.of(dataset("drawn-garments", n_train=40, n_test=20), "test", most=10)
+    >>> chosen = Selection.of(dataset("drawn-garments", n_train=40, n_validation=10, n_test=20), "test", most=10)
     >>> len(chosen), chosen.splits[0], chosen[3].size
     (10, 'test', (28, 28))
     """
@@ -79,6 +79,15 @@ class Selection:
         """Every picture once, in order."""
         for _, part in self.parts:
             yield from part.batches(size)
+
+    def spans(self, span: range) -> Iterator[Split]:
+        """The pictures numbered by `span`, as (parts of) splits."""
+        start = 0
+        for _, part in self.parts:
+            low, high = max(span.start - start, 0), min(span.stop - start, len(part))
+            if low < high:
+                yield part.take(range(low, high))
+            start += len(part)
 
     @cached_property
     def ids(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from convsight.images import Images
 
 PAGE_PX = 960
 FRAME_PX = 2
+THUMBNAIL_PX = 32  # the longer side of thumbnails that travel with results and shards
 
 
 def grid(xy: Float[Tensor, "n 2"], cells: int) -> tuple[Int64[Tensor, " m"], Int64[Tensor, "m 2"]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -14,7 +14,6 @@ from torch import Tensor
 
 from convsight.chunks import chunk_size, in_chunks
 from convsight.classifier import Classifier
-from convsight.errors import InputError
 from convsight.features.selection import Selection
 from convsight.images import Images
 from convsight.progress import report
@@ -103,16 +102,15 @@ def answers(net: Classifier, vectors: Vectors) -> Answers:
     """Predicted class, right or wrong and cross-entropy of every picture."""
     assert vectors.logits is not None  # only feature passes are asked
     predicted = vectors.logits.argmax(1)
-    truth = _as_net_classes(net, vectors.of)
+    truth = as_net_classes(net, vectors.of)
     if truth is None:
         return Answers(predicted, None, None)
-    return Answers(predicted, predicted == truth, F.cross_entropy(vectors.logits, truth, reduction="none"))
+    return Answers(predicted, predicted == truth, losses(vectors.logits, truth))
 
 
-def take(vectors: Vectors, index: Tensor) -> Vectors:
-    """Some rows; `of` still numbers all pictures, so keep the index."""
-    logits = None if vectors.logits is None else vectors.logits[index]
-    return replace(vectors, values=vectors.values[index], logits=logits)
+def losses(logits: Float[Tensor, "n k"], truth: Int64[Tensor, " n"]) -> Float[Tensor, " n"]:
+    """Cross-entropy of each picture in nats; rounding below zero is cut off."""
+    return F.cross_entropy(logits, truth, reduction="none").clamp(min=0)
 
 
 def unit_rows(values: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
@@ -148,7 +146,7 @@ def _flat(images: Images, most_px: int | None) -> Float[Tensor, "n d"]:
     return pixels.flatten(1)
 
 
-def _as_net_classes(net: Classifier, chosen: Selection) -> Int64[Tensor, " n"] | None:
+def as_net_classes(net: Classifier, chosen: Selection) -> Int64[Tensor, " n"] | None:
     """Labels counted in the network's classes: by name, or by number if as many and no name in common."""
     if chosen.labels is None or net.task != "classify":
         return None
@@ -171,10 +169,3 @@ def _state(net: Classifier, layer: str) -> tuple:
     """Everything that decides a feature besides the pictures."""
     scale = [None if t is None else tuple(t.flatten().tolist()) for t in (net.mean, net.std)]
     return (net.weights_hash, layer, net.input_size, net.crop, *scale)
-
-
-def require_labels(chosen: Selection, what: str) -> Int64[Tensor, " n"]:
-    """The class labels, or an InputError that says what they are needed for."""
-    if chosen.labels is None:
-        raise InputError(f"{what} needs class labels; {chosen.name} has positions")
-    return chosen.labels

@@ -46,7 +46,7 @@ class Neighbours(Method):
 
     >>> import torch
     >>> import convsight as cs
-    >>> data = cs.dataset("drawn-garments", n_train=40, n_test=20)
+    >>> data = cs.dataset("drawn-garments", n_train=40, n_validation=10, n_test=20)
     >>> module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 8), torch.nn.Linear(8, 10))
     >>> net = cs.Classifier(module, classes=data.classes, input_size=28, channels=1)
     >>> found = cs.neighbours(net, data.test[:2], data, split="train", k=5)

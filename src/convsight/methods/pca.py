@@ -37,7 +37,7 @@ class Pca(Method):
 
     >>> import torch
     >>> import convsight as cs
-    >>> data = cs.dataset("drawn-garments", n_train=40, n_test=20)
+    >>> data = cs.dataset("drawn-garments", n_train=40, n_validation=10, n_test=20)
     >>> module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 8), torch.nn.Linear(8, 10))
     >>> net = cs.Classifier(module, classes=data.classes, input_size=28, channels=1)
     >>> cs.pca(net, data, dims=3).xy.shape
