@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -134,7 +135,6 @@ def _macs(node: Node) -> int:
     weight = _weight(node)
     if weight is None:
         return 0
-    cells = 1
-    for extent in node.shape[2:]:
-        cells *= extent
-    return weight.numel() * cells
+    # a linear layer works on the last axis, at every place of those between it and the batch
+    places = node.shape[1:-1] if node.kind in ("linear", "addmm") else node.shape[2:]
+    return weight.numel() * math.prod(places)
