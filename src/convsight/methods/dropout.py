@@ -100,7 +100,9 @@ class Dropout(Method):
         axes.bar(HIDDEN, shares, color=BLUE, width=0.6)
         axes.axhline(self.p, color="#B34700", linewidth=1.4)
         for i, share in enumerate(shares):
-            axes.text(i, share, f"{share:.2f}", ha="center", va="bottom", fontsize=8.5)
+            axes.text(
+                i, 0, f"{share:.2f}", ha="center", va="bottom", fontsize=8.5, color="white" if share else RED
+            )
         axes.set(
             ylim=(0, max(1.15 * max(shares), 1.05 * (self.p + spread), 0.1)), xlim=(-0.6, len(HIDDEN) - 0.4)
         )
