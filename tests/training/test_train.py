@@ -63,6 +63,14 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
+def assert_same_training(run: Run, other: Path) -> None:
+    """The same weights to the last bit, and the same log but for the time it took."""
+    assert same(weights(run), weights(other))
+    columns = ("epoch", "loss", "accuracy", "validation_loss")
+    for ours, theirs in zip(run.log, Run.open(other).log, strict=True):
+        assert [ours[c] for c in columns] == [theirs[c] for c in columns]
+
+
 # ---- learning
 
 
@@ -244,11 +252,7 @@ def test_kill_9_and_resume_gives_the_same_weights_to_the_last_bit(tmp_path, undi
     assert not (out / "metrics.json").exists()
     with pytest.raises(DataError, match=r"did not finish.*resume"):
         Run.open(out)
-    run = train(bar_data(), **SETTINGS, out=out, resume=True)
-    assert same(weights(run), weights(undisturbed))
-    columns = ("epoch", "loss", "accuracy", "validation_loss")
-    for ours, theirs in zip(run.log, Run.open(undisturbed).log, strict=True):
-        assert [ours[c] for c in columns] == [theirs[c] for c in columns]
+    assert_same_training(train(bar_data(), **SETTINGS, out=out, resume=True), undisturbed)
 
 
 def test_ctrl_c_saves_within_the_epoch_and_going_on_changes_nothing(tmp_path, undisturbed):
@@ -262,7 +266,7 @@ def test_ctrl_c_saves_within_the_epoch_and_going_on_changes_nothing(tmp_path, un
     with pytest.raises(Interrupted, match=r"everything is saved.*--resume"):
         train(bar_data(), **SETTINGS, out=tmp_path / "r", progress=progress)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    assert same(weights(train(bar_data(), **SETTINGS, out=tmp_path / "r", resume=True)), weights(undisturbed))
+    assert_same_training(train(bar_data(), **SETTINGS, out=tmp_path / "r", resume=True), undisturbed)
 
 
 def test_a_progress_callable_can_stop_a_training_in_a_thread_in_mid_epoch(tmp_path, undisturbed, monkeypatch):
@@ -283,7 +287,7 @@ def test_a_progress_callable_can_stop_a_training_in_a_thread_in_mid_epoch(tmp_pa
     thread.start()
     thread.join()
     assert stopped
-    assert same(weights(train(bar_data(), **SETTINGS, out=tmp_path / "r", resume=True)), weights(undisturbed))
+    assert_same_training(train(bar_data(), **SETTINGS, out=tmp_path / "r", resume=True), undisturbed)
 
 
 def test_a_full_disk_stops_with_advice_and_leaves_the_last_checkpoint(tmp_path, monkeypatch, undisturbed):
@@ -306,7 +310,7 @@ def test_a_full_disk_stops_with_advice_and_leaves_the_last_checkpoint(tmp_path, 
         train(bar_data(), **SETTINGS, out=tmp_path / "r")
     monkeypatch.setattr(storage, "_write_synced", real)
     assert not list((tmp_path / "r").glob(".*.part"))
-    assert same(weights(train(bar_data(), **SETTINGS, out=tmp_path / "r", resume=True)), weights(undisturbed))
+    assert_same_training(train(bar_data(), **SETTINGS, out=tmp_path / "r", resume=True), undisturbed)
 
 
 def test_a_file_size_limit_is_a_full_disk_too(tmp_path):
