@@ -34,9 +34,7 @@ def in_colour(per_channel: Float[Tensor, "n c h w"], captions: tuple[str, ...]) 
     return (Pictures(title=title, images=pixels, captions=captions[:MOST_ROWS], columns=3, tile_px=300),)
 
 
-def zero_notes(
-    net: Classifier, aim: Target, arrived: Tensor, scores: Tensor, what: str = "gradient"
-) -> tuple[str, ...]:
+def zero_notes(net: Classifier, aim: Target, arrived: Tensor, scores: Tensor) -> tuple[str, ...]:
     """A sentence about the pictures whose map is zero everywhere, with the reason where it can be known."""
     empty = (arrived.flatten(1) == 0).all(1).nonzero().flatten().tolist()
     if not empty:
@@ -49,7 +47,16 @@ def zero_notes(
         reason = f"{aim.labels[0]} is silent there (its value is {float(scores[empty[0]]):.3g})"
     else:
         reason = "a small change of any pixel leaves the score as it is (closed ReLUs, or a constant score)"
-    return (f"Empty map for {which}: the {what} is zero everywhere, because {reason}.",)
+    return (f"Empty map for {which}: the gradient is zero everywhere, because {reason}.",)
+
+
+def empty_cam_notes(cam: Tensor, positive: bool) -> tuple[str, ...]:
+    """A sentence about the pictures in which no region speaks for the target."""
+    empty = (cam.flatten(1) == 0).all(1).nonzero().flatten().tolist()
+    if not empty:
+        return ()
+    more = "; gradcam(positive=False) shows what speaks against it" if positive else ""
+    return (f"Empty map for {_pictures(empty, len(cam))}: no region speaks for the target{more}.",)
 
 
 def score_notes(net: Classifier, aim: Target) -> tuple[str, ...]:
@@ -73,8 +80,8 @@ def rule_notes(net: Classifier, aim: Target, count: Rectifiers) -> tuple[str, ..
     if count.rule == "deconvnet" and not _has_switches(net, aim):
         besides = "" if aim.layer is None else " besides the unit's place and value"
         notes.append(
-            "No max-pooling lies between this target and the picture. Its switches are all that a deconvnet takes "
-            f"from the picture{besides}: without them it draws what the target looks for, not what is there."
+            "No max-pooling lies between this target and the picture, and its switches are what a deconvnet takes "
+            f"from the picture{besides}: this is what the target looks for, not what is there."
         )
     return tuple(notes)
 

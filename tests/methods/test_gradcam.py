@@ -30,6 +30,7 @@ def test_it_is_captums_enlarged(layer, positive):
     )
     theirs = F.interpolate(coarse.detach(), (12, 12), mode="bilinear", align_corners=False)[:, 0]
     result = Gradcam(positive=positive)(net, pixels, target=[0, 1, 2, 0], layer=layer)
+    assert theirs.abs().max() > 0
     assert torch.allclose(result.values, theirs, atol=1e-6)
     assert result.signed is not positive
 
@@ -130,7 +131,12 @@ def test_a_class_that_nothing_speaks_for_gets_an_empty_map_and_a_note():
         module.fc.weight[0] = -module.fc.weight[0].abs()
     result = Gradcam()(Classifier(module, input_size=12, channels=1), pictures(1), target=0)
     assert (result.values == 0).all()
-    assert "Empty map for this picture: the class activation above zero" in result.notes[1]
+    assert (
+        "Empty map for this picture: no region speaks for the target; gradcam(positive=False)"
+        in result.notes[1]
+    )
+    against = Gradcam(positive=False)(Classifier(module, input_size=12, channels=1), pictures(1), target=0)
+    assert against.values.min() < 0 and not any("Empty" in note for note in against.notes)
 
 
 def test_batches_agree_with_single_pictures_in_half_precision_too():

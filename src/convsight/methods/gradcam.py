@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from convsight.attribution import score_labels, score_notes, zero_notes
+from convsight.attribution import empty_cam_notes, score_labels, score_notes
 from convsight.cam import averaging_notes, class_activation, enlarged, map_layer
 from convsight.classifier import Classifier
 from convsight.images import Images
@@ -61,7 +61,7 @@ class Gradcam(Method):
             notes=(
                 _coarseness(chosen, images.size),
                 *(averaging_notes(found) if self.average else ()),
-                *zero_notes(net, aim, cam, found.scores, "class activation" + " above zero" * self.positive),
+                *empty_cam_notes(cam, self.positive),
                 *score_notes(net, aim),
             ),
             values=enlarged(cam, images.size),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from convsight.attribution import in_colour, score_notes, strongest, zero_notes
+from convsight.attribution import empty_cam_notes, in_colour, score_notes, strongest
 from convsight.backprop import backpropagate
 from convsight.cam import averaging_notes, class_activation, enlarged, map_layer
 from convsight.classifier import Classifier
@@ -44,10 +44,14 @@ class GuidedGradcam(Method):
         found = class_activation(net, aim, images.pixels, chosen.name)
         cam = found.cam.clamp(min=0)
         product = signal.pixels * enlarged(cam, images.size)[:, None]
-        empty = zero_notes(net, aim, cam, found.scores, "class activation above zero")
         return Map(
             caption=f"Lines trace what excites the target, where the features of {chosen.name} speak for it.",
-            notes=(*signal.notes, *empty, *averaging_notes(found), *score_notes(net, aim)),
+            notes=(
+                *signal.notes,
+                *empty_cam_notes(cam, True),
+                *averaging_notes(found),
+                *score_notes(net, aim),
+            ),
             values=strongest(product),
             signed=True,
             unit="guided gradient × class activation",
