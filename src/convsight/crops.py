@@ -35,10 +35,12 @@ class Excitation:
         return torch.cat([self.values[:, None], self.numbers[:, None], self.cells, boxes], 1).float()
 
 
-def excitation(net: Classifier, split: Split, found: Responses, channel: int) -> Excitation:
+def excitation(
+    net: Classifier, split: Split, found: Responses, channel: int, most: int | None = None
+) -> Excitation:
     """What `found` says of one channel, with the pictures read again. Silent pictures are left out."""
     layer = net.layers[found.layer]
-    values, cells = found.top_values[channel], found.top_cells[channel]
+    values, cells = found.top_values[channel, :most], found.top_cells[channel, :most]
     boxes = [_box(net, layer.name, layer.is_map, y, x) for y, x in cells.tolist()]
     kept = [
         i

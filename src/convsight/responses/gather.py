@@ -28,7 +28,7 @@ class Responses:
     largest maximum, one entry a picture, at the first cell where its map is largest. `class_means` k c are
     NaN for a class without pictures, None for positions. `silent`: share of pictures on which the channel is
     nowhere above zero. `smoothness`: mean Moran's I of the maps that vary, NaN if none does.
-    `correlations` c c: Pearson's r over all cells of all pictures (None unless asked for).
+    `histogram` is of the maxima, one a picture. `correlations` c c: Pearson's r over all cells of all pictures (None unless asked for).
     """
 
     layer: str
@@ -71,7 +71,7 @@ class Part:
         gram = exact @ exact.T if alike else None
         means = maps.double().mean((2, 3))
         return cls(
-            maxima, cells, means, morans_i(maps), values.amin(1), Histogram.of(values), gram, exact.sum(1),
+            maxima, cells, means, morans_i(maps), values.amin(1), Histogram.of(maxima.T), gram, exact.sum(1),
             values.shape[1],
         )  # fmt: skip
 

@@ -9,10 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from convsight.datasets import Split
 from convsight.draw import number
 from convsight.kinds import Curve, Series, Table
 from convsight.responses.gather import Responses
 
+MOST_CLASSES = 20  # bars in a class histogram
 SILENT, ALIKE, NOISE = 0.95, 0.95, 0.1  # share of pictures, Pearson's r, Moran's I
 
 
@@ -103,4 +105,38 @@ def class_curve(found: Responses, chance: Responses | None) -> tuple[Curve, ...]
             title="Do the maps tell classes apart?", series=series, x_label="channels, the most telling first",
             y_label="η²: share of variance explained by class",
         ),
+    )  # fmt: skip
+
+
+def class_shares(found: Responses, channel: int, pictures: Split, strongest: int) -> tuple[Curve, ...]:
+    """The classes of the pictures that excite a channel most, against those of all; none without classes."""
+    if pictures.labels.ndim != 1 or not len(pictures.labels):
+        return ()
+    above = found.top_values[channel, :strongest] > found.lowest[channel]
+    top = pictures.labels[found.top_images[channel, :strongest][above]]
+    k = int(pictures.labels.max()) + 1
+    counts, everyone = torch.bincount(top, minlength=k), torch.bincount(pictures.labels, minlength=k)
+    shown = counts.argsort(descending=True, stable=True)[:MOST_CLASSES].sort().values.tolist()
+    names = tuple(pictures.classes[i] if i < len(pictures.classes) else str(i) for i in shown)
+    kinds = ((f"the {len(top)} strongest", counts), (f"all {len(pictures):,}", everyone))
+    series = tuple(
+        Series(name, names, tuple((100 * c[shown] / c.sum().clamp(min=1)).tolist())) for name, c in kinds
+    )
+    return (
+        Curve(
+            title="Which classes excite it", series=series, y_label="share of the pictures, %", style="bar"
+        ),
+    )
+
+
+def maxima_curve(found: Responses, channel: int) -> Curve:
+    """How large the channel's maximum is on how many of the pictures."""
+    counts, edges = found.histogram.counts[channel], found.histogram.edges(channel)
+    used = counts.nonzero().flatten()
+    span = slice(int(used[0]), int(used[-1]) + 1) if len(used) else slice(0, 1)
+    width = float(edges[1] - edges[0])
+    x, y = (edges[span] + width / 2).tolist(), (100 * counts[span] / found.images).tolist()
+    return Curve(
+        title="How strongly it answers", series=(Series("pictures", tuple(x), tuple(y)),), style="step",
+        x_label="largest activation in the picture", y_label="share of the pictures, %",
     )  # fmt: skip
