@@ -80,6 +80,14 @@ def test_a_canvas_starts_as_almost_even_grey_by_its_seed():
     assert (first - 0.5).abs().max() < 0.05
 
 
+@pytest.mark.parametrize(("channels", "size"), [(1, (9, 12)), (3, (16, 15))])
+def test_a_canvas_of_a_picture_gives_it_back(channels: int, size: tuple[int, int]):
+    picture = torch.rand(2, channels, *size) * 0.98 + 0.01
+    assert torch.allclose(Canvas.of(picture, 1.0).pixels(), picture, atol=1e-4)
+    extremes = torch.tensor([0.0, 1.0]).repeat(1, 1, 4, 4)
+    assert torch.allclose(Canvas.of(extremes, 1.0).pixels(), extremes, atol=0.003)
+
+
 def test_a_shift_moves_the_content_down_and_right():
     picture = torch.rand(2, 3, 9, 12)
     shifted = moved(picture, (2, 3), 0.0, 1.0)

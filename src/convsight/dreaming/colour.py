@@ -21,3 +21,10 @@ def correlated(picture: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
     if picture.shape[1] == 1:
         return picture
     return torch.einsum("rc,nchw->nrhw", MIXING.to(picture), picture)
+
+
+def decorrelated(picture: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+    """The way back of `correlated`."""
+    if picture.shape[1] == 1:
+        return picture
+    return torch.einsum("rc,nchw->nrhw", torch.linalg.inv(MIXING).to(picture), picture)

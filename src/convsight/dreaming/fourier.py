@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from convsight.dreaming.colour import correlated
+from convsight.dreaming.colour import correlated, decorrelated
 
 CONTRAST = 0.25  # of Lucid: what the coefficients are multiplied with before the sigmoid
 
@@ -33,9 +33,19 @@ def from_spectrum(
     The transform is orthonormal, so with decay 0 equal coefficients give pixels of equal variance; the
     constant wave counts as one of length max(h, w).
     """
-    scale = frequencies(*size).clamp(min=1 / max(size)) ** -decay
-    waves = torch.view_as_complex(spectrum.contiguous()) * scale.to(spectrum)
+    waves = torch.view_as_complex(spectrum.contiguous()) * _scale(size, decay).to(spectrum)
     return torch.fft.irfft2(waves, s=size, norm="ortho")
+
+
+def to_spectrum(picture: Float[Tensor, "n c h w"], decay: float = 1.0) -> Float[Tensor, "n c h w2 two"]:
+    """The coefficients that `from_spectrum` makes this picture of."""
+    size = (picture.shape[2], picture.shape[3])
+    waves = torch.fft.rfft2(picture, norm="ortho") / _scale(size, decay).to(picture)
+    return torch.view_as_real(waves).contiguous()
+
+
+def _scale(size: tuple[int, int], decay: float) -> Float[Tensor, "h w2"]:
+    return frequencies(*size).clamp(min=1 / max(size)) ** -decay
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,13 @@ class Canvas:
         """An almost even grey: coefficients drawn with standard deviation 0.01, as in Lucid."""
         shape = (n, channels, size[0], size[1] // 2 + 1, 2)
         return cls(0.01 * torch.randn(shape, generator=generator), size, decay)
+
+    @classmethod
+    def of(cls, pixels: Float[Tensor, "n c h w"], decay: float) -> Canvas:
+        """The pictures themselves, but for black and white: values are kept 1/512 from 0 and 1."""
+        picture = decorrelated(pixels.clamp(1 / 512, 511 / 512).logit())
+        size = (pixels.shape[2], pixels.shape[3])
+        return cls(to_spectrum(picture / CONTRAST, decay), size, decay)
 
     def pixels(self) -> Float[Tensor, "n c h w"]:
         """The pictures, in (0, 1) through a sigmoid, differentiable in the spectrum."""
