@@ -1,0 +1,65 @@
+"""How is a picture changed until its loss is small: by L-BFGS, which learns the curvature, or by Adam?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from scipy.optimize import Bounds, minimize
+from torch import Tensor
+
+Loss = Callable[[Tensor], Tensor]  # the numbers that are turned -> one number, differentiable
+OnStep = Callable[[int, Tensor], None]
+MEMORY = 12  # steps whose gradients L-BFGS remembers
+
+
+def lbfgs(
+    loss: Loss, start: Tensor, steps: int, on_step: OnStep, box: tuple[float, float] | None = None
+) -> Tensor:
+    """At most `steps` of L-BFGS-B (Byrd et al. 1995), each number kept within `box`; stops where it is flat."""
+    made = [0]
+
+    def value_and_gradient(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        x = _tensor(flat, start).requires_grad_()
+        value = loss(x)
+        gradient = torch.autograd.grad(value, x)[0]
+        return float(value.detach()), gradient.double().flatten().cpu().numpy()
+
+    def after(flat: np.ndarray) -> None:
+        made[0] += 1
+        on_step(made[0], _tensor(flat, start))
+
+    first = start.detach().double().flatten().cpu().numpy()
+    bounds = None if box is None else Bounds(*box)
+    options = {"maxiter": steps, "maxfun": 3 * steps, "maxcor": MEMORY, "ftol": 0.0, "gtol": 1e-9}
+    found = minimize(
+        value_and_gradient, first, jac=True, method="L-BFGS-B", bounds=bounds, callback=after,
+        options=options,
+    )  # fmt: skip
+    return _tensor(found.x, start)
+
+
+def adam(
+    loss: Loss,
+    start: Tensor,
+    steps: int,
+    on_step: OnStep,
+    box: tuple[float, float] | None = None,
+    lr: float = 0.02,
+) -> Tensor:
+    """`steps` of Adam (Kingma & Ba 2014), each number put back into `box` after each."""
+    x = start.detach().clone().requires_grad_()
+    optimiser = torch.optim.Adam([x], lr=lr)
+    for step in range(1, steps + 1):
+        x.grad = torch.autograd.grad(loss(x), x)[0]
+        optimiser.step()
+        if box is not None:
+            with torch.no_grad():
+                x.clamp_(*box)
+        on_step(step, x.detach())
+    return x.detach()
+
+
+def _tensor(flat: np.ndarray, like: Tensor) -> Tensor:
+    return torch.from_numpy(flat.copy()).to(like).view_as(like)
