@@ -11,8 +11,9 @@ from torch import nn
 
 from convsight.classifier import Classifier
 from convsight.errors import InputError, MissingExtra
+from convsight.graph_cut import largest_component
 from convsight.images import Images
-from convsight.methods.segmentation import Segmentation, blurred, largest_component, saliency
+from convsight.methods.segmentation import Segmentation, blurred, saliency
 
 cv2 = pytest.importorskip("cv2")
 SIDE = 48

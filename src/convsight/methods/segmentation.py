@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,15 +14,12 @@ from torch import Tensor
 from convsight import draw
 from convsight.chunks import chunk_size, in_chunks
 from convsight.classifier import Classifier
-from convsight.errors import MissingExtra
+from convsight.graph_cut import grab_cut, largest_component, opencv
 from convsight.images import Images
 from convsight.kinds import Map, Pictures
 from convsight.method import Method, knob
 from convsight.progress import report
 from convsight.targets import Target
-
-CLUSTERS = 5  # Gaussians in each colour model, fixed in OpenCV
-MODEL = (1, 13 * CLUSTERS)  # weight, mean and covariance of each
 
 
 @dataclass(frozen=True)
@@ -71,7 +67,7 @@ class Segmentation(Method):
     seed: int = knob(0, "another seed starts the colour clusters elsewhere")
 
     def compute(self, net: Classifier, images: Images, target: Any = None) -> Map:
-        _opencv()
+        opencv()
         aim = net.target(target, images)
 
         def run(part: slice) -> Tensor:
@@ -90,13 +86,9 @@ class Segmentation(Method):
     def _cut(
         self, picture: Float[Tensor, "c h w"], fore: Bool[Tensor, "h w"], back: Bool[Tensor, "h w"]
     ) -> Bool[Tensor, "h w"]:
-        """In a thread of its own: OpenCV's random state is one per thread and cannot be put back."""
         if not bool(fore.any()) or not bool(back.any()):
             return torch.zeros_like(fore)
-        with ThreadPoolExecutor(1) as thread:
-            mask = thread.submit(
-                grab_cut, draw.rgb(picture), fore.numpy(), back.numpy(), self.iterations, self.seed
-            ).result()
+        mask = grab_cut(draw.rgb(picture), fore.numpy(), back.numpy(), self.iterations, self.seed)
         return torch.from_numpy(largest_component(mask))
 
 
@@ -116,35 +108,6 @@ def blurred(maps: Float[Tensor, "n h w"], sigma_px: float) -> Float[Tensor, "n h
     bell = bell / bell.sum()
     padded = F.pad(maps[:, None], (reach, reach, reach, reach), mode="reflect")
     return F.conv2d(F.conv2d(padded, bell[None, None, None]), bell[None, None, :, None])[:, 0]
-
-
-def grab_cut(
-    picture: np.ndarray, fore: np.ndarray, back: np.ndarray, iterations: int, seed: int
-) -> np.ndarray:
-    """Which pixels h w of an RGB picture are foreground, by colour models learnt from two sets of pixels."""
-    cv2 = _opencv()
-    cv2.setRNGSeed(seed)
-    background, foreground = np.zeros(MODEL), np.zeros(MODEL)
-    # Colour models alone, no place pinned: a strip of nothing but the chosen pixels, and no cut yet.
-    strip = np.concatenate([picture[fore], picture[back]])[None]
-    known = np.full(strip.shape[:2], cv2.GC_BGD, np.uint8)
-    known[:, : fore.sum()] = cv2.GC_FGD
-    cv2.grabCut(strip, known, None, background, foreground, 0, cv2.GC_INIT_WITH_MASK)
-    mask = np.full(fore.shape, cv2.GC_PR_BGD, np.uint8)
-    cv2.grabCut(picture, mask, None, background, foreground, 1, cv2.GC_EVAL_FREEZE_MODEL)
-    for _ in range(iterations):
-        if len(np.unique(mask)) < 2:  # a model without pixels cannot be learnt again
-            break
-        cv2.grabCut(picture, mask, None, background, foreground, 1, cv2.GC_EVAL)
-    return mask == cv2.GC_PR_FGD
-
-
-def largest_component(mask: np.ndarray) -> np.ndarray:
-    """The largest 8-connected part of a boolean mask."""
-    count, labels, stats, _ = _opencv().connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    if count < 2:
-        return np.zeros_like(mask)
-    return labels == 1 + int(np.argmax(stats[1:, _opencv().CC_STAT_AREA]))
 
 
 def _result(images: Images, aim: Target, masks: Tensor, fore: Tensor, back: Tensor) -> Map:
@@ -203,11 +166,3 @@ def _of(colour: tuple[float, float, float]) -> Tensor:
 
 def _tensor(rgb: np.ndarray) -> Tensor:
     return torch.from_numpy(rgb).permute(2, 0, 1).float() / 255
-
-
-def _opencv() -> Any:
-    try:
-        import cv2
-    except ImportError:
-        raise MissingExtra("opencv-python-headless", "segmentation", "segmentation's graph cut") from None
-    return cv2
