@@ -30,7 +30,7 @@ def last_maps(net: Classifier) -> Layer:
     last = next((a for a in reversed(net.layers.convolutions()) if a in maps), None)
     if last is None:
         raise InputError(f"{net.name} has no convolution whose output is larger than one cell; name a layer")
-    return [a for a in maps if a.index >= last.index and a.output_shape[1:] == last.output_shape[1:]][-1]
+    return [a for a in maps if a.output_shape[1:] == last.output_shape[1:]][-1]
 
 
 def map_layer(net: Classifier, name: str | None) -> Layer:
