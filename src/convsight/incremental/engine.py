@@ -20,6 +20,7 @@ from convsight.incremental.dense import Reading
 from convsight.incremental.plan import Planner, Values, logical, physical
 from convsight.incremental.regions import Changed, changed_by
 from convsight.incremental.rules import RULES
+from convsight.incremental.simplify import simplified
 from convsight.incremental.store import Store
 from convsight.incremental.trace import Program, Step
 from convsight.intervals import Axis, Field
@@ -39,12 +40,14 @@ class Engine:
     readings: tuple[Reading, ...]
     read: tuple[int, ...]  # indices of the values that they read
     pictures: int
+    fast: bool = False
     stores: dict[int, Store] = field(default_factory=dict)
     plans: dict[tuple[int, int], Planner] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         height, width = self.net.input_size
         picture = Field(Axis.of_picture(height), Axis.of_picture(width))
+        self.program = simplified(self.program, self.read, self.fast)
         self.live = self.program.live((self.program.output, *self.read))
         known = [(-1, picture, 4), *((s.index, s.field, len(s.shape) + 1) for s in self.live)]
         self.changed: dict[int, Changed | None] = {
@@ -136,8 +139,8 @@ class Engine:
     def _planned(self, part: slice) -> Planner:
         places = np.arange(part.start, part.stop)
         plan = Planner(
-            self.program, self.changed, self.store_of, RULES, self._inside,
-            np.repeat(np.arange(self.pictures), len(places)), np.tile(places, self.pictures),
+            self.program, self.changed, self.store_of, RULES, self._inside, tuple(self._inside.shape[1:]),
+            np.repeat(np.arange(self.pictures), len(places)), np.tile(places, self.pictures), fast=self.fast,
         )  # fmt: skip
         self._plan_input(plan, places)
         for step in self.live:

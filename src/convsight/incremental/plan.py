@@ -6,11 +6,12 @@ values so far, with all indices worked out, so that a plan serves every picture.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from convsight.incremental.regions import Changed, Window
@@ -42,11 +43,13 @@ class Planner:
     store_of: Callable[[int], Store]
     rules: Mapping[str, Rule]
     like: Tensor  # has the network's device and number format
+    picture_shape: tuple[int, ...]
     picture: np.ndarray
     places: np.ndarray
     windows: dict[int, Window | None] = field(default_factory=dict)
     operations: list[tuple[int | None, Callable]] = field(default_factory=list)
     uses: dict[int, int] = field(default_factory=dict)
+    fast: bool = False
     dense: list[int] = field(default_factory=list)
     _placed: set[int] = field(default_factory=set)
 
@@ -64,21 +67,36 @@ class Planner:
     def step(self, index: int) -> Step:
         return self.program.steps[index]
 
+    def shape_of(self, index: int) -> tuple[int, ...]:
+        """Of one picture's value."""
+        return tuple(self.picture_shape) if index < 0 else self.step(index).shape
+
     def channels(self, index: int) -> int:
-        return self.store_of(index).shape[3]
+        return self.shape_of(index)[0] if self.places_of(index) == (2, 3) else self.shape_of(index)[-1]
 
     def windows_of(self, index: int, window: Window) -> Compute:
         """Getter of a value's cells in `window`, n h w c."""
         return self.cells_of(index, window.rows.cells(), window.columns.cells())
 
-    def cells_of(self, index: int, rows: np.ndarray, columns: np.ndarray, pad: float = 0.0) -> Compute:
-        """Getter of the cells rows[i] × columns[i] of element i; cells outside of the maps are `pad`."""
+    def cells_of(
+        self,
+        index: int,
+        rows: np.ndarray,
+        columns: np.ndarray,
+        pad: float = 0.0,
+        arrange: Callable[[Tensor], Tensor] | None = None,
+    ) -> Compute:
+        """Getter of the cells rows[i] × columns[i] of element i; cells outside of the maps are `pad`.
+
+        They come as m h w c, or as `arrange` orders m h w, and then c.
+        """
         window = self.windows[index]
         assert window is not None, "a whole map has no windows"
-        if _same(rows, window.rows.cells()) and _same(columns, window.columns.cells()):
+        if arrange is None and _same(rows, window.rows.cells()) and _same(columns, window.columns.cells()):
             return self.value_of(index)
         store = self.store_of(index)
         where = store.index(self.picture, rows, columns, window, pad)
+        where = where if arrange is None else arrange(where).contiguous()
         self._place(index)
         return lambda values: store.gather(where)
 
@@ -105,22 +123,25 @@ class Planner:
     def places_of(self, index: int) -> tuple[int, int]:
         return (2, 3) if index < 0 else self.step(index).field.places or (2, 3)
 
+    def prepared(self, key: tuple, make: Callable[[], Any]) -> Any:
+        """What `make` answers, kept with the program: weights in another layout or transformed."""
+        if key not in self.program.prepared:
+            self.program.prepared[key] = make()
+        return self.program.prepared[key]
+
     def paste_cost(self, index: int) -> float:
         if self.windows[index] is None:
             return 0.0
-        _, height, width, channels = self.store_of(index).shape
-        return GATHER * height * width * channels
+        return GATHER * float(math.prod(self.shape_of(index)))
 
     # ---- planning ------------------------------------------------------------------------------------------
 
     def add(self, step: Step) -> None:
         """Plan one step: by its rule, or on whole maps where it has none or they are cheaper."""
-        outcome = None
-        if any(self.windows[parent] is not None for parent in step.parents):
-            rule = self.rules.get(step.kind)
-            outcome = rule(step, self) if rule else None
-            if outcome is None and self.wanted(step.index) is not None:
-                self.dense.append(step.index)
+        rule, windowed = self.rules.get(step.kind), [self.windows[p] is not None for p in step.parents]
+        outcome = rule(step, self) if rule and (all(windowed) or (self.fast and len(windowed) == 1)) else None
+        if outcome is None and any(windowed) and self.wanted(step.index) is not None:
+            self.dense.append(step.index)
         if outcome is None:
             outcome = self.run_whole(step)
         self.windows[step.index] = outcome.window
@@ -171,8 +192,3 @@ def logical(cells: Maps, places: tuple[int, int]) -> Tensor:
 def physical(value: Tensor, places: tuple[int, int]) -> Maps:
     """An operation's value as n h w c, rows of channels contiguous."""
     return (value if places == (1, 2) else value.permute(0, 2, 3, 1)).contiguous()
-
-
-def channels_last(weight: Tensor) -> Tensor:
-    """A convolution's weights in the layout that its windows have."""
-    return weight.contiguous(memory_format=torch.channels_last)

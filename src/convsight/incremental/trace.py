@@ -8,7 +8,7 @@ fixed program.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -75,6 +75,7 @@ class Program:
 
     steps: tuple[Step, ...]
     output: int
+    prepared: dict[tuple, Any] = field(default_factory=dict)  # what plans made of the weights
 
     def live(self, wanted: Sequence[int]) -> list[Step]:
         """The steps that the values `wanted` depend on, in order."""
@@ -129,13 +130,13 @@ class _NotFixed(Exception):
 
 
 def _steps(first: Sequence[Node], second: Sequence[Node], size: tuple[int, int]) -> Iterator[Step]:
-    for one, two, field in zip(first, second, fields(first, *size), strict=True):
+    for one, two, sees in zip(first, second, fields(first, *size), strict=True):
         if one.shape[:1] != BATCHES[:1] or two.shape[:1] != BATCHES[1:] or one.shape[1:] != two.shape[1:]:
             raise _NotFixed
         args = tuple(_merged(a, b) for a, b in _pairs(one.args, two.args))
         kwargs = {k: _merged(v, two.kwargs.get(k)) for k, v in one.kwargs.items()}
         yield Step(
-            one.index, one.kind, one.func, args, kwargs, one.shape[1:], one.parents, one.in_place, field
+            one.index, one.kind, one.func, args, kwargs, one.shape[1:], one.parents, one.in_place, sees
         )
 
 

@@ -66,7 +66,7 @@ class Occlusion(Method):
     )
     fill: str = knob("grey", "what the patch shows", choices=tuple(FILLS))
     aggregate: str = knob("average", "how overlapping positions join", choices=("average", "sum"))
-    mode: str = knob("exact", "how the answer is computed", choices=("exact", "dense"))
+    mode: str = knob("exact", "how the answer is computed", choices=("exact", "fast", "dense"))
     seed: int = knob(0, "another seed draws other noise (fill noise)")
 
     def compute(

@@ -41,6 +41,8 @@ def mean(step: Step, plan: Planner) -> Outcome | None:
 def adaptive_average(step: Step, plan: Planner) -> Outcome | None:
     """To one place: the global mean. To as many places as there are: nothing happens. Else: whole maps."""
     size = pair(step.shape[1:])
+    if plan.windows[step.parents[0]] is None:
+        return None
     if size == (1, 1):
         return global_mean(step, plan)
     if size == plan.store_of(step.parents[0]).shape[1:3]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,49 +10,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from convsight.incremental.plan import GATHER, Compute, Outcome, Planner, Rule, channels_last
+from convsight.incremental.plan import Compute, Outcome, Planner, Rule
 from convsight.incremental.regions import Span, Window
+from convsight.incremental.rules.geometry import Axes, Axis, block_cost, whole_cost
+from convsight.incremental.rules.tiles import tiled
 from convsight.incremental.trace import Step
-
-
-@dataclass(frozen=True)
-class Axis:
-    """A kernel along one axis: its first tap for cell i reads the input at i · stride − before."""
-
-    kernel: int
-    stride: int
-    before: int
-    dilation: int = 1
-
-    def reads(self, span: Span) -> np.ndarray:
-        """The input cells of each window, m by however many; a 1-wide kernel leaves out what it skips."""
-        first = span.at[:, None] * self.stride - self.before
-        if self.kernel == 1:
-            return first + np.arange(span.size) * self.stride
-        return first + np.arange((span.size - 1) * self.stride + self.dilation * (self.kernel - 1) + 1)
-
-    @property
-    def step(self) -> int:
-        return 1 if self.kernel == 1 else self.stride
-
-
-Axes = tuple[Axis, Axis]
 
 
 def slide(
     step: Step, plan: Planner, axes: Axes, pad: float, macs: float, run: Callable[[Tensor], Tensor]
 ) -> Outcome | None:
     """Windows by `run` on blocks (n c h w views), unless whole maps are cheaper. `macs` is per cell."""
-    (parent,) = set(step.parents)
     window = plan.wanted(step.index)
-    if window is None or plan.windows[parent] is None or plan.places_of(parent) != (2, 3):
+    if window is None or block_cost(step, plan, window, axes, macs) > whole_cost(step, plan, macs):
         return None
     rows, columns = axes[0].reads(window.rows), axes[1].reads(window.columns)
-    block = GATHER * rows.shape[1] * columns.shape[1] * plan.channels(parent)
-    cells = window.rows.length * window.columns.length
-    if window.area * macs + block > cells * macs + plan.paste_cost(parent):
-        return None
-    blocks = plan.cells_of(parent, rows, columns, pad)
+    blocks = plan.cells_of(step.parents[0], rows, columns, pad)
     return Outcome(window, _on_blocks(blocks, run))
 
 
@@ -63,19 +35,27 @@ def _on_blocks(blocks: Compute, run: Callable[[Tensor], Tensor]) -> Compute:
 
 def convolution(step: Step, plan: Planner) -> Outcome | None:
     weight, bias = step.argument(1, "weight"), step.argument(2, "bias")
-    if not isinstance(weight, Tensor) or weight.ndim != 4:
+    if not isinstance(weight, Tensor) or weight.ndim != 4 or len(set(step.parents)) > 1:
         return None
     axes = convolution_axes(step, weight)
-    if axes is None:
+    if axes is None or plan.places_of(step.parents[0]) != (2, 3):
         return None
     groups = step.argument(8 if step.kind == "convolution" else 6, "groups", 1)
+    outcome = tiled(step, plan, axes) if plan.fast and groups == 1 else None
+    if outcome is not None or plan.windows[step.parents[0]] is None:
+        return outcome
     steps, dilation = [a.step for a in axes], [a.dilation for a in axes]
-    weight = channels_last(weight)
+    rows_last = plan.prepared(("channels last", step.index), lambda: _channels_last(weight))
 
     def run(block: Tensor) -> Tensor:
-        return F.conv2d(block, weight, bias, steps, 0, dilation, groups)
+        return F.conv2d(block, rows_last, bias, steps, 0, dilation, groups)
 
     return slide(step, plan, axes, 0.0, float(weight.numel()), run)
+
+
+def _channels_last(weight: Tensor) -> Tensor:
+    """A convolution's weights in the layout that its windows have."""
+    return weight.contiguous(memory_format=torch.channels_last)
 
 
 def convolution_axes(step: Step, weight: Tensor) -> Axes | None:
@@ -100,6 +80,10 @@ def pair(value: Any) -> tuple[int, int]:
     return int(values[0]), int(values[-1])
 
 
+def _can_slide(step: Step, plan: Planner) -> bool:
+    return plan.windows[step.parents[0]] is not None and plan.places_of(step.parents[0]) == (2, 3)
+
+
 def _pool_axes(step: Step, dilated: bool) -> Axes:
     kernel = pair(step.argument(1, "kernel_size"))
     stride = pair(step.argument(2, "stride") or kernel)
@@ -110,6 +94,8 @@ def _pool_axes(step: Step, dilated: bool) -> Axes:
 
 
 def max_pool(step: Step, plan: Planner) -> Outcome | None:
+    if not _can_slide(step, plan):
+        return None
     axes = _pool_axes(step, dilated=True)
     kernel, dilation = [a.kernel for a in axes], [a.dilation for a in axes]
     steps = [a.step for a in axes]
@@ -123,10 +109,10 @@ def max_pool(step: Step, plan: Planner) -> Outcome | None:
 
 def average_pool(step: Step, plan: Planner) -> Outcome | None:
     """Sums over the padded block, divided by how many cells the average counts at each place."""
-    axes = _pool_axes(step, dilated=False)
     window = plan.wanted(step.index)
-    if window is None:
+    if window is None or not _can_slide(step, plan):
         return None
+    axes = _pool_axes(step, dilated=False)
     kernel, steps = [a.kernel for a in axes], [a.step for a in axes]
     divisor = step.argument(6, "divisor_override")
     cost = kernel[0] * kernel[1] * step.shape[0]

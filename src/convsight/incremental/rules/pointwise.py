@@ -12,6 +12,7 @@ from torch import Tensor
 
 from convsight.graph import Ref
 from convsight.incremental.plan import Outcome, Planner, Rule, logical, physical
+from convsight.incremental.simplify import SAME
 from convsight.incremental.trace import BATCH, Step, mapped
 from convsight.receptive_rules import POSITION_WISE
 
@@ -108,6 +109,11 @@ def _channel(step: Step) -> int:
     return 3 if step.field.places == (1, 2) else 1
 
 
+def hand_on(step: Step, plan: Planner) -> Outcome | None:
+    """The value of a step that was folded into the one before."""
+    return Outcome(plan.windows[step.parents[0]], plan.value_of(step.parents[0]))
+
+
 def join(step: Step, plan: Planner) -> Outcome | None:
     """Concatenated channels."""
     window = plan.wanted(step.index)
@@ -137,4 +143,5 @@ RULES: dict[str, Rule] = {
     "linear": last_dimension,
     "layer_norm": last_dimension,
     "permute": permute,
+    SAME: hand_on,
 }

@@ -40,6 +40,8 @@ def _places(plan: Planner, parent: int) -> list[np.ndarray]:
 
 def pad(step: Step, plan: Planner) -> Outcome | None:
     """Padding of any mode: a constant (channels too), reflected, repeated or circular cells."""
+    if plan.windows[step.parents[0]] is None:
+        return None
     margins = [int(m) for m in step.argument(1, "pad") or ()]
     mode = step.argument(2, "mode", "constant")
     value = step.argument(3, "value", 0.0) if isinstance(mode, str) else mode
@@ -62,7 +64,7 @@ def getitem(step: Step, plan: Planner) -> Outcome | None:
     if Ellipsis in items or not all(isinstance(item, slice) for item in items) or len(items) > 4:
         return None
     parent = step.parents[0]
-    if plan.places_of(parent) != (2, 3) or step.field.places != (2, 3):
+    if plan.windows[parent] is None or plan.places_of(parent) != (2, 3) or step.field.places != (2, 3):
         return None
     batch, channels, *cells = [*items, *[slice(None)] * (4 - len(items))]
     if batch != slice(None):
@@ -77,6 +79,8 @@ def getitem(step: Step, plan: Planner) -> Outcome | None:
 def upsample(step: Step, plan: Planner) -> Outcome | None:
     """Nearest-neighbour upsampling, by asking the operation itself which cells it repeats."""
     parent = step.parents[0]
+    if plan.windows[parent] is None or plan.places_of(parent) != (2, 3):
+        return None
     if step.kind == "interpolate" and step.argument(3, "mode", "nearest") not in NEAREST:
         return None
     height, width = plan.store_of(parent).shape[1:3]

@@ -1,0 +1,88 @@
+"""3×3 convolutions on Winograd tiles, cut straight out of the table of clean maps and windows."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch.nn.functional as F
+from torch import Tensor
+
+from convsight.incremental.plan import Compute, Outcome, Planner, Values
+from convsight.incremental.regions import Span, Window
+from convsight.incremental.rules.geometry import Axes, block_cost, whole_cost
+from convsight.incremental.trace import Step
+from convsight.incremental.winograd import TAPS, Filter, best
+
+GAIN = 1.1  # tiles are taken where the model says that they are this much quicker
+
+
+def tiled(step: Step, plan: Planner, axes: Axes) -> Outcome | None:
+    """The convolution on tiles, of the window or of the whole maps; None where the kernel itself is quicker."""
+    weight, bias = step.argument(1, "weight"), step.argument(2, "bias")
+    if any((a.kernel, a.stride, a.dilation) != (TAPS, 1, 1) for a in axes) or min(weight.shape[:2]) < 16:
+        return None
+    parent, macs = step.parents[0], float(weight.numel())
+    window, small = plan.wanted(step.index), plan.windows[parent] is not None
+    direct = whole_cost(step, plan, macs)
+    if window is not None and small:
+        direct = min(direct, block_cost(step, plan, window, axes, macs))
+    area = window if window is not None and small else _everything(step, len(plan))
+    k, c = weight.shape[:2]
+    cost, m = best(area.rows.size, area.columns.size, c, k)
+    if cost * GAIN > direct:
+        return None
+    filters: Filter = plan.prepared(("winograd", step.index, m), lambda: Filter.of(weight, bias, m))
+    tiles = (
+        _tiles(plan, parent, area, axes, filters)
+        if small
+        else _whole_tiles(plan, parent, step, axes, filters)
+    )
+    height, width = area.rows.size, area.columns.size
+    shape = (len(plan), -(-height // m[0]), -(-width // m[1]))
+
+    def compute(values: Values) -> Tensor:
+        cells = filters.run(tiles(values), shape)[:, :height, :width].contiguous()
+        return cells if area is window else cells.permute(0, 3, 1, 2)
+
+    return Outcome(window if area is window else None, compute)
+
+
+def _everything(step: Step, elements: int) -> Window:
+    at = np.zeros(elements, dtype=np.int64)
+    return Window(Span(at, step.shape[1], step.shape[1]), Span(at, step.shape[2], step.shape[2]))
+
+
+def _tiles(plan: Planner, parent: int, area: Window, axes: Axes, filters: Filter) -> Compute:
+    """Getter of a window's tiles: n × (elements, down, across, c), overlapping cells copied into each."""
+    sides = []
+    for span, axis, m, tile in zip((area.rows, area.columns), axes, filters.m, filters.tile, strict=True):
+        first = np.arange(0, span.size, m)[:, None] + np.arange(tile)  # tiles by cells
+        sides.append(span.at[:, None] - axis.before + first.ravel())
+    down, across = (side.shape[1] // tile for side, tile in zip(sides, filters.tile, strict=True))
+
+    def arrange(where: Tensor) -> Tensor:
+        cells = where.view(-1, down, filters.tile[0], across, filters.tile[1])
+        return cells.permute(2, 4, 0, 1, 3)
+
+    gathered = plan.cells_of(parent, sides[0], sides[1], 0.0, arrange)
+    n = filters.tile[0] * filters.tile[1]
+    return lambda values: gathered(values).view(n, -1)
+
+
+def _whole_tiles(plan: Planner, parent: int, step: Step, axes: Axes, filters: Filter) -> Compute:
+    """Getter of the tiles of whole maps."""
+    value = plan.value_of(parent)
+    margins = [0, 0]
+    for extent, axis, m, source in zip(
+        step.shape[:0:-1], axes[::-1], filters.m[::-1], plan.shape_of(parent)[:0:-1], strict=True
+    ):
+        reach = -(-extent // m) * m + TAPS - 1
+        margins += [axis.before, max(0, reach - axis.before - source)]
+    n = filters.tile[0] * filters.tile[1]
+
+    def cut(values: Values) -> Tensor:
+        maps = F.pad(value(values).permute(0, 2, 3, 1), margins)
+        tiles = maps.unfold(1, filters.tile[0], filters.m[0]).unfold(2, filters.tile[1], filters.m[1])
+        down, across = -(-step.shape[1] // filters.m[0]), -(-step.shape[2] // filters.m[1])
+        return tiles[:, :down, :across].permute(4, 5, 0, 1, 2, 3).reshape(n, -1)
+
+    return cut

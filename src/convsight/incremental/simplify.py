@@ -1,0 +1,95 @@
+"""Which operations can be joined or done in place without changing what the network answers?
+
+Normalisation is folded into the convolution before it (fast mode: the scores move by rounding). An activation
+whose input nobody else reads may overwrite it (both modes: the same numbers in less memory).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from convsight.graph import Ref
+from convsight.incremental.trace import Program, Step
+
+SAME = "same"  # the kind of a step that only hands its input on
+FRESH = {"conv2d", "convolution", "batch_norm", "linear", "add", "cat", "max_pool2d", "avg_pool2d"}
+
+
+def simplified(program: Program, keep: Collection[int], fold: bool) -> Program:
+    """The program with steps folded (if asked) and in place; the values `keep` stay what they were."""
+    key = ("simplified", tuple(keep), fold)
+    if key not in program.prepared:
+        steps = list(program.steps)
+        if fold:
+            _fold(steps, keep)
+        _in_place(steps, {*keep, program.output})
+        program.prepared[key] = Program(tuple(steps), program.output)
+    return program.prepared[key]
+
+
+def _fold(steps: list[Step], keep: Collection[int]) -> None:
+    readers = Counter(parent for step in steps for parent in step.parents)
+    for at, step in enumerate(steps):
+        before = steps[step.parents[0]] if step.parents and step.parents[0] >= 0 else None
+        if step.kind != "batch_norm" or before is None or before.kind not in ("conv2d", "convolution"):
+            continue
+        folded = _folded(before, step)
+        if folded is not None and readers[before.index] == 1 and before.index not in keep:
+            steps[before.index] = folded
+            steps[at] = replace(step, kind=SAME, func=_same, args=(Ref(before.index),), kwargs={})
+
+
+def _same(value: Tensor) -> Tensor:
+    return value
+
+
+def _folded(convolution: Step, norm: Step) -> Step | None:
+    """The convolution with the normalisation in its weights: (w x + b − mean) · scale + shift."""
+    mean, variance, gain, shift = (
+        norm.argument(i, n) for i, n in enumerate(("running_mean", "running_var", "weight", "bias"), 1)
+    )
+    weight, bias = convolution.argument(1, "weight"), convolution.argument(2, "bias")
+    transposed = convolution.kind == "convolution" and convolution.argument(6, "transposed")
+    fixed = isinstance(mean, Tensor) and isinstance(variance, Tensor) and isinstance(weight, Tensor)
+    if norm.argument(5, "training", False) or transposed or not fixed:
+        return None
+    scale = (variance.double() + norm.argument(7, "eps", 1e-5)).rsqrt()
+    scale = scale if gain is None else scale * gain.double()
+    offset = -mean.double() if bias is None else bias.double() - mean.double()
+    offset = offset * scale if shift is None else offset * scale + shift.double()
+    new = {"weight": (weight.double() * scale[:, None, None, None]).to(weight), "bias": offset.to(weight)}
+    args, kwargs = list(convolution.args), dict(convolution.kwargs)
+    for position, name in ((1, "weight"), (2, "bias")):
+        if position < len(args):
+            args[position] = new[name]
+        else:
+            kwargs[name] = new[name]
+    return replace(convolution, args=tuple(args), kwargs=kwargs)
+
+
+def _in_place(steps: list[Step], keep: Collection[int]) -> None:
+    readers = Counter(parent for step in steps for parent in step.parents)
+    for at, step in enumerate(steps):
+        if len(step.parents) != 1 or step.parents[0] < 0 or step.in_place:
+            continue
+        source = steps[step.parents[0]]
+        alone = readers[source.index] == 1 and source.index not in keep
+        while alone and source.kind == SAME:
+            source = steps[source.parents[0]]
+        if alone and source.kind in FRESH and not source.in_place:
+            steps[at] = _overwriting(step)
+
+
+def _overwriting(step: Step) -> Step:
+    if step.kind == "relu":
+        return replace(step, func=torch.relu_, args=step.args[:1], kwargs={}, in_place=True)
+    kwargs: dict[str, Any] = dict(step.kwargs)
+    if "inplace" in kwargs:
+        return replace(step, kwargs={**kwargs, "inplace": True}, in_place=True)
+    return step
