@@ -70,6 +70,12 @@ def test_with_a_network_the_values_are_its_probabilities_for_every_picture():
     assert result.caption.startswith(best)
 
 
+def test_of_many_pictures_the_first_are_drawn_and_all_are_returned():
+    result = Softmax()(small_net(), torch.rand(11, 1, 4, 4))
+    assert result.values is not None and result.values.shape == (11, 12) and len(result.images) == 8
+    assert "first 8 of 11" in result.notes[-1]
+
+
 def test_the_table_shows_how_the_numbers_come_about():
     (table,) = Softmax(logits="1, 0")().parts
     assert isinstance(table, Table)

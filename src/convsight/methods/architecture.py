@@ -21,7 +21,7 @@ COLOURS = {
     "input": "#AEB6C0", "convolution": "#4C9BD1", "unit": "#7B74BD", "pool": "#D9622B", "linear": "#2FA37C",
     "softmax": "#C774A4", "other": "#A39A2C",
 }  # fmt: skip
-WIDTH = 10.9  # inches of a row; at 110 dots an inch 1200 pixels
+WIDTH = 10.2  # inches of a row: 1000 pixels of a page, at 96 an inch
 LETTER = 0.069  # inches of one letter of a label
 MOST_SLABS = 4  # repeated blocks are drawn as so many slabs at most; the count is written
 
@@ -88,7 +88,7 @@ class Box:
 
 def draw_blocks(found: Sequence[Block]) -> Figure:
     """The figure: rows of boxes, each with its name above and its shape below, and a legend."""
-    rows = _rows([_box(block, max(found[0].size)) for block in found])
+    rows = _rows(_boxes(found))
     above, below = [max(map(_above, row)) for row in rows], [max(map(_below, row)) for row in rows]
     tall = sum(above) + sum(below) + 0.45
     made = plot.figure(WIDTH + 0.2, tall)
@@ -112,16 +112,25 @@ def _below(box: Box) -> float:
     return (box.tall + 0.6 * box.depth) / 2 + 0.55
 
 
-def _box(block: Block, largest: int) -> Box:
+def _boxes(found: Sequence[Block]) -> list[Box]:
+    """Thinner slabs if that makes one row of them all."""
+    for thin in (1.0, 0.85, 0.7, 0.55):
+        boxes = [_box(block, max(found[0].size), thin) for block in found]
+        if sum(box.slot for box in boxes) <= WIDTH - 0.3:
+            return boxes
+    return [_box(block, max(found[0].size), 1.0) for block in found]
+
+
+def _box(block: Block, largest: int, thin: float) -> Box:
     def extent(side: int) -> float:
         return 0.26 + 1.7 * math.log(side) / math.log(max(largest, 2))
 
     tall, depth = extent(block.size[0]), 0.3 * extent(block.size[1])
     slabs = min(block.count, MOST_SLABS)
-    thick = 0.05 + 0.042 * math.log2(1 + block.channels)
+    thick = thin * (0.05 + 0.042 * math.log2(1 + block.channels))
     if block.kind in ("pool", "softmax"):
-        thick = min(thick, 0.16)
-    thick = thick if slabs == 1 else max(0.1, thick * 0.62)
+        thick = min(thick, 0.16 * thin)
+    thick = thick if slabs == 1 else max(0.09, thick * 0.62)
     words = max(len(line) for line in [*_name(block).split("\n"), *block.label.split("\n")])
     wide = slabs * thick + (slabs - 1) * 0.05 + 0.5 * depth
     return Box(block, 0.0, thick, slabs, tall, depth, max(wide + 0.14, words * LETTER + 0.08))
@@ -209,7 +218,7 @@ def _words(axes: Any, box: Box, top: float) -> None:
 def _legend(axes: Any, found: Sequence[Block], y: float) -> None:
     names = {
         "convolution": "convolution",
-        "unit": "block of several layers",
+        "unit": "block of layers",
         "pool": "pooling",
         "linear": "fully connected",
         "softmax": "softmax",
@@ -224,7 +233,7 @@ def _legend(axes: Any, found: Sequence[Block], y: float) -> None:
         text = name + "".join(f" + {activation}" for activation in activations[:2])
         axes.add_patch(Rectangle((x, y - 0.09), 0.18, 0.18, facecolor=COLOURS[kind]))
         axes.text(x + 0.25, y, text, va="center", fontsize=9)
-        x += 0.55 + 0.079 * len(text)
+        x += 0.5 + 0.075 * len(text)
     if any(block.skip for block in found):
         arc = FancyArrowPatch(
             (x, y + 0.07), (x + 0.3, y + 0.07), connectionstyle="arc3,rad=-0.5", arrowstyle="-|>"

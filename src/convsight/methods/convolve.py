@@ -21,6 +21,7 @@ from convsight.kinds import Pictures
 from convsight.method import Method, knob
 
 MOST_WRITTEN = 7  # kernels up to 7×7 have their numbers written into the cells
+MOST_DRAWN = 8  # pictures that are drawn; `values` has all
 MAP_INCHES = 2.5
 PLANES = ("red", "green", "blue")
 
@@ -63,7 +64,8 @@ class Convolve(Method):
     def compute(self, images: Images) -> Pictures:
         chosen = kernels(self.kernels)
         maps = [feature_map(images.pixels, kernel, self.stride, self.padding) for kernel in chosen]
-        figures = [self._figure(images.pixels[i], chosen, [m[i] for m in maps]) for i in range(len(images))]
+        shown = range(min(len(images), MOST_DRAWN))
+        figures = [self._figure(images.pixels[i], chosen, [m[i] for m in maps]) for i in shown]
         same = len({m.shape for m in maps}) == 1
         drawn = torch.stack([plot.as_pixels(figure) for figure in figures])
         return Pictures(
@@ -73,7 +75,7 @@ class Convolve(Method):
             tile_px=drawn.shape[2],
             captions=images.ids if len(images) > 1 else (),
             caption=_reading(self.relu),
-            notes=_notes(chosen, maps, same, images.channels),
+            notes=_notes(chosen, maps, same, images),
         )
 
     def _figure(self, picture: Tensor, chosen: tuple[Kernel, ...], maps: list[Tensor]) -> Figure:
@@ -182,17 +184,19 @@ def _reading(relu: bool) -> str:
     return raw + (" After ReLU only what was found is left: lighter is a stronger match." if relu else "")
 
 
-def _notes(chosen: tuple[Kernel, ...], maps: list[Tensor], same: bool, channels: int) -> tuple[str, ...]:
+def _notes(chosen: tuple[Kernel, ...], maps: list[Tensor], same: bool, images: Images) -> tuple[str, ...]:
     lines = [f"{kernel.name} finds {kernel.finds}." for kernel in chosen]
     lines.append(
         "The kernel is not flipped (cross-correlation, as in CNNs); a map is the sum over its channels."
     )
-    if channels == 3 and any(len(kernel.weights) == 1 for kernel in chosen):
+    if images.channels == 3 and any(len(kernel.weights) == 1 for kernel in chosen):
         lines.append("Flat kernels look at the picture in grey (0.299 red + 0.587 green + 0.114 blue).")
-    if channels == 1 and any(len(kernel.weights) == 3 for kernel in chosen):
+    if images.channels == 1 and any(len(kernel.weights) == 3 for kernel in chosen):
         lines.append(
             "This picture is grey: its red, green and blue are equal, so colour kernels find little."
         )
     if not same:
         lines.append("The kernels differ in size, so their maps do: `values` has NaN where a map has ended.")
+    if len(images) > MOST_DRAWN:
+        lines.append(f"Drawn are the first {MOST_DRAWN} of {len(images):,} pictures; `values` has all.")
     return tuple(lines)

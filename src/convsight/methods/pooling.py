@@ -28,6 +28,7 @@ EXAMPLE = torch.tensor(
         [[2.0, 8, 1, 1], [6, 4, 3, 0], [0, 1, 5, 2], [3, 4, 7, 1]],
     ]
 )
+MOST_DRAWN = 8  # pictures that are drawn; `values` has all
 MOST_CELLS = 9  # larger windows are shown without numbers: they would not fit into the cells
 ORANGE = "#D55E00"
 TITLES = {
@@ -75,7 +76,8 @@ class Pooling(Method):
     def compute(self, images: Images | None = None) -> Pictures:
         stacks = EXAMPLE[None] if images is None else edge_maps(images.pixels)
         pooled = pool(stacks, self.mode, self.window, self.stride)
-        figures = [self._figure(stack, small) for stack, small in zip(stacks, pooled, strict=True)]
+        shown = range(min(len(stacks), MOST_DRAWN))
+        figures = [self._figure(stacks[i], pooled[i]) for i in shown]
         drawn = torch.stack([plot.as_pixels(figure) for figure in figures])
         return Pictures(
             title=TITLES[self.mode],
@@ -222,6 +224,8 @@ class Pooling(Method):
             lines.append(
                 f"Left out, because they fill no window: {rest[0]} of the rows, {rest[1]} of the columns."
             )
+        if len(stacks) > MOST_DRAWN:
+            lines.append(f"Drawn are the first {MOST_DRAWN} of {len(stacks):,} pictures; `values` has all.")
         return tuple(lines)
 
 

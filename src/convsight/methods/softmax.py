@@ -141,6 +141,8 @@ class Softmax(Method):
             lines.append("A high probability is not a promise: networks are often surer than they are right.")
         if float((scores.max(1).values - scores.min(1).values).max()) / self.temperature > 700:
             lines.append("The scores lie so far apart that some probabilities round to 0 in 64-bit numbers.")
+        if len(scores) > MOST_DRAWN:
+            lines.append(f"Drawn are the first {MOST_DRAWN} of {len(scores):,} pictures; `values` has all.")
         return tuple(lines)
 
     def _table(
