@@ -93,7 +93,7 @@ def with_pictures(shown: Scene, xy: Float[Tensor, "n 2"]) -> Pictures:
         caption=f"{len(index):,} of {len(xy):,} pictures, each where it belongs, none over another{frame}.",
         images=page,
         columns=1,
-        tile_px=page.shape[-1],
+        tile_px=page.shape[-2],
     )
 
 

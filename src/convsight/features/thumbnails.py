@@ -38,10 +38,12 @@ def grid(xy: Float[Tensor, "n 2"], cells: int) -> tuple[Int64[Tensor, " m"], Int
 def thumbnail_map(
     pictures: Images, cells: Int64[Tensor, "m 2"], across: int, labels: Tensor | None
 ) -> Float[Tensor, "1 3 h w"]:
-    """The chosen pictures at their cells on a white page, framed in the colour of their class."""
+    """The chosen pictures at their cells on a white page just large enough, framed in the colours of the classes."""
     side = PAGE_PX // across
+    cells = cells - cells.min(0).values
+    rows, columns = (int(n) + 1 for n in cells.max(0).values)
     inner = side - 2 * FRAME_PX if labels is not None else side - 1
-    page = torch.ones(3, side * across, side * across)
+    page = torch.ones(3, side * rows, side * columns)
     small = F.interpolate(
         pictures.fit(None, 3).pixels, (inner, inner), mode="bilinear", antialias=True
     ).clamp(0, 1)
