@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["tests.browser_fixture"]
+
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 

@@ -204,13 +204,15 @@ class Ranking(Result):
     space: str = ""
 
     def draw_self(self) -> draw.RGB:
-        tiles = []
+        tiles, known = [], self.query.labels
+        if known is not None and (known.ndim != 1 or not self.classes):  # positions are no names
+            known = None
         for q in range(min(len(self.query), MOST_ROWS)):
-            truth = self._name(self.query.labels[q]) if self.query.labels is not None else self.query.ids[q]
+            truth = self._name(known[q]) if known is not None else self.query.ids[q]
             tiles.append(Tile(draw.rgb(self.query.pixels[q]), truth, draw.INK, draw.INK))
             for j, distance in enumerate(self.distances[q].tolist()):
                 name = self._name(self.labels[q, j]) if self.labels is not None else self.ids[q][j]
-                agrees = None if self.labels is None or self.query.labels is None else name == truth
+                agrees = None if self.labels is None or known is None else name == truth
                 colour = {None: draw.GREY, True: draw.RIGHT, False: draw.WRONG}[agrees]
                 tiles.append(Tile(draw.rgb(self.pictures[q, j]), f"{draw.number(distance)} {name}", colour))
         columns = self.distances.shape[1] + 1
@@ -284,16 +286,12 @@ class Table(Result):
     def data(self) -> dict[str, Any]:
         return {**super().data(), "columns": list(self.columns), "rows": [list(row) for row in self.rows]}
 
-    def html(self) -> str:
+    def _figure(self) -> str:
         top = max((abs(c) for r in self.rows for c in r if _is_number(c)), default=1) or 1
         head = "".join(f'<th scope="col">{html.escape(str(c))}</th>' for c in self.columns)
         body = "".join(f"<tr>{''.join(self._cell(c, top) for c in row)}</tr>" for row in self.rows)
-        title = f"<caption>{html.escape(self.title)}</caption>" if self.title else ""
-        notes = "".join(
-            f"<p>{html.escape(n)}</p>" for n in ((self.caption,) if self.caption else ()) + self.notes
-        )
-        own = f'<div class="convsight table"><table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}</div>'
-        return own + "".join(part.html() for part in self.parts)
+        table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return f'<figure class="convsight">{self._words()}<div class="drawn">{table}</div>{self._small_print()}</figure>'
 
     def _cell(self, value: Any, top: float) -> str:
         text = html.escape(plot.cell_text(value))

@@ -124,7 +124,9 @@ class Result:
     def _figure(self) -> str:
         alt = html.escape(f"{self.title}. {self.caption}".strip(". "))
         if self.svg:
-            drawn = f'<div class="svg" role="img" aria-label="{alt}">{self.svg[self.svg.index("<svg") :]}</div>'
+            drawn = (
+                f'<div class="svg" role="img" aria-label="{alt}">{self.svg[self.svg.index("<svg") :]}</div>'
+            )
         else:
             with draw.without_words():
                 drawn = inline_image(draw.png(self.draw_self()), "png", alt)

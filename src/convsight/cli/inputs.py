@@ -110,13 +110,21 @@ def value_of(knob: Knob, text: str) -> Any:
             return int(text)
         if kind == "float" and _is_float(text):
             return float(text)
-        if kind.startswith("tuple["):
-            inner = kind[len("tuple[") : -1].split(",")[0]
-            parts = [part for part in text.split(",") if part]
-            return tuple({"int": int, "float": float}.get(inner, str)(part) for part in parts)
+        if kind.startswith("tuple[") and (parts := _parts(kind, text)) is not None:
+            return parts
     if "str" in kinds:
         return text
     raise InputError(f"--{knob.name.replace('_', '-')} cannot be {text!r}{_expected(knob)}")
+
+
+def _parts(kind: str, text: str) -> tuple[Any, ...] | None:
+    """`8x4` or `8,4` as a tuple of the kind's own members; None if some are not."""
+    inner = kind[len("tuple[") : -1].split(",")[0]
+    words = [word for word in re.split("[,×]" if inner == "str" else "[,x×]", text) if word]
+    try:
+        return tuple({"int": int, "float": float}.get(inner, str)(word) for word in words) or None
+    except ValueError:
+        return None
 
 
 def _expected(knob: Knob) -> str:

@@ -89,7 +89,9 @@ def _ends(shown: Scene, xy: torch.Tensor, shares: list[float]) -> Pictures:
         for order in (xy[:, a].argsort(stable=True) for a in range(xy.shape[1]))
     ]
     chosen = shown.chosen[torch.cat(rows)]
-    names = chosen.ids if chosen.labels is None else [shown.chosen.classes[i] for i in chosen.labels.tolist()]
+    classes = shown.chosen.classes
+    labels = chosen.labels.tolist() if classes and chosen.labels is not None else []
+    names = [classes[i] for i in labels] or chosen.ids
     return Pictures(
         title="The pictures at the ends of each axis",
         caption=f"Left to right: the {each} lowest, then the {each} highest.",

@@ -44,17 +44,25 @@ def chapters(run: Run, images: Images | None) -> Iterator[Chapter]:
         ("Network", "What is it made of, and what does each unit see?", lambda: _network(run)),
         ("Training", "Did it learn, and had it stopped learning?", lambda: _training(run)),
         ("Test", "Where is it right and where wrong, on pictures it never saw?", lambda: _test(run)),
-        ("Filters and feature maps", "What does each layer answer to?", lambda: _looks(run, chosen(), _inside)),
+        (
+            "Filters and feature maps",
+            "What does each layer answer to?",
+            lambda: _looks(run, chosen(), _inside),
+        ),
         ("Where it looks", "Which pixels did the decision rest on?", lambda: _where(run, chosen())),
         ("Last layer", "Which pictures does it think are alike?", lambda: _looks(run, chosen(), _space)),
     ]
     for i, (heading, question, make) in enumerate(parts):
         tell(i / len(parts), heading)
-        try:
-            figures = make()
-        except ConvsightError as error:  # its data set may be gone; the rest of the story still stands
-            figures = [f'<p class="note">{html.escape(str(error))}</p>']
-        yield Chapter(heading, question, figures)
+        yield Chapter(heading, question, _or_why_not(make))
+
+
+def _or_why_not(make: Callable[[], list[str]]) -> list[str]:
+    """The figures, or why there are none: its data set may be gone, and the rest of the story still stands."""
+    try:
+        return make()
+    except ConvsightError as error:
+        return [f'<p class="note">{html.escape(str(error))}</p>']
 
 
 def looked_at(run: Run) -> Images:
@@ -130,7 +138,7 @@ def _test(run: Run) -> list[str]:
     figures = [f'<div class="pair">{class_table(test).html()}{confused_table(test).html()}</div>']
     if len(test["classes"]) <= 30:
         figures.append(confusion_table(test).html())
-    return [*figures, *_predictions(run)]
+    return [*figures, *_or_why_not(lambda: _predictions(run))]
 
 
 def _predictions(run: Run) -> list[str]:

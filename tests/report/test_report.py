@@ -1,0 +1,74 @@
+"""The report opens offline in a real browser, at desktop and phone width, and tells what was measured."""
+
+from pathlib import Path
+
+import pytest
+
+import convsight as cs
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> cs.Run:
+    return cs.train("drawn-garments", "quick", out=tmp_path_factory.mktemp("runs") / "r", limit=120, epochs=2)
+
+
+@pytest.fixture(scope="module")
+def report(run: cs.Run) -> Path:
+    return run.report()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_opens_from_disk_with_no_request_and_no_error(
+    browser, report: Path, width: int, scheme: str
+) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True)
+    requests, errors = [], []
+    page.on("request", lambda r: requests.append(r.url) if not r.url.startswith(("file:", "data:")) else None)
+    page.on("console", lambda m: errors.append(m.text) if m.type in ("error", "warning") else None)
+    page.on("pageerror", lambda e: errors.append(str(e)))
+    page.goto(report.as_uri())
+    assert page.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways"
+    assert requests == [] and errors == []
+    page.close()
+
+
+def test_it_tells_the_whole_story(browser, report: Path, run: cs.Run) -> None:
+    page = browser.new_page(offline=True)
+    page.goto(report.as_uri())
+    headings = page.locator("h2").all_inner_texts()
+    assert headings == [
+        "Data",
+        "Network",
+        "Training",
+        "Test",
+        "Filters and feature maps",
+        "Where it looks",
+        "Last layer",
+    ]
+    assert f"{run.metrics['test']['accuracy']:.2%}" in page.locator("header").inner_text()
+    for entry in cs.catalogue().values():
+        if entry.kind == "Map" and entry.method.in_report:
+            assert entry.title in page.content(), entry.name
+    assert page.locator("main .note", has_text="needs").count() == 0
+    page.close()
+
+
+def test_a_run_whose_data_is_gone_still_gets_its_report(
+    run: cs.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from convsight.errors import DataNotFound
+
+    def gone(self: cs.Run) -> None:
+        raise DataNotFound("the pictures are gone")
+
+    monkeypatch.setattr(cs.Run, "dataset", property(gone))
+    page = cs.Run.open(run.path).report(tmp_path / "r.html").read_text()
+    assert "the pictures are gone" in page and "Confusion" in page
+
+
+def test_positions_get_a_report_too(tmp_path: Path) -> None:
+    run = cs.train("locate-drawn", "locate", out=tmp_path / "l", limit=60, epochs=1)
+    page = run.report().read_text()
+    assert "mean error" in page and "centre x" in page
