@@ -131,6 +131,11 @@ def curves(series: Sequence[Any], x_label: str, y_label: str, style: str = "line
                 )
         if style == "line" and all(isinstance(x, int) for each in series for x in each.x):
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        named = style == "line" and any(isinstance(v, str) for each in series for v in each.x)
+        if named and max(len(each.x) for each in series) > 6:
+            axes.tick_params(axis="x", rotation=30)
+            for label in axes.get_xticklabels():
+                label.set_ha("right")
         axes.set(xlabel=x_label, ylabel=y_label, title=title)
         axes.grid(axis="y", alpha=0.25)
         if len(series) > 1:
