@@ -35,7 +35,7 @@ class TopCrops(Method):
 
     Returns Pictures in rows of `crops`: `images` in [0, 1]; `values` has 8 numbers a picture: activation,
     number in the pictures looked at, y and x of the unit, then top, left, bottom, right of the crop in pixels
-    of the network's input (NaN where a row has fewer crops). Raises InputError (layer, channel, empty split).
+    of the network's input (all −1 where a row has fewer crops). Raises InputError (layer, channel, empty split).
 
     Zeiler & Fergus 2013, arXiv:1311.2901, figure 2; receptive fields: Araujo, Norris & Sim 2019, Distill.
 
@@ -85,7 +85,7 @@ class TopCrops(Method):
     def _tiles(self, rows: list[Excitation], channels: int) -> dict[str, Any]:
         size = canvas_size([box for row in rows for box in row.boxes])
         images = torch.full((len(rows), self.crops, channels, *size), OUTSIDE)
-        values = torch.full((len(rows), self.crops, 8), torch.nan)
+        values = torch.full((len(rows), self.crops, 8), -1.0)
         captions = []
         for r, row in enumerate(rows):
             k = len(row.images)

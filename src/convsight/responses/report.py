@@ -12,7 +12,7 @@ from torch import Tensor
 from convsight.datasets import Split
 from convsight.draw import number
 from convsight.kinds import Curve, Series, Table
-from convsight.responses.gather import Responses
+from convsight.responses.stream import Responses
 
 MOST_CLASSES = 20  # bars in a class histogram
 SILENT, ALIKE, NOISE = 0.95, 0.95, 0.1  # share of pictures, Pearson's r, Moran's I
@@ -76,7 +76,7 @@ def channel_table(found: Responses, shown: Sequence[int], classes: bool) -> Tabl
         rows.append([
             str(c), _float(found.means[c]), _float(found.top_values[c, 0]), _float(100 * found.silent[c]),
             _float(found.smoothness[c]), "" if nearest is None else str(nearest),
-            None if nearest is None else _float(alike[c, nearest]),
+            "" if nearest is None else _float(alike[c, nearest]),
         ])  # fmt: skip
     if found.eta2 is not None and classes:
         columns.append("η² of classes")
@@ -87,8 +87,8 @@ def channel_table(found: Responses, shown: Sequence[int], classes: bool) -> Tabl
     )  # fmt: skip
 
 
-def _float(value: Tensor) -> float | None:
-    return float(value) if math.isfinite(float(value)) else None
+def _float(value: Tensor) -> float | str:
+    return float(value) if math.isfinite(float(value)) else ""
 
 
 def class_curve(found: Responses, chance: Responses | None) -> tuple[Curve, ...]:
