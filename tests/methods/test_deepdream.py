@@ -71,6 +71,14 @@ def test_values_are_the_gain_of_the_whole_pictures(net: Classifier, photo: Image
     assert torch.allclose(result.values, after / before, rtol=1e-4)
 
 
+def test_each_random_roll_is_rolled_back(net: Classifier, photo: Images):
+    result = Deepdream(octaves=1, steps=6, jitter=5, lr=1e-5)(net, photo, "3")
+    assert (result.images - photo.pixels).abs().mean() < 1e-4
+    rolled = Deepdream(octaves=1, steps=6, jitter=5)(net, photo, "3").images
+    still = Deepdream(octaves=1, steps=6, jitter=0)(net, photo, "3").images
+    assert not torch.equal(rolled, still)
+
+
 def test_detail_is_carried_to_the_next_octave(net: Classifier, photo: Images):
     two = Deepdream(octaves=2, octave_scale=2.0, steps=4, jitter=0)(net, photo, "3")
     small = Images(resized(photo.pixels, (20, 28)).clamp(0, 1))
