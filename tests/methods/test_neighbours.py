@@ -82,8 +82,12 @@ def test_ids_files_and_images_ask_the_same(net, data, tmp_path):
     file = tmp_path / "garment.png"
     data.test[7].save(file)
     by_file = cs.neighbours(net, str(file), data)
+    larger = tmp_path / "larger.png"
+    Images(data.test[8].pixels.repeat(1, 1, 2, 1)).save(larger)
+    assert len(cs.neighbours(net, [str(file), str(larger)], data, k=2).ids) == 2  # of two sizes
     assert by_images.ids == by_id.ids == by_file.ids
     assert torch.equal(by_images.distances, by_id.distances)
+    assert by_file.query.labels.tolist() == data.test[7].labels.tolist()  # known, as it is found in the set
 
 
 def test_filters_choose_by_class_and_by_answer(net, data):

@@ -21,18 +21,22 @@ if TYPE_CHECKING:
 SAME = 1.01 / 255  # one grey level: what saving as 8 bits and reading again may change
 
 
-def named_pictures(query: Any, data: Dataset) -> Any:
-    """`query` itself, or the pictures of the data set whose ids it names (a file of that name goes first).
+def named_pictures(net: Classifier, query: Any, data: Dataset) -> Any:
+    """`query` itself; or, of names, the pictures in those files or (if there are none) with those ids.
 
     >>> from convsight.datasets import dataset
     >>> data = dataset("drawn-garments", n_train=40, n_validation=10, n_test=20)
-    >>> named_pictures(data.test.ids[3], data).labels.tolist() == data.test[3].labels.tolist()
+    >>> module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10))
+    >>> net = Classifier(module, classes=data.classes, input_size=28, channels=1)
+    >>> named_pictures(net, data.test.ids[3], data).labels.tolist() == data.test[3].labels.tolist()
     True
     """
     names = [query] if isinstance(query, str) else query
     if not isinstance(names, Sequence) or not names or not all(isinstance(name, str) for name in names):
         return query
-    if all(Path(name).expanduser().exists() for name in names):
+    if all(Path(name).expanduser().is_file() for name in names):
+        return Images.concat([net.fit(Images.open(name)) for name in names])
+    if any(Path(name).expanduser().exists() for name in names):
         return query
     chosen = Selection.of(data)
     numbers = [chosen.find(name) for name in names]

@@ -19,7 +19,7 @@ from convsight.features.selection import SPLITS, Selection
 from convsight.features.vectors import Vectors, answers, features_of, pixels_of, query_vectors
 from convsight.images import Images
 from convsight.kinds import Ranking
-from convsight.method import Method, as_dataset, knob
+from convsight.method import Method, as_classifier, as_dataset, knob
 
 SPACES = ("features", "pixels")
 
@@ -74,9 +74,9 @@ class Neighbours(Method):
 
     def _bind(self, args: tuple, kwargs: dict) -> dict[str, Any]:
         given = {**dict(zip(("net", "query", "data"), args, strict=False)), **kwargs}
-        if len(args) <= 3 and {"query", "data"} <= given.keys():
-            given["data"] = as_dataset(given["data"])
-            given["query"] = named_pictures(given["query"], given["data"])
+        if len(args) <= 3 and {"net", "query", "data"} <= given.keys():
+            given["net"], given["data"] = as_classifier(given["net"]), as_dataset(given["data"])
+            given["query"] = named_pictures(given["net"], given["query"], given["data"])
             return super()._bind((), given)
         return super()._bind(args, kwargs)
 
@@ -85,6 +85,8 @@ class Neighbours(Method):
         features = features_of(net, chosen, self.layer)
         kept, filtered = self._filter(net, features)
         itself, duplicates = find_in_set(net, query, chosen)
+        if query.labels is None and chosen.labels is not None and (itself >= 0).all():
+            query = replace(query, labels=chosen.labels[itself], classes=chosen.classes)
         rows, words = [], []
         for space in (self.space, *(s for s in SPACES if s != self.space)):
             vectors = features if space == "features" else pixels_of(net, chosen)
