@@ -108,7 +108,7 @@ class Classifier:
         self.name = name or type(module).__name__
         self.mean, self.std = _per_channel("mean", mean, channels), _per_channel("std", std, channels)
         self._lock = threading.RLock()
-        self._layers: Layers | None = None
+        self._layers: tuple[list[Any], Layers] | None = None
         self._hash: tuple[Any, str] = (None, "")
         k = self._probe()
         names = tuple(str(c) for c in (outputs if task == "locate" and outputs else classes or range(k)))
@@ -133,7 +133,7 @@ class Classifier:
         """16 hexadecimal digits that change whenever a weight or buffer does."""
         state = list(self.module.state_dict(keep_vars=True).items())
         tensors = [(name, t) for name, t in state if isinstance(t, Tensor)]
-        version = tuple((name, t.data_ptr(), t._version) for name, t in tensors)
+        version = tuple((name, t.data_ptr(), t._version, _sum(t)) for name, t in tensors)
         if version != self._hash[0]:
             digest = hashlib.blake2b(digest_size=8)
             for name, tensor in tensors:
@@ -242,11 +242,12 @@ class Classifier:
     @property
     def layers(self) -> Layers:
         """Every layer by name, in order: kind, output shape, parameters, MACs and receptive field."""
-        if self._layers is None:
+        made_of = [*self.module.modules(), *self.module.parameters()]
+        if self._layers is None or list(map(id, self._layers[0])) != list(map(id, made_of)):
             tape = self._trace()
             nodes, aliases = name_nodes(tape)
-            self._layers = Layers(nodes, tape.keys, aliases, fields(nodes, *self.input_size))
-        return self._layers
+            self._layers = (made_of, Layers(nodes, tape.keys, aliases, fields(nodes, *self.input_size)))
+        return self._layers[1]
 
     def trace(self, pixels: Float[Tensor, "n c h w"]) -> tuple[list[Node], int | None]:
         """Every operation of one pass, and the index of the one whose value is the scores (None: not seen)."""
@@ -421,6 +422,12 @@ def _per_channel(what: str, value: Sequence[float] | float | None, channels: int
     if what == "std" and min(values) <= 0:
         raise ModelError(f"std must be positive, not {values}")
     return torch.tensor(values)[:, None, None]
+
+
+def _sum(tensor: Tensor) -> float:
+    """Notices what the version counter does not: weights that are changed through `.data`."""
+    real = torch.view_as_real(tensor) if tensor.is_complex() else tensor
+    return float(real.detach().sum(dtype=torch.float64))
 
 
 def _first_tensor(module: nn.Module) -> Tensor:

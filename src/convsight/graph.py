@@ -95,7 +95,8 @@ class Tape(TorchFunctionMode):
             for path, child in module.named_modules():
                 if path and not isinstance(child, torch.jit.ScriptModule):
                     handles.append(child.register_forward_pre_hook(self._enter(path)))
-                    handles.append(child.register_forward_hook(self._leave(path)))
+                    # always: a network may catch what a child raises and go on
+                    handles.append(child.register_forward_hook(self._leave(path), always_call=True))
             with self:
                 yield self
         finally:

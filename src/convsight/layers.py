@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from convsight.errors import InputError, closest
 from convsight.graph import Key, Node
@@ -114,7 +114,7 @@ def _weight(node: Node) -> Tensor | None:
 
 def _layer(node: Node, key: Key, field: Field) -> Layer:
     weights = [w for w in (*node.args, *node.kwargs.values()) if isinstance(w, Tensor)]
-    trained = [w for w in weights if w.requires_grad or node.kind in WEIGHTED]
+    trained = [w for w in weights if isinstance(w, nn.Parameter) or node.kind in WEIGHTED]
     shape = node.shape[1:]
     rows, columns = field.axes
     return Layer(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -75,7 +76,7 @@ def resolve_target(net: Classifier, target: Any, n: int, logits: Tensor | None =
             target = (layer, *(int(part) for part in rest.split(":")))
     if isinstance(target, tuple) and len(target) > 1 and isinstance(target[0], str) and _whole(target[1:]):
         return _unit(net, target, n)
-    if isinstance(target, Tensor):
+    if hasattr(target, "tolist"):  # tensors, arrays and numpy's numbers
         target = target.tolist()
     if isinstance(target, (list, tuple)):
         if len(target) != n:
@@ -85,7 +86,7 @@ def resolve_target(net: Classifier, target: Any, n: int, logits: Tensor | None =
 
 
 def _whole(values: Sequence[Any]) -> bool:
-    return all(isinstance(v, int) and not isinstance(v, bool) for v in values)
+    return all(isinstance(v, Integral) and not isinstance(v, bool) for v in values)
 
 
 def _outputs(net: Classifier, outputs: Tensor) -> Target:
@@ -102,9 +103,9 @@ def _output(net: Classifier, target: Any) -> int:
         if target.lstrip("-").isdigit():
             return _output(net, int(target))
         raise InputError(f"no class {target!r}; {closest(target, net.classes)}")
-    if isinstance(target, int) and not isinstance(target, bool):
+    if isinstance(target, Integral) and not isinstance(target, bool):
         if 0 <= target < len(net.classes):
-            return target
+            return int(target)
         raise InputError(f"no output {target}; this network has outputs 0 to {len(net.classes) - 1}")
     raise InputError(
         f"cannot use {target!r} as a target; give a class name, an output index, (layer, channel) or None"
@@ -112,7 +113,7 @@ def _output(net: Classifier, target: Any) -> int:
 
 
 def _unit(net: Classifier, target: tuple, n: int) -> Target:
-    name, channel, *cell = target
+    name, channel, *cell = target[0], *map(int, target[1:])
     layer = net.layers[name]
     label = f"{name}, channel {channel}"
     if not 0 <= channel < layer.output_shape[0]:
