@@ -1,0 +1,65 @@
+"""How do tens of thousands of points and their thumbnails travel to a page that lets one walk about in them?
+
+As one JSON file of columns and a few WebP pages of 64 × 64 thumbnails: picture i is on page i // 4096, in row
+(i % 4096) // 64 and column i % 64 of it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from convsight import draw
+from convsight.errors import InputError
+from convsight.features.selection import Selection
+from convsight.features.thumbnails import THUMBNAIL_PX, shrink
+from convsight.kinds import Points
+from convsight.storage import write_atomic
+
+ACROSS = 64
+
+
+def write_map(points: Points, chosen: Selection, folder: str | Path, quality: int = 75) -> Path:
+    """Write `map.json` and `atlas-00.webp`, ... of a map and the pictures it was made from; returns the folder.
+
+    `map.json` has the columns xy (flat), ids, labels, predicted and losses, the class names, `thumbnail`
+    [height, width] in pixels, `across` thumbnails a row, `page_size` and the names of the `pages`. quality:
+    of the WebP pages, 0 … 100. Raises InputError if the pictures are not those of the map.
+    """
+    if points.ids[: len(chosen)] != chosen.ids:
+        raise InputError(
+            f"the map shows other pictures than {chosen.describe()}; pass the selection it was made from"
+        )
+    folder, pages = Path(folder), []
+    size: tuple[int, int] = (0, 0)
+    for number, (page, shape) in enumerate(_pages(chosen)):
+        name = f"atlas-{number:02d}.webp"
+        write_atomic(folder / name, draw.webp(draw.rgb(page), quality))
+        pages.append(name)
+        size = shape
+    told = points.data()
+    columns = {
+        name: told[name]
+        for name in ("ids", "labels", "predicted", "losses", "classes", "title", "caption", "notes")
+    }
+    xy = [round(v, 4) for v in points.xy.flatten().tolist()]
+    layout = {"dims": points.xy.shape[1], "thumbnail": list(size), "across": ACROSS, "page_size": ACROSS**2}
+    payload = {**layout, "xy": xy, "pages": pages, **columns}
+    write_atomic(folder / "map.json", json.dumps(payload, separators=(",", ":")))
+    return folder
+
+
+def _pages(chosen: Selection) -> Iterator[tuple[Float[Tensor, "c h w"], tuple[int, int]]]:
+    """Each page with the (height, width) of its thumbnails; the last one is only as tall as it must be."""
+    for numbers in torch.arange(len(chosen)).split(ACROSS**2):
+        small = shrink(chosen[numbers].pixels, THUMBNAIL_PX)
+        c, h, w = small.shape[1:]
+        rows = -(-len(small) // ACROSS)
+        blank = torch.ones(rows * ACROSS - len(small), c, h, w)
+        tiles = torch.cat([small, blank]).view(rows, ACROSS, c, h, w)
+        yield tiles.permute(2, 0, 3, 1, 4).reshape(c, rows * h, ACROSS * w), (h, w)
