@@ -1,4 +1,4 @@
-"""How much less work are the changed regions than whole pictures, and where did the engine go whole?"""
+"""How much less work are the changed regions than whole pictures, and where does the engine go whole?"""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import math
 from torch import Tensor
 
 from convsight.incremental.engine import Engine
+from convsight.incremental.plan import GATHER
 from convsight.incremental.trace import Step
+
+WORTH = 0.9  # of the dense loop's work: above it the dense loop is kept
 
 
 def macs_per_cell(step: Step) -> int:
@@ -18,8 +21,10 @@ def macs_per_cell(step: Step) -> int:
 
 
 def bound(engine: Engine) -> float:
-    """Multiply-adds of all whole pictures ÷ those of the cells that change: no exact method that recomputes
-    changed cells one by one can be faster by more."""
+    """Multiply-adds of whole pictures ÷ those of the cells that change, over all positions.
+
+    No method that recomputes changed cells with the same kernels can save more.
+    """
     whole = changed = 0
     for step in engine.live:
         macs, region = macs_per_cell(step), engine.changed[step.index]
@@ -29,19 +34,28 @@ def bound(engine: Engine) -> float:
     return whole / changed if changed else 1.0
 
 
+def worthwhile(engine: Engine, pictures: int, checked: int) -> bool:
+    """Whether windows, clean pictures and checks together are modelled to be clearly less than all whole."""
+    whole = small = 0.0
+    for step in engine.live:
+        region, numbers = engine.changed[step.index], math.prod(step.shape)
+        places = math.prod(region.extent) if region else 1
+        work = macs_per_cell(step) * places + GATHER * numbers
+        area = region.window(slice(None)).area if region else 1
+        small += work * min(1.0, 1.1 * area / places)
+        whole += work
+    positions = len(engine.occluders) * pictures
+    return small * positions + whole * (pictures + checked) < WORTH * whole * positions
+
+
 def note(engine: Engine) -> str:
-    """One sentence on the work that was saved, and the layers that were computed whole."""
-    middle = list(engine.plans.values())[len(engine.plans) // 2]
+    """One sentence on the work that is saved, and the layers that have to be computed whole."""
     weighted = [s for s in engine.live if macs_per_cell(s)]
-    whole = [s for s in weighted if middle.windows[s.index] is None]
-    names = engine.net.layers.nodes
-    words = (
-        f"Only changed regions were recomputed: {bound(engine):.1f} times fewer multiply-adds is the limit"
-    )
-    words += f"; {len(whole)} of {len(weighted)} weighted layers ran on whole maps"
-    if middle.dense:
-        listed = ", ".join(names[i].name for i in middle.dense[:4]) + (
-            ", ..." if len(middle.dense) > 4 else ""
-        )
-        words += f" ({listed} had windows and no rule, or were cheaper whole)"
-    return words + "."
+    everywhere = [
+        s for s in weighted if (c := engine.changed[s.index]) is None or c.window(slice(None)).whole
+    ]
+    words = f"Only changed regions were recomputed, at most {bound(engine):.1f} times fewer multiply-adds"
+    if not everywhere:
+        return words + "."
+    name = engine.net.layers.nodes[everywhere[0].index].name
+    return f"{words}; {len(everywhere)} of {len(weighted)} weighted layers change as a whole, from {name}."

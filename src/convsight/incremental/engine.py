@@ -16,7 +16,7 @@ from torch import Tensor
 
 from convsight.chunks import chunk_size
 from convsight.classifier import Classifier
-from convsight.incremental.dense import Reading
+from convsight.incremental.answers import Reading
 from convsight.incremental.plan import Planner, Values, logical, physical
 from convsight.incremental.regions import Changed, changed_by
 from convsight.incremental.rules import RULES
@@ -27,6 +27,7 @@ from convsight.intervals import Axis, Field
 from convsight.occluders import Occluders
 
 WINDOWS = 32  # positions of one chunk on large pictures: more gains no speed, and takes more memory
+KEPT_PLANS = 64
 SCORES = -2  # where a plan leaves the scores, and after them the readings: −3, −4, ...
 
 
@@ -42,7 +43,7 @@ class Engine:
     pictures: int
     fast: bool = False
     stores: dict[int, Store] = field(default_factory=dict)
-    plans: dict[tuple[int, int], Planner] = field(default_factory=dict)
+    plans: dict[bytes, Planner] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         height, width = self.net.input_size
@@ -102,12 +103,14 @@ class Engine:
 
     # ---- chunks --------------------------------------------------------------------------------------------
 
-    def chunks(self) -> Iterator[slice]:
-        """Positions in turn: whole rows of the grid, so that their windows are as high as one row needs."""
-        columns, size = self.occluders.grid[1], self._chunk_size()
-        row_by_row = range(0, len(self.occluders), columns if columns > size else size // columns * columns)
-        for start, stop in zip(row_by_row, [*row_by_row[1:], len(self.occluders)], strict=True):
-            yield from (slice(at, min(at + size, stop)) for at in range(start, stop, size))
+    def chunks(self, places: np.ndarray) -> Iterator[np.ndarray]:
+        """Positions in turn, rows of the grid together, so that their windows are as high as one row needs."""
+        size = self._chunk_size()
+        in_row = max(1, int(np.unique(places // self.occluders.grid[1], return_counts=True)[1].max()))
+        turn = in_row if in_row > size else size // in_row * in_row
+        for start in range(0, len(places), turn):
+            stop = min(start + turn, len(places))
+            yield from (places[at : min(at + size, stop)] for at in range(start, stop, size))
 
     def _chunk_size(self) -> int:
         """As many positions as need no more memory than the batches of the dense loop."""
@@ -123,21 +126,23 @@ class Engine:
             return _count(step.shape)
         return _count(step.shape) * changed.window(slice(None)).area // _count(changed.extent)
 
-    def run(self, part: slice) -> tuple[Tensor, list[Tensor]]:
-        """Scores (pictures m k) and readings (pictures m) of one chunk of the loaded group."""
-        values = self.plan(part).run()
-        shape = (self.pictures, part.stop - part.start)
+    def run(self, places: np.ndarray) -> tuple[Tensor, list[Tensor]]:
+        """Scores (pictures m k) and readings (pictures m) of one chunk of positions, for the loaded group."""
+        values = self.plan(places).run()
+        shape = (self.pictures, len(places))
         scores = values[SCORES].flatten(1).float().view(*shape, -1)
         return scores.cpu(), [values[SCORES - 1 - r].view(shape).cpu() for r in range(len(self.readings))]
 
-    def plan(self, part: slice) -> Planner:
-        key = (part.start, part.stop)
+    def plan(self, places: np.ndarray) -> Planner:
+        """The plan of a chunk; the last ones are kept for the groups that follow."""
+        key = places.tobytes()
         if key not in self.plans:
-            self.plans[key] = self._planned(part)
+            if len(self.plans) >= KEPT_PLANS:
+                self.plans.clear()
+            self.plans[key] = self._planned(places)
         return self.plans[key]
 
-    def _planned(self, part: slice) -> Planner:
-        places = np.arange(part.start, part.stop)
+    def _planned(self, places: np.ndarray) -> Planner:
         plan = Planner(
             self.program, self.changed, self.store_of, RULES, self._inside, tuple(self._inside.shape[1:]),
             np.repeat(np.arange(self.pictures), len(places)), np.tile(places, self.pictures), fast=self.fast,

@@ -12,7 +12,7 @@ from torch import Tensor
 from convsight import draw, plot
 from convsight.classifier import Classifier
 from convsight.images import Images
-from convsight.incremental.dense import Answers, Reading
+from convsight.incremental.answers import Answers, Reading
 from convsight.kinds import Map, Pictures
 from convsight.occluders import Occluders
 from convsight.targets import Target

@@ -1,30 +1,33 @@
 """What does the network answer for every position of an occluder, in the least time that keeps it exact?
 
-The incremental engine where the network has a fixed program, checked at every call against masked pictures
-run whole; the dense loop everywhere else. The notes say which it was and why.
+The incremental engine where the network has a fixed program and the changed regions are enough less work,
+checked at every call against masked pictures run whole; the dense loop everywhere else. The notes say which
+it was and why.
 """
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from convsight.chunks import chunk_size
+from convsight.chunks import chunk_size, in_chunks
 from convsight.classifier import Classifier
-from convsight.incremental.cost import note
-from convsight.incremental.dense import Answers, Reading, answer, sweep_dense
+from convsight.incremental.answers import Answers, Reading, answer, joined
+from convsight.incremental.cost import note, worthwhile
 from convsight.incremental.engine import Engine
 from convsight.incremental.trace import Program, program_of
 from convsight.occluders import Occluders
 from convsight.progress import report
 
-TOLERANCE = {"exact": 1e-4, "fast": 3e-3}  # of the largest effect: what the self-check lets pass
+TOLERANCE = {"exact": 1e-4, "fast": 2e-3}  # of the largest effect: what the self-check lets pass
 CHECKED = 4  # positions that every call also runs whole, corners among them
+TRACED = 6  # pictures that finding a network's program costs
 
 _PROGRAMS: weakref.WeakKeyDictionary[Classifier, tuple[str, Program | None]] = weakref.WeakKeyDictionary()
 
@@ -38,34 +41,158 @@ def sweep(
     mode: str = "exact",
 ) -> Answers:
     """Every class's logit and every reading, for each picture and position."""
-    if mode == "dense":
-        return sweep_dense(net, pixels, fill, occluders, readings)
-    program = known_program(net) if net.dtype in (torch.float32, torch.float64) else None
-    if program is None:
-        answers = sweep_dense(net, pixels, fill, occluders, readings)
-        why = "has no fixed program" if net.dtype == torch.float32 else f"works in {net.dtype}"
-        return _noted(answers, f"The network {why}: every position was run whole.")
-    with torch.no_grad():
-        answers, words = _incremental(net, program, pixels, fill, occluders, tuple(readings), mode == "fast")
-    error = self_check(net, pixels, fill, occluders, readings, answers)
-    if error > TOLERANCE[mode]:
-        again = sweep_dense(net, pixels, fill, occluders, readings)
-        words = f"The self-check was off by {error:.0e} of the largest effect: every position was run whole."
-        return _noted(again, words)
-    checked = (
-        f" Self-check on {min(CHECKED, len(occluders))} positions: off by {error:.0e} of the largest effect."
-    )
-    return _noted(answers, words + checked)
+    work = Sweep(net, pixels, fill, occluders, tuple(readings), mode)
+    work.run(np.arange(len(occluders)))
+    return work.answers()
 
 
-def _noted(answers: Answers, words: str) -> Answers:
-    return Answers(
-        answers.logits,
-        answers.readings,
-        answers.clean_logits,
-        answers.clean_readings,
-        (*answers.notes, words),
-    )
+@dataclass(eq=False)
+class Sweep:
+    """The answers for n pictures and m positions, which may be asked for in any order."""
+
+    net: Classifier
+    pixels: Float[Tensor, "n c h w"]
+    fill: Float[Tensor, "n c h w"]
+    occluders: Occluders
+    readings: tuple[Reading, ...]
+    mode: str
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        n, m, k = len(self.pixels), len(self.occluders), len(self.net.classes)
+        self.logits, self.clean_logits = torch.full((n, m, k), torch.nan), torch.empty(n, k)
+        self.read = torch.full((len(self.readings), n, m), torch.nan)
+        self.clean_read = torch.empty(len(self.readings), n)
+        self._program, self._engine, self._checked = None, None, False
+        self._program = self._worthwhile_program()
+        if self._program is None:
+            for i in range(n):
+                logits, found = answer(self.net, self.pixels[i : i + 1], self.readings, i)
+                self._keep_clean(slice(i, i + 1), logits, found)
+
+    def answers(self) -> Answers:
+        return Answers(
+            self.logits, tuple(self.read), self.clean_logits, tuple(self.clean_read), tuple(self.notes)
+        )
+
+    def run(self, places: np.ndarray) -> None:
+        """Answer these positions; the first ones are checked against whole pictures."""
+        if self._program is None:
+            self._run_dense(places)
+            return
+        with torch.no_grad():
+            self._run_incremental(self._program, places)
+        if not self._checked:
+            self._checked = True
+            error = self.self_check(places)
+            words = f"off by {error:.0e} of the largest effect"
+            if error > TOLERANCE[self.mode]:
+                self.notes[:] = [f"The self-check was {words}: every position was run whole."]
+                self._program = self._engine = None
+                self._run_dense(places)
+            else:
+                checked = min(CHECKED, len(places))
+                self.notes.append(f"Self-check on {checked} positions, corners included: {words}.")
+
+    def _worthwhile_program(self) -> Program | None:
+        if self.mode == "dense":
+            return None
+        if self.net.dtype not in (torch.float32, torch.float64):
+            self.notes.append(f"The network works in {self.net.dtype}: every position was run whole.")
+            return None
+        if len(self.occluders) * len(self.pixels) < 2 * (CHECKED + TRACED):
+            self.notes.append("So few positions are quickest run whole.")
+            return None
+        program = known_program(self.net)
+        if program is None:
+            self.notes.append("The network has no fixed program: every position was run whole.")
+            return None
+        engine = self._engine_for(program, 1)
+        if not worthwhile(engine, len(self.pixels), CHECKED):
+            self.notes.append(
+                "A patch changes nearly everything in this network: every position was run whole."
+            )
+            return None
+        self.notes.append(note(engine))
+        return program
+
+    def _engine_for(self, program: Program, pictures: int) -> Engine:
+        if self._engine is None or self._engine.pictures != pictures:
+            indices = tuple(self.net.layers[r.layer].index for r in self.readings)
+            self._engine = Engine(
+                self.net, program, self.occluders, self.readings, indices, pictures, self.mode == "fast"
+            )
+        return self._engine
+
+    def _run_incremental(self, program: Program, places: np.ndarray) -> None:
+        size = max(1, chunk_size(self.pixels.shape[1:]) // len(self.occluders))
+        for group in _slices(len(self.pixels), size):
+            engine = self._engine_for(program, group.stop - group.start)
+            engine.load(self.pixels[group], self.fill[group], group.start)
+            self._keep_clean(group, *engine.clean())
+            done = 0
+            for part in engine.chunks(places):
+                logits, found = engine.run(part)
+                self._keep(group, part, logits, found)
+                done += len(part)
+                self._report(group, done / len(places))
+
+    def _run_dense(self, places: np.ndarray) -> None:
+        size = chunk_size(self.pixels.shape[1:])
+        for i, pixels in enumerate(self.pixels):
+
+            def run(part: slice, i: int = i, pixels: Tensor = pixels) -> tuple[Tensor, list[Tensor]]:
+                hidden = self.occluders.hide(pixels, self.fill[i], places[part])
+                self._report(slice(i, i + 1), part.stop / len(places))
+                return answer(self.net, hidden, self.readings, i)
+
+            logits, found = joined(in_chunks(run, len(places), size))
+            self._keep(slice(i, i + 1), places, logits[None], [f[None] for f in found])
+
+    def _report(self, group: slice, share: float) -> None:
+        done = group.start + (group.stop - group.start) * share
+        report(done / len(self.pixels), f"occlusion: {done / len(self.pixels):.0%} of the positions")
+
+    def _keep(self, group: slice, places: np.ndarray, logits: Tensor, found: Sequence[Tensor]) -> None:
+        where = torch.from_numpy(places)
+        self.logits[group, where] = logits
+        for kept, values in zip(self.read, found, strict=True):
+            kept[group, where] = values
+
+    def _keep_clean(self, group: slice, logits: Tensor, found: Sequence[Tensor]) -> None:
+        self.clean_logits[group] = logits
+        for kept, values in zip(self.clean_read, found, strict=True):
+            kept[group] = values
+
+    def self_check(self, places: np.ndarray) -> float:
+        """The largest error at a few positions run whole, corners included, as a share of the largest effect.
+
+        An effect below a twentieth of the score itself is taken as that twentieth: float32 rounds there.
+        """
+        worst = 0.0
+        for turn, place in enumerate(_corners(places, self.occluders.grid[1])):
+            i = turn % len(self.pixels)
+            hidden = self.occluders.hide(self.pixels[i], self.fill[i], np.array([place]))
+            wanted, read = answer(self.net, hidden, self.readings, i)
+            pairs = [(self.logits[i, places], self.clean_logits[i], self.logits[i, place], wanted[0])]
+            pairs += [
+                (r[i, places], c[i], r[i, place], w[0])
+                for r, c, w in zip(self.read, self.clean_read, read, strict=True)
+            ]
+            for values, clean, got, right in pairs:
+                effect = max(float((values - clean).abs().max()), 0.05 * float(values.abs().max()), 1e-30)
+                error = float((got - right).abs().max()) / effect
+                worst = max(worst, error if error == error else float("inf"))
+        return worst
+
+
+def _corners(places: np.ndarray, columns: int) -> list[int]:
+    """A few of the positions: the middle, then corners of the grid."""
+    row, column = places // columns, places % columns
+    order = [len(places) // 2] + [
+        int(np.argmax(down * row * columns + across * column)) for down in (-1, 1) for across in (-1, 1)
+    ]
+    return [int(places[at]) for at in dict.fromkeys(order)][:CHECKED]
 
 
 def known_program(net: Classifier) -> Program | None:
@@ -77,64 +204,6 @@ def known_program(net: Classifier) -> Program | None:
     return found[1]
 
 
-def _incremental(
-    net: Classifier,
-    program: Program,
-    pixels: Tensor,
-    fill: Tensor,
-    occluders: Occluders,
-    readings: tuple,
-    fast: bool,
-) -> tuple[Answers, str]:
-    size = max(1, chunk_size(pixels.shape[1:]) // len(occluders))
-    indices = tuple(net.layers[r.layer].index for r in readings)
-    logits = torch.empty(len(pixels), len(occluders), len(net.classes))
-    read = [torch.empty(len(pixels), len(occluders)) for _ in readings]
-    clean_logits = torch.empty(len(pixels), len(net.classes))
-    clean_read = [torch.empty(len(pixels)) for _ in readings]
-    engine = None
-    for first in range(0, len(pixels), size):
-        group = slice(first, min(first + size, len(pixels)))
-        count = group.stop - group.start
-        if engine is None or engine.pictures != count:
-            engine = Engine(net, program, occluders, readings, indices, count, fast)
-        engine.load(pixels[group], fill[group], first)
-        clean_logits[group], found = engine.clean()
-        for kept, values in zip(clean_read, found, strict=True):
-            kept[group] = values
-        for part in engine.chunks():
-            report((first + count * part.start / len(occluders)) / len(pixels), f"position {part.start}")
-            logits[group, part], found = engine.run(part)
-            for kept, values in zip(read, found, strict=True):
-                kept[group, part] = values
-    assert engine is not None
-    return Answers(logits, tuple(read), clean_logits, tuple(clean_read)), note(engine)
-
-
-def self_check(
-    net: Classifier,
-    pixels: Tensor,
-    fill: Tensor,
-    occluders: Occluders,
-    readings: Sequence[Reading],
-    got: Answers,
-) -> float:
-    """The largest error at a few positions run whole, corners included, as a share of the largest effect.
-
-    Below float32's own rounding of the scores there is nothing to compare, so that is the smallest effect.
-    """
-    columns, last = occluders.grid[1], len(occluders) - 1
-    corners = [0, columns - 1, last // 2, last - columns + 1, last]
-    order = [corners[2], corners[0], corners[4], corners[1], corners[3]]
-    worst = 0.0
-    for turn, place in enumerate(list(dict.fromkeys(order))[:CHECKED]):
-        i = turn % len(pixels)
-        wanted, read = answer(net, occluders.hide(pixels[i], fill[i], np.array([place])), readings, i)
-        pairs = [(got.logits[i], got.clean_logits[i], wanted[0])]
-        pairs += [(r[i], c[i], w[0]) for r, c, w in zip(got.readings, got.clean_readings, read, strict=True)]
-        for hidden, clean, value in pairs:
-            effect = float((hidden - clean).abs().max())
-            floor = 0.05 * float(hidden.abs().max())
-            error = float((hidden[place] - value).abs().max())
-            worst = max(worst, error / max(effect, floor, 1e-30))
-    return worst
+def _slices(n: int, size: int) -> Iterator[slice]:
+    for start in range(0, n, size):
+        yield slice(start, min(start + size, n))

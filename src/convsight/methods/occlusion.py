@@ -11,7 +11,7 @@ from torch import Tensor
 from convsight.classifier import Classifier
 from convsight.errors import InputError
 from convsight.images import Images
-from convsight.incremental.dense import Reading
+from convsight.incremental.answers import Reading
 from convsight.incremental.figure import Question
 from convsight.incremental.sweep import sweep
 from convsight.kinds import Map

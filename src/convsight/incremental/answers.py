@@ -1,6 +1,6 @@
-"""What does the network answer for every position of an occluder, when it is run on each masked picture?
+"""What is asked of the network with a patch at each position, and what does it answer when run whole?
 
-This is the definition that the incremental engine must meet, and what it falls back to.
+Running every masked picture whole is the definition that the incremental engine must meet.
 """
 
 from __future__ import annotations
@@ -12,10 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from convsight.chunks import chunk_size, in_chunks
 from convsight.classifier import Classifier
-from convsight.occluders import Occluders
-from convsight.progress import report
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,37 +56,6 @@ def answer(
     return logits, [reading.of(seen[reading.layer], picture).cpu() for reading in readings]
 
 
-def sweep_dense(
-    net: Classifier,
-    pixels: Float[Tensor, "n c h w"],
-    fill: Float[Tensor, "n c h w"],
-    occluders: Occluders,
-    readings: Sequence[Reading] = (),
-) -> Answers:
-    """Run the whole network on every masked picture, in batches of bounded memory."""
-    size = chunk_size(pixels.shape[1:])
-    hidden, clean = [], []
-    for i in range(len(pixels)):
-
-        def run(part: slice, i: int = i) -> tuple[Tensor, list[Tensor]]:
-            report((i + part.start / len(occluders)) / len(pixels), f"position {part.start}")
-            return answer(net, occluders.hide(pixels[i], fill[i], part), readings, i)
-
-        hidden.append(joined(in_chunks(run, len(occluders), size)))
-        clean.append(answer(net, pixels[i : i + 1], readings, i))
-    return collected(hidden, clean, len(readings))
-
-
 def joined(parts: Sequence[tuple[Tensor, list[Tensor]]]) -> tuple[Tensor, list[Tensor]]:
     """Chunks of one picture's positions, one after the other."""
     return torch.cat([p[0] for p in parts]), [torch.cat(r) for r in zip(*(p[1] for p in parts), strict=True)]
-
-
-def collected(hidden: Sequence, clean: Sequence, readings: int) -> Answers:
-    """Answers from each picture's (logits, readings), hidden and clean."""
-    return Answers(
-        torch.stack([h[0] for h in hidden]),
-        tuple(torch.stack([h[1][r] for h in hidden]) for r in range(readings)),
-        torch.cat([c[0] for c in clean]),
-        tuple(torch.cat([c[1][r] for c in clean]) for r in range(readings)),
-    )
