@@ -90,6 +90,26 @@ def test_channel_neuron_and_unit_raise_what_they_say(colour_net: Classifier):
     assert of(neuron.images)[0, 8, 8] > of(unit.images)[0, 8, 8]
 
 
+def test_a_channel_that_grey_noise_leaves_silent_is_woken():
+    """Its bias keeps the rectifier shut on grey; only strong upright stripes open it."""
+    conv = nn.Conv2d(1, 1, 3)
+    with torch.no_grad():
+        conv.weight.copy_(torch.tensor([[-1.0, 2.0, -1.0]]).expand(1, 1, 3, 3))
+        conv.bias.fill_(-2.0)
+    net = Classifier(
+        nn.Sequential(conv, nn.ReLU(), nn.Flatten(), nn.Linear(100, 2)), input_size=12, channels=1
+    )
+    for objective in ("channel", "neuron"):
+        woken = Dream(steps=60, objective=objective)(net, ("1", 0))
+        assert float(woken.values[0]) > 0.02
+        assert "never fired" not in " ".join(woken.notes)
+    with torch.no_grad():
+        conv.bias.fill_(-100.0)
+    shut = Dream(steps=3)(net, ("1", 0))
+    assert float(shut.values[0]) == 0
+    assert "never fired" in " ".join(shut.notes)
+
+
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_another_dream(colour_net: Classifier):
     first, again = (Dream(steps=8, seed=3)(colour_net, 1).images for _ in range(2))
     assert torch.equal(first, again)

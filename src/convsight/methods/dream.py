@@ -30,7 +30,7 @@ class Dream(Method):
     Adam turns z; before each step the picture is shifted, turned and zoomed a little at random, so that only
     what survives being moved can grow. S is the score before the softmax of a class, the *mean* of a channel's
     map (`objective="channel"`) or the value of its middle unit ("neuron"); of a unit (layer, channel, y, x) it
-    is that unit's value.
+    is that unit's value. While a rectifier leaves S at exactly 0, its input is raised instead.
 
     `target` is as everywhere, or a list of them for one row each. `steps` more give stronger pictures and take
     longer; `lr` larger is faster and rougher; `size` other than the network's only for targets in layers that
@@ -101,7 +101,7 @@ class Dream(Method):
         adam = torch.optim.Adam([spectrum], lr=self.lr)
         frames, keep = [canvas.pixels().detach()], _milestones(self.steps)
         for step in range(1, self.steps + 1):
-            score, alike = goal.terms(net, wobble(canvas.pixels(), generator))
+            score, alike = goal.climb(net, wobble(canvas.pixels(), generator))
             gain = score.sum() - self.diversity * score.detach().abs().sum() * alike
             spectrum.grad = -torch.autograd.grad(gain, spectrum)[0]
             adam.step()
@@ -132,6 +132,8 @@ class Dream(Method):
             tile_px=None if len(images) == 1 else 112,
         )
         rows = zip(names, torch.cat([d.before for d in dreams]).tolist(), after.tolist(), strict=True)
+        never = [name for name, s in zip(names, after.tolist(), strict=True) if s == 0]
+        silent = [f"{name} never fired: no picture on the way gave it a gradient." for name in never]
         rise = "; ".join(f"{name} from {number(b)} to {number(a)}" for name, b, a in rows)
         return Pictures(
             images=images,
@@ -141,6 +143,7 @@ class Dream(Method):
             caption="What the network wants to see more of. Only the motifs count; place and colour are loose.",
             notes=(
                 f"Score: {rise} (start: grey noise).",
+                *silent,
                 "A dream shows what raises a number, not what the network saw in training; other seeds differ.",
             ),
             parts=(grown,),
