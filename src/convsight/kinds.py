@@ -348,8 +348,9 @@ def _framed(result: Result, chart: draw.RGB) -> draw.RGB:
 
 
 def _tile_px(n: int, columns: int, height: int) -> int:
-    """Large tiles for a few pictures, small ones for many, about 1100 pixels a row."""
-    wanted = max(56, min(224, 1100 // max(1, min(n, columns))))
+    """Large tiles for a few pictures, small ones for many: about 1100 pixels a row, and less for many rows."""
+    rows = -(-n // max(1, columns))
+    wanted = max(56, min(224 if rows <= 4 else 112, 1100 // max(1, min(n, columns))))
     return wanted if height > wanted else max(height, wanted // height * height)
 
 

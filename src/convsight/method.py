@@ -98,6 +98,7 @@ class Method:
     source: ClassVar[str]  # authors, year, arXiv
     resize: ClassVar[bool] = True  # whether pictures are fitted to the network's input size first
     in_report: ClassVar[bool] = True  # False for techniques that take minutes
+    per_layer: ClassVar[bool] = False  # True where the report shows several layers, first to last
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

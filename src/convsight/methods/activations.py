@@ -65,6 +65,7 @@ class Activations(Method):
     """
 
     title = "Feature maps"
+    per_layer = True
     kind = Pictures
     source = "Zeiler & Fergus 2013, arXiv:1311.2901; Moran 1950"
 

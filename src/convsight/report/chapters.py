@@ -10,13 +10,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from convsight.draw import overlay
 from convsight.errors import ConvsightError
 from convsight.images import Images
-from convsight.kinds import Map, Pictures
-from convsight.method import Method, catalogue
+from convsight.kinds import Pictures
 from convsight.progress import report as tell
-from convsight.result import Result
+from convsight.report.looks import inside, looks, space, where
 from convsight.run import Run
 from convsight.tables import class_table, confused_table, confusion_table, loss_curve
 
@@ -47,10 +45,10 @@ def chapters(run: Run, images: Images | None) -> Iterator[Chapter]:
         (
             "Filters and feature maps",
             "What does each layer answer to?",
-            lambda: _looks(run, chosen(), _inside),
+            lambda: looks(run, chosen(), inside),
         ),
-        ("Where it looks", "Which pixels did the decision rest on?", lambda: _where(run, chosen())),
-        ("Last layer", "Which pictures does it think are alike?", lambda: _looks(run, chosen(), _space)),
+        ("Where it looks", "Which pixels did the decision rest on?", lambda: where(run, chosen())),
+        ("Last layer", "Which pictures does it think are alike?", lambda: looks(run, chosen(), space)),
     ]
     for i, (heading, question, make) in enumerate(parts):
         tell(i / len(parts), heading)
@@ -107,7 +105,7 @@ def _full(labels: Tensor, k: int, per_class: int) -> bool:
 
 
 def _network(run: Run) -> list[str]:
-    return _looks(run, None, lambda m: set(m.needs()) == {"net"} and m.name == "architecture")
+    return looks(run, None, lambda m: set(m.needs()) == {"net"} and m.name == "architecture")
 
 
 def _training(run: Run) -> list[str]:
@@ -166,96 +164,3 @@ def _predictions(run: Run) -> list[str]:
 
 def _named(classes: tuple[str, ...], predicted: int, true: int) -> str:
     return classes[predicted] if predicted == true else f"{classes[predicted]} ({classes[true]})"
-
-
-# ---- techniques, chosen from the catalogue by what they need and give --------------------------------------
-
-Choose = Callable[[type[Method]], bool]
-
-
-def _inside(method: type[Method]) -> bool:
-    """Pictures of the network's own parts."""
-    needs = {name for name, must in method.needs().items() if must}
-    return (
-        method.kind is Pictures
-        and "net" in needs
-        and needs <= {"net", "images", "data"}
-        and "layer" in method.needs()
-    )
-
-
-def _maps(method: type[Method]) -> bool:
-    """A number per pixel of the pictures looked at."""
-    needs = {name for name, must in method.needs().items() if must}
-    return method.kind.__name__ == "Map" and needs <= {"net", "images"} and "net" in needs
-
-
-def _space(method: type[Method]) -> bool:
-    """Positions and rankings of the data set's pictures."""
-    return method.kind.__name__ in ("Points", "Ranking") and "data" in method.needs()
-
-
-def _looks(run: Run, images: Images | None, choose: Choose) -> list[str]:
-    return [_shown(result) for result in _results(run, images, choose)]
-
-
-def _where(run: Run, images: Images) -> list[str]:
-    """All maps of a picture in one row, to compare; each technique in full in a fold below."""
-    results = _results(run, images, _maps)
-    maps = [result for result in results if isinstance(result, Map)]
-    folds = [f"<details><summary>{html.escape(_title(r))}</summary>{_shown(r)}</details>" for r in results]
-    return (
-        [side_by_side(images, maps, run.classifier.predict(images).tolist(), run).html(), *folds]
-        if maps
-        else folds
-    )
-
-
-def side_by_side(images: Images, maps: list[Map], predicted: list[int], run: Run) -> Pictures:
-    """One row a picture: itself, then each technique's overlay."""
-    tiles = []
-    for i, image in enumerate(images.pixels):
-        tiles.append(image.expand(3, -1, -1))
-        for each in maps:
-            colours = overlay(image, each.values[i], each.signed)
-            tiles.append(torch.from_numpy(colours).permute(2, 0, 1) / 255)
-    labels = images.labels.tolist() if images.labels is not None and images.labels.ndim == 1 else []
-    names = run.classifier.classes
-    rows = [
-        f"said {names[p]}" + (f", is {names[labels[i]]}" if labels else "") for i, p in enumerate(predicted)
-    ]
-    locates = run.config["task"] == "locate"
-    return Pictures(
-        title="Every technique on the same pictures",
-        caption="Where techniques of different kinds agree, trust them more; where one stands alone, trust it less.",
-        images=torch.stack(tiles),
-        columns=len(maps) + 1,
-        headings=("picture", *(each.title for each in maps)),
-        row_labels=() if locates else tuple(rows),
-        tile_px=112,
-    )
-
-
-def _results(run: Run, images: Images | None, choose: Choose) -> list[Result | str]:
-    """What each chosen technique answers, or its error in words: one must not cost the report."""
-    results: list[Result | str] = []
-    have = {"net": run.classifier, "images": images, "query": images, "data": run.dataset}
-    for entry in catalogue().values():
-        method = entry.method
-        if not method.in_report or not choose(method):
-            continue
-        tell(0.5, method.title)
-        given = {name: have[name] for name in method.needs() if have.get(name) is not None}
-        try:
-            results.append(method()(**given))
-        except ConvsightError as error:
-            results.append(f"{method.title}: {error}")
-    return results
-
-
-def _title(result: Result | str) -> str:
-    return result.title if isinstance(result, Result) else result.partition(":")[0]
-
-
-def _shown(result: Result | str) -> str:
-    return result.html() if isinstance(result, Result) else f'<p class="note">{html.escape(result)}</p>'

@@ -1,0 +1,140 @@
+"""Which page and picture does each technique have in the docs? Made from the catalogue, with pictures drawn here.
+
+    python docs/build.py              trains two small networks on drawn garments, then makes every page
+    python docs/build.py saliency     only that one
+
+Committed pictures show drawn garments, never a data set of somebody else.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+import convsight as cs
+from convsight.method import Entry, catalogue
+from convsight.report.looks import side_by_side
+from convsight.result import Result
+
+HERE = Path(__file__).parent
+PAGES = HERE / "methods"
+IN_COLOUR = {
+    "filters",
+    "segmentation",
+    "dream",
+    "deepdream",
+    "style_transfer",
+    "occlusion",
+    "gradcam",
+    "convolve",
+}
+
+
+def page(entry: Entry) -> str:
+    """The page of one technique as Markdown; a test compares it with the committed one."""
+    words, _, example = inspect.cleandoc(entry.method.__doc__ or "").partition("\n>>> ")
+    parts = [f"# {entry.title}", words.strip(), f"![{entry.title}]({entry.name}.png)"]
+    needs = (
+        ", ".join(f"`{n}`" if must else f"`{n}` (optional)" for n, must in entry.needs.items()) or "nothing"
+    )
+    parts.append(f"Needs: {needs}. Gives: `{entry.kind}`. Source: {entry.source}.")
+    parts.append("```sh\n" + command(entry) + "\n```")
+    if example:
+        parts.append("```python\n>>> " + example.strip() + "\n```")
+    if entry.knobs:
+        rows = [
+            f"| `{k.name}` | `{k.default!r}` | {' '.join(p for p in (k.range.replace('|', '/'), k.unit) if p)} | {k.help} |"
+            for k in entry.knobs
+        ]
+        parts.append("\n".join(["| knob | default | range | what it does |", "|---|---|---|---|", *rows]))
+    return "\n\n".join(parts) + "\n"
+
+
+def command(entry: Entry) -> str:
+    """How to run it on the demo run."""
+    words = ["convsight show", entry.name]
+    if entry.needs.get("net"):
+        words.append("runs/demo")
+    if entry.needs.get("images"):
+        words.append("test:0" if entry.needs.get("net") else "photo.jpg")
+    words += [
+        f"--{name} {value}"
+        for name, value in (("style", "style.jpg"), ("query", "test:0"))
+        if entry.needs.get(name)
+    ]
+    if entry.needs.get("target"):
+        words.append("--target Sandal")
+    return " ".join([*words, "-o", f"{entry.name}.png"])
+
+
+def index() -> str:
+    """The list of all techniques."""
+    rows = [
+        f"| [{e.name}]({e.name}.md) | {e.summary} | {e.kind} | {e.source} |" for e in catalogue().values()
+    ]
+    head = ["# Techniques", "", "| technique | what you learn | gives | source |", "|---|---|---|---|"]
+    return "\n".join([*head, *rows]) + "\n"
+
+
+def picture(entry: Entry, runs: dict[str, cs.Run]) -> None:
+    """Run the technique on drawn garments and save what it shows."""
+    run = runs["colour" if entry.name in IN_COLOUR else "grey"]
+    net, test = run.classifier, run.dataset.test
+    firsts = [int((test.labels == k).nonzero()[0, 0]) for k in (5, 8)]  # a sandal and a bag
+    layer = net.layers.convolutions()[1].name
+    have: dict[str, Any] = {
+        "net": net,
+        "images": test[firsts],
+        "style": test[int((test.labels == 6).nonzero()[3, 0])],
+        "query": test[firsts],
+        "data": run.dataset,
+        "target": (layer, 2) if entry.name == "neuron_card" else "Sandal",
+    }
+    wanted = {n for n, must in entry.needs.items() if must} | ({"data"} & set(entry.needs))
+    given = {name: have[name] for name in have if name in wanted}
+    _save(entry.method()(**given), PAGES / f"{entry.name}.png")
+
+
+def hero(run: cs.Run) -> None:
+    """README's picture: the report's row of techniques on drawn garments."""
+    net, test = run.classifier, run.dataset.test
+    right = (net.predict(test[:400]) == test.labels[:400]).nonzero()[:, 0]
+    firsts = [next(i for i in right.tolist() if int(test.labels[i]) == k) for k in (9, 1, 8)]
+    images = test[firsts]
+    maps = [e.method()(net, images) for e in catalogue().values() if e.kind == "Map" and e.method.in_report]
+    _save(side_by_side(images, maps, net.predict(images).tolist(), run), HERE / "hero.png")
+
+
+def _save(result: Result, path: Path) -> None:
+    with Image.open(result.save(path)) as full:  # a third of the size, and the same to the eye
+        small = full.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    small.save(path, optimize=True)
+
+
+def main(names: list[str]) -> None:
+    PAGES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        runs = {
+            "grey": cs.train("drawn-garments", "quick", out=Path(folder) / "grey", epochs=6),
+            "colour": cs.train(
+                "drawn-garments-colour", "quick", out=Path(folder) / "colour", epochs=4, limit=3000
+            ),
+        }
+        if not names or "hero" in names:
+            hero(runs["colour"])
+        for entry in catalogue().values():
+            if names and entry.name not in names:
+                continue
+            picture(entry, runs)
+            (PAGES / f"{entry.name}.md").write_text(page(entry), encoding="utf-8")
+            print(entry.name)
+    (PAGES / "README.md").write_text(index(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

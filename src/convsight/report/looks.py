@@ -1,0 +1,132 @@
+"""Which techniques does the report show, and how? They are chosen by what they need and give, not by name."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from convsight.draw import limit_of, overlay
+from convsight.errors import ConvsightError
+from convsight.images import Images
+from convsight.kinds import Map, Pictures
+from convsight.method import Method, catalogue
+from convsight.nonlinear import rectified_maps
+from convsight.progress import report as tell
+from convsight.result import Result
+from convsight.run import Run
+
+Choose = Callable[[type[Method]], bool]
+
+
+def inside(method: type[Method]) -> bool:
+    """Pictures of the network's own parts."""
+    needs = {name for name, must in method.needs().items() if must}
+    return (
+        method.kind is Pictures
+        and "net" in needs
+        and needs <= {"net", "images", "data"}
+        and "layer" in method.needs()
+    )
+
+
+def _maps(method: type[Method]) -> bool:
+    """A number per pixel of the pictures looked at."""
+    needs = {name for name, must in method.needs().items() if must}
+    return method.kind.__name__ == "Map" and needs <= {"net", "images"} and "net" in needs
+
+
+def space(method: type[Method]) -> bool:
+    """Positions and rankings of the data set's pictures."""
+    return method.kind.__name__ in ("Points", "Ranking") and "data" in method.needs()
+
+
+def looks(run: Run, images: Images | None, choose: Choose) -> list[str]:
+    figures = [_shown(result) for result in _results(run, images, choose)]
+    for entry in catalogue().values():
+        if entry.method.per_layer and choose(entry.method):
+            figures.append(f"<h3>{html.escape(entry.title)}, layer by layer</h3>")
+            names = layers_to_show(run)
+            figures += [_layer_fold(run, images, entry.method, name, name == names[0]) for name in names]
+    return figures
+
+
+def layers_to_show(run: Run, most: int = 6) -> list[str]:
+    """Rectified feature maps from the first layer to the last, evenly chosen if there are many."""
+    names = [layer.name for layer in rectified_maps(run.classifier)]
+    step = max(1, len(names) - 1) / max(1, min(most, len(names)) - 1)
+    return list(dict.fromkeys(names[round(i * step)] for i in range(min(most, len(names)))))
+
+
+def _layer_fold(run: Run, images: Images | None, method: type[Method], layer: str, opened: bool) -> str:
+    shape = "×".join(map(str, run.classifier.layers[layer].output_shape))
+    result = _answer(method, _given(run, images, method) | {"layer": layer})
+    return f"<details{' open' if opened else ''}><summary>{html.escape(layer)} ({shape})</summary>{_shown(result)}</details>"
+
+
+def where(run: Run, images: Images) -> list[str]:
+    """All maps of a picture in one row, to compare; each technique in full in a fold below."""
+    results = _results(run, images, _maps)
+    maps = [result for result in results if isinstance(result, Map)]
+    folds = [f"<details><summary>{html.escape(_title(r))}</summary>{_shown(r)}</details>" for r in results]
+    return (
+        [side_by_side(images, maps, run.classifier.predict(images).tolist(), run).html(), *folds]
+        if maps
+        else folds
+    )
+
+
+def side_by_side(images: Images, maps: list[Map], predicted: list[int], run: Run) -> Pictures:
+    """One row a picture: itself, then each technique's overlay."""
+    tiles = []
+    for i, image in enumerate(images.pixels):
+        tiles.append(image.expand(3, -1, -1))
+        for each in maps:
+            limit = limit_of(each.values[i], each.full_colour)
+            colours = overlay(image, each.values[i], each.signed, limit=limit)
+            tiles.append(torch.from_numpy(colours).permute(2, 0, 1) / 255)
+    labels = images.labels.tolist() if images.labels is not None and images.labels.ndim == 1 else []
+    names = run.classifier.classes
+    rows = []
+    for i, p in enumerate(predicted):
+        wrong = bool(labels) and labels[i] != p
+        rows.append(f"{names[p]}, but is {names[labels[i]]}" if wrong else names[p])
+    locates = run.config["task"] == "locate"
+    return Pictures(
+        title="Every technique on the same pictures",
+        caption="Where techniques of different kinds agree, trust them more; where one stands alone, trust it less.",
+        images=torch.stack(tiles),
+        columns=len(maps) + 1,
+        headings=("picture", *(each.title for each in maps)),
+        row_labels=() if locates else tuple(rows),
+        tile_px=112,
+    )
+
+
+def _results(run: Run, images: Images | None, choose: Choose) -> list[Result | str]:
+    """What each chosen technique answers, or its error in words: one must not cost the report."""
+    chosen = [e.method for e in catalogue().values() if e.method.in_report and choose(e.method)]
+    return [_answer(method, _given(run, images, method)) for method in chosen if not method.per_layer]
+
+
+def _given(run: Run, images: Images | None, method: type[Method]) -> dict[str, Any]:
+    have = {"net": run.classifier, "images": images, "query": images, "data": run.dataset}
+    return {name: have[name] for name in method.needs() if have.get(name) is not None}
+
+
+def _answer(method: type[Method], given: dict[str, Any]) -> Result | str:
+    tell(0.5, method.title)
+    try:
+        return method()(**given)
+    except ConvsightError as error:
+        return f"{method.title}: {error}"
+
+
+def _title(result: Result | str) -> str:
+    return result.title if isinstance(result, Result) else result.partition(":")[0]
+
+
+def _shown(result: Result | str) -> str:
+    return result.html() if isinstance(result, Result) else f'<p class="note">{html.escape(result)}</p>'
