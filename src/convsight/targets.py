@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -76,7 +76,7 @@ def resolve_target(net: Classifier, target: Any, n: int, logits: Tensor | None =
             target = (layer, *(int(part) for part in rest.split(":")))
     if isinstance(target, tuple) and len(target) > 1 and isinstance(target[0], str) and _whole(target[1:]):
         return _unit(net, target, n)
-    if hasattr(target, "tolist"):  # tensors, arrays and numpy's numbers
+    if isinstance(target, (Tensor, np.ndarray, np.generic)):
         target = target.tolist()
     if isinstance(target, (list, tuple)):
         if len(target) != n:
@@ -86,7 +86,7 @@ def resolve_target(net: Classifier, target: Any, n: int, logits: Tensor | None =
 
 
 def _whole(values: Sequence[Any]) -> bool:
-    return all(isinstance(v, Integral) and not isinstance(v, bool) for v in values)
+    return all(isinstance(v, (int, np.integer)) and not isinstance(v, bool) for v in values)
 
 
 def _outputs(net: Classifier, outputs: Tensor) -> Target:
@@ -103,7 +103,7 @@ def _output(net: Classifier, target: Any) -> int:
         if target.lstrip("-").isdigit():
             return _output(net, int(target))
         raise InputError(f"no class {target!r}; {closest(target, net.classes)}")
-    if isinstance(target, Integral) and not isinstance(target, bool):
+    if isinstance(target, (int, np.integer)) and not isinstance(target, bool):
         if 0 <= target < len(net.classes):
             return int(target)
         raise InputError(f"no output {target}; this network has outputs 0 to {len(net.classes) - 1}")
