@@ -159,6 +159,37 @@ def test_recorded_values_are_those_of_hooks_and_do_not_move_with_in_place_operat
     assert (seen["norm"] < 0).any()
 
 
+class Discards(nn.Module):
+    """Operations in place whose answers are thrown away."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 2, 8)
+
+    def forward(self, x):
+        y = self.conv(x)
+        y.relu_()
+        y.mul_(2)
+        y[:, 1:] = y[:, 1:] + 1
+        return y.flatten(1)
+
+
+def test_a_value_changed_in_place_behind_the_networks_back_is_recorded_and_edited_rightly():
+    torch.manual_seed(1)
+    net = Classifier(Discards(), input_size=8, channels=1)
+    relu = net.module.conv(PIXELS).detach().relu()
+    with torch.no_grad(), net.record("relu", "mul", "setitem") as seen:
+        net.forward(PIXELS)
+    assert torch.allclose(seen["relu"], relu, atol=1e-6)
+    assert torch.allclose(seen["mul"], 2 * relu, atol=1e-6)
+    assert torch.allclose(seen["setitem"][:, 1], 2 * relu[:, 1] + 1, atol=1e-6)
+    with torch.no_grad(), net.edit({"relu": lambda t: t + 3}):
+        found = net.forward(PIXELS)
+    assert torch.allclose(
+        found, (2 * (relu + 3) + torch.tensor([0.0, 1])[:, None, None]).flatten(1), atol=1e-5
+    )
+
+
 def test_recording_does_not_change_the_scores(net):
     expected = net.scores(PIXELS)
     with net.record(*net.layers):
