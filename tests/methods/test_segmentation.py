@@ -123,7 +123,7 @@ def test_a_mask_that_leaves_the_salient_pixels_out_is_doubted():
     small, large = disc(10, 10, 6), disc(30, 32, 14)
     result = Segmentation()(bump_net(10, 10, 3), scene(small | large, 3), 0)
     assert float((result.values[0].bool() & large).sum() / large.sum()) > 0.9
-    assert "only 0% of the most salient pixels lie in the mask" in " ".join(result.notes)
+    assert "Picture 0: most of the most salient pixels lie outside the mask" in " ".join(result.notes)
 
 
 def test_a_batch_is_cut_as_one_by_one_and_by_its_seed():

@@ -40,6 +40,8 @@ class Segmentation(Method):
     the outline, the pixels the colours were learnt from, and the cut-out. A note says where the cut found
     nothing, or everything, or left most of the salient pixels out.
 
+    Small networks often fail: their gradients lie on the background as much as on the object.
+
     Raises MissingExtra without OpenCV (`pip install 'convsight[segmentation]'`).
 
     Source: Simonyan, Vedaldi & Zisserman 2013, section 3.2, arXiv:1312.6034; the quantiles 95% and 30% are
@@ -59,7 +61,7 @@ class Segmentation(Method):
     foreground: float = knob(0.95, "lower learns the object's colours from more pixels", low=0.5, high=0.999)
     background: float = knob(0.30, "higher learns the background from more pixels", low=0.001, high=0.5)
     smooth: float = knob(
-        0.01, "blur of the saliency; more forgets specks and edges", unit="of the side", low=0, high=0.2
+        2.0, "blur of the saliency; more forgets specks and edges", unit="px", low=0, high=50
     )
     iterations: int = knob(
         1, "more follow the object's edge, or drift", unit="cuts after the first", low=0, high=20
@@ -74,7 +76,7 @@ class Segmentation(Method):
             return saliency(net, images.pixels[part], aim[part])
 
         salient = torch.cat(in_chunks(run, len(images), chunk_size(images.pixels.shape[1:])))
-        salient = blurred(salient, self.smooth * min(images.size))
+        salient = blurred(salient, self.smooth)
         fore = salient > _quantile(salient, self.foreground)
         back = salient < _quantile(salient, self.background)
         masks = []
@@ -136,24 +138,29 @@ def _result(images: Images, aim: Target, masks: Tensor, fore: Tensor, back: Tens
         labels_of=tuple(names),
         caption="1 where the graph cut, started from the network's saliency, finds the object.",
         notes=(
-            *(w for i in range(len(masks)) if (w := _warning(i, shares[i], held[i]))),
+            *_warnings(shares, held),
             "No label but the class was used. It follows colours: an object of the background's colours leaks.",
         ),
         parts=(part,),
     )
 
 
-def _warning(i: int, share: float, held: float) -> str:
-    """Why not to trust a mask: of its size, or because most of the hint lies outside it."""
-    if share == 0:
-        return f"Picture {i}: nothing was found; the saliency is flat or its colours are the background's."
-    if not 0.005 < share < 0.95:
-        found = "almost nothing" if share < 0.5 else "almost everything"
-        return f"Picture {i}: {found} ({share:.1%}) is called object; do not trust this mask."
-    if held < max(1 / 3, 1.2 * share):
-        where = f"{held:.0%} of the most salient pixels lie in the mask, {share:.0%} of the picture"
-        return f"Picture {i}: only {where}; it may be something else."
-    return ""
+def _warnings(shares: list[float], held: list[float]) -> list[str]:
+    """Which masks not to trust: because of their size, or because most of the hint lies outside them."""
+    doubts: dict[str, list[int]] = {}
+    for i, (share, inside) in enumerate(zip(shares, held, strict=True)):
+        if share == 0:
+            doubt = "nothing was found; the saliency is flat or its colours are the background's"
+        elif not 0.005 < share < 0.95:
+            doubt = "almost nothing or almost everything is called object; do not trust this mask"
+        elif inside < max(1 / 3, 1.2 * share):
+            doubt = (
+                "most of the most salient pixels lie outside the mask, or no denser inside; it may be wrong"
+            )
+        else:
+            continue
+        doubts.setdefault(doubt, []).append(i)
+    return [f"Picture {', '.join(map(str, which))}: {doubt}." for doubt, which in doubts.items()]
 
 
 def _quantile(maps: Float[Tensor, "n h w"], q: float) -> Float[Tensor, "n 1 1"]:
