@@ -162,4 +162,4 @@ def _npz(result: Result) -> bytes:
 
 def inline_image(data: bytes, kind: str, alt: str, below: str = "") -> str:
     encoded = base64.b64encode(data).decode()
-    return f'<figure class="convsight"><img alt="{alt}" src="data:image/{kind};base64,{encoded}">{below}</figure>'
+    return f'<img alt="{alt}" src="data:image/{kind};base64,{encoded}">'

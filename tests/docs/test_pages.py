@@ -17,7 +17,9 @@ _spec.loader.exec_module(build)
 @pytest.mark.parametrize("name", sorted(catalogue()))
 def test_each_technique_has_its_page_and_picture(name: str) -> None:
     entry = catalogue()[name]
-    assert (DOCS / "methods" / f"{name}.md").read_text(encoding="utf-8") == build.page(entry), "run docs/build.py"
+    assert (DOCS / "methods" / f"{name}.md").read_text(encoding="utf-8") == build.page(entry), (
+        "run docs/build.py"
+    )
     assert (DOCS / "methods" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -93,6 +93,7 @@ def build(
     `size` (rows, columns; pixels) describe the pictures. Further `knobs` go to the architecture. Raises
     `InputError` for an unknown name or knob, or a size that the network cannot take.
 
+    >>> import torch
     >>> build("fast", 10, channels=3, size=(64, 64))(torch.zeros(1, 3, 64, 64)).shape
     torch.Size([1, 10])
     """

@@ -36,6 +36,7 @@ class LessonNet(nn.Module):
     The lesson sends the scores themselves through a ReLU, so no score is ever below zero. It is kept as it
     stands; `relu_scores=False` leaves it out (a network that predicts positions wants that).
 
+    >>> import torch
     >>> LessonNet(20)(torch.zeros(1, 1, 28, 28)).shape
     torch.Size([1, 20])
     """
