@@ -77,6 +77,18 @@ def _written(path: Path, content: bytes) -> Path:
     return path
 
 
+def test_a_network_that_locates_has_positions_and_no_classes(tmp_path):
+    places = cs.dataset("locate-drawn").limited(12)
+    size = places.channels * places.size[0] * places.size[1]
+    module = nn.Sequential(nn.Flatten(), nn.Linear(size, 4), nn.Linear(4, len(places.outputs)))
+    net = cs.Classifier(module, input_size=places.size, channels=1, task="locate", outputs=places.outputs)
+    rows = extract(net, places, tmp_path, split="test").table()
+    torch.testing.assert_close(torch.tensor(rows["positions"].to_pylist()), net.scores(places.test[:]))
+    assert rows["predicted_class"].null_count == rows["loss"].null_count == rows["label"].null_count == 12
+    with pytest.raises(InputError, match="needs a classifier"):
+        cs.pca(net, places, colour="prediction")
+
+
 def test_half_precision_keeps_three_digits_in_half_the_space(net, data, tmp_path):
     full, half = extract(net, data, tmp_path / "a"), extract(net, data, tmp_path / "b", dtype="float16")
     torch.testing.assert_close(half.vectors(), full.vectors(), rtol=1e-3, atol=1e-4)

@@ -45,7 +45,8 @@ def extract(
     """Write the features of every picture of `split` as Parquet shards into `folder`; only what is missing.
 
     Each row holds id, path, split, label, class, predicted, predicted_class, probabilities, loss (nats),
-    vector, and with `thumbnails` a WebP picture of at most 32 pixels a side. layer: None for the vector that
+    vector, and with `thumbnails` a WebP picture of at most 32 pixels a side. A network that locates has its
+    `positions` (pixels) instead of a predicted class, probabilities and loss. layer: None for the vector that
     feeds the class scores. dtype: of the vector, float32 or float16 (half the size, three digits).
     shard_size: pictures a file, and at most so many are lost when the process is killed. rank, world: this
     process's number and how many there are; without them `RANK` and `WORLD_SIZE`, which torchrun sets, or one.
@@ -102,7 +103,7 @@ def _rows(net: Classifier, chosen: Selection, span: range, layer: str, thumbnail
         chosen.classes,
         torch.cat(logits),
         None if truth is None else truth[here],
-        net.classes,
+        net.classes if net.task == "classify" else (),
         torch.cat(vectors),
         Images(torch.cat([i.pixels for i in pictures])) if thumbnails else None,
     )

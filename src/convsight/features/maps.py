@@ -101,6 +101,8 @@ def _groups(shown: Scene, colour: str) -> tuple[Tensor | None, tuple[str, ...]]:
     said = shown.said
     if colour == "class":
         return None, ()
+    if said.predicted is None:
+        raise InputError(f"colour={colour!r} needs a classifier; {shown.net.name} answers with positions")
     if colour == "prediction":
         return said.predicted, shown.net.classes
     if said.right is None or said.loss is None:

@@ -30,7 +30,10 @@ COLUMNS = (
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """What a shard says of some pictures: what they are, what the network answers, and their vectors b d."""
+    """What a shard says of some pictures: what they are, what the network answers, and their vectors b d.
+
+    `logits` are class scores, or positions in pixels if `answers` (the network's class names) is empty.
+    """
 
     ids: tuple[str, ...]
     splits: tuple[str, ...]
@@ -88,8 +91,9 @@ def arrow() -> tuple[Any, Any]:
 
 
 def _table(pa: Any, rows: Rows, dtype: str) -> Any:
-    predicted = rows.logits.argmax(1).tolist()
-    labels = [None] * len(rows.ids) if rows.labels is None else rows.labels.tolist()
+    empty = [None] * len(rows.ids)
+    predicted = rows.logits.argmax(1).tolist() if rows.answers else empty
+    labels = empty if rows.labels is None else rows.labels.tolist()
     loss = None if rows.truth is None else losses(rows.logits, rows.truth).tolist()
     columns = {
         "id": pa.array(rows.ids),
@@ -98,11 +102,15 @@ def _table(pa: Any, rows: Rows, dtype: str) -> Any:
         "label": pa.array(labels, pa.int32()),
         "class": pa.array([None if k is None else rows.classes[k] for k in labels], pa.string()),
         "predicted": pa.array(predicted, pa.int32()),
-        "predicted_class": pa.array([rows.answers[k] for k in predicted]),
-        "probabilities": _lists(pa, rows.logits.softmax(1), "float32"),
-        "loss": pa.array(loss or [None] * len(rows.ids), pa.float32()),
+        "predicted_class": pa.array([None if k is None else rows.answers[k] for k in predicted], pa.string()),
+        "probabilities": _lists(pa, rows.logits.softmax(1), "float32")
+        if rows.answers
+        else pa.nulls(len(empty)),
+        "loss": pa.array(loss or empty, pa.float32()),
         "vector": _lists(pa, rows.vectors, dtype),
     }
+    if not rows.answers:
+        columns["positions"] = _lists(pa, rows.logits, "float32")
     if rows.pictures is not None:
         small = shrink(rows.pictures.pixels, THUMBNAIL_PX)
         columns["thumbnail"] = pa.array([draw.webp(draw.rgb(chw)) for chw in small], pa.binary())

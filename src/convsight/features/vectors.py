@@ -45,11 +45,11 @@ class Vectors:
 class Answers:
     """What the network says of labelled pictures: predicted class, whether it is right, its loss in nats.
 
-    `predicted` counts in the network's classes; `right` and `loss` are None where the labels name classes
-    that the network does not have.
+    `predicted` counts in the network's classes (None of a network that answers with positions); `right` and
+    `loss` are None where the labels name classes that the network does not have.
     """
 
-    predicted: Int64[Tensor, " n"]
+    predicted: Int64[Tensor, " n"] | None
     right: Bool[Tensor, " n"] | None
     loss: Float[Tensor, " n"] | None
 
@@ -101,6 +101,8 @@ def query_vectors(
 def answers(net: Classifier, vectors: Vectors) -> Answers:
     """Predicted class, right or wrong and cross-entropy of every picture."""
     assert vectors.logits is not None  # only feature passes are asked
+    if net.task != "classify":
+        return Answers(None, None, None)
     predicted = vectors.logits.argmax(1)
     truth = as_net_classes(net, vectors.of)
     if truth is None:
