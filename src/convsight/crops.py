@@ -72,10 +72,3 @@ def cut_out(pixels: Float[Tensor, "k c h w"], boxes: Sequence[Box], size: tuple[
 def canvas_size(boxes: Sequence[Box]) -> tuple[int, int]:
     """The size that holds every box."""
     return max((b.height for b in boxes), default=1), max((b.width for b in boxes), default=1)
-
-
-def name_of(images: Images, i: int) -> str:
-    """What a picture is called under its crop: its class if that has a name, else its id."""
-    if images.labels is None or images.classes is None or images.labels.ndim != 1:
-        return images.ids[i]
-    return images.classes[int(images.labels[i])]

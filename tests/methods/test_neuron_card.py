@@ -102,7 +102,7 @@ def test_a_channel_that_nothing_reads_costs_nothing(net, data):
 
 
 def test_the_class_histogram_counts_the_strongest_pictures(net, data):
-    curve = part(NeuronCard(strongest=20)(net, data, target=("relu#2", 0)), Curve, "classes")
+    curve = part(NeuronCard(strongest=20, crops=20)(net, data, target=("relu#2", 0)), Curve, "classes")
     with torch.no_grad(), net.record("relu#2") as seen:
         net.forward(data.test[:].pixels)
     top = seen["relu#2"][:, 0].flatten(1).amax(1).topk(20).indices

@@ -13,6 +13,7 @@ from convsight.errors import InputError
 from convsight.images import Images
 from convsight.progress import listening
 from convsight.responses import gather, sample
+from convsight.responses.names import short
 from convsight.responses.running import Histogram
 
 
@@ -182,3 +183,18 @@ def test_a_sample_says_what_it_is_and_keeps_the_classes_in_proportion():
     assert words == "50 of the 200 test pictures of drawn-garments"
     assert chosen.counts == (5,) * 10
     assert sample(data, "test", 500)[1] == "all 200 test pictures of drawn-garments"
+
+
+def test_one_picture_a_class_or_one_class_explain_nothing(net):
+    pictures = split_of(6).take([0, 1, 2, 3])
+    lonely = Split(pictures.store, torch.arange(4), tuple("abcd"))
+    uniform = Split(pictures.store, torch.zeros(4, dtype=torch.int64), ("a",))
+    for split in (lonely, uniform):
+        found = gather(net, split, ["conv1"])["conv1"]
+        assert found.eta2 is None
+        assert found.class_means is not None
+
+
+def test_class_names_are_short_under_a_picture():
+    assert short("pickup, pickup truck") == "pickup"
+    assert short("a name that goes on and on") == "a name that goes on…"

@@ -14,7 +14,6 @@ from convsight import draw, nonlinear
 from convsight.channels import choose_channels
 from convsight.chunks import chunk_size, in_chunks
 from convsight.classifier import Classifier
-from convsight.crops import name_of
 from convsight.draw import Legend
 from convsight.errors import ModelError
 from convsight.images import Images
@@ -22,11 +21,13 @@ from convsight.kinds import Pictures
 from convsight.layers import Layer
 from convsight.method import Method, knob
 from convsight.responses import Responses, gather, sample
+from convsight.responses.names import name_of
 from convsight.responses.report import channel_table, class_curve, faults, told_apart
 from convsight.responses.sample import SPLITS
 from convsight.untrained import untrained
 
 MOST_PICTURES = 12
+NO_CLASSES = "η² is not told: it needs two classes, and a class with two pictures."
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class Activations(Method):
         return Pictures(
             caption=f"What {chosen.name} of {net.name} ({chosen.kind}, {_size(chosen)}) answers to each picture.",
             notes=(
-                *((told_apart(found, chance),) if words and found.eta2 is not None else ()),
+                *((told_apart(found, chance) if found.eta2 is not None else NO_CLASSES,) if words else ()),
                 f"Judged by {words or _given(len(images))}. {faults(found)}",
                 *why_not,
                 *_left_out(len(found.means), len(shown), len(images)),

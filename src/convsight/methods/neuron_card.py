@@ -12,12 +12,13 @@ from torch import Tensor
 from convsight.ablation import Ablation, switch_off
 from convsight.backprop import backpropagate
 from convsight.classifier import Classifier
-from convsight.crops import OUTSIDE, Excitation, canvas_size, cut_out, excitation, name_of
+from convsight.crops import OUTSIDE, Excitation, canvas_size, cut_out, excitation
 from convsight.draw import limit_of, number
 from convsight.errors import InputError, ModelError
 from convsight.kinds import Pictures, Table
 from convsight.method import Method, knob
 from convsight.responses import Responses, gather, sample
+from convsight.responses.names import name_of
 from convsight.responses.report import class_shares, maxima_curve
 from convsight.responses.sample import SPLITS
 from convsight.targets import Target, resolve_target
@@ -34,8 +35,8 @@ class NeuronCard(Method):
     backpropagation (signal 1) and the deconvnet (signal: the activation) from that unit: mid-grey is 0,
     each picture on its own scale.
 
-    Parts: which classes the strongest pictures belong to (the `strongest` pictures, against all looked at);
-    a histogram of the channel's maximum per picture; and a Table of what switching the channel off
+    Parts: which classes the strongest pictures belong to (the `strongest`, but at most a tenth of those looked
+    at or `crops`, against all); a histogram of the channel's maximum per picture; and a Table of what switching the channel off
     costs each class: accuracy before and after, and the mean drop of the class's score (logit) over that
     class's pictures, positive if the channel speaks for it. `off="zero"` sets the whole map to 0; "mean" to its
     mean over all pictures and cells, which keeps the layers above nearer to inputs they know and removes only
@@ -73,7 +74,8 @@ class NeuronCard(Method):
         assert aim.layer is not None
         assert aim.channel is not None
         pictures, words = sample(data, self.split, self.most_images)
-        found = gather(net, pictures, [aim.layer], k=max(self.crops, self.strongest))[aim.layer]
+        strongest = min(self.strongest, max(self.crops, len(pictures) // 10))
+        found = gather(net, pictures, [aim.layer], k=max(self.crops, strongest))[aim.layer]
         best = excitation(net, pictures, found, aim.channel, self.crops)
         rows, labels, notes = _rows(net, aim, best)
         size = canvas_size(best.boxes)
@@ -92,7 +94,7 @@ class NeuronCard(Method):
             row_labels=labels,
             values=best.rows(),
             parts=(
-                *class_shares(found, aim.channel, pictures, self.strongest),
+                *class_shares(found, aim.channel, pictures, strongest),
                 maxima_curve(found, aim.channel),
                 self._cost(net, lost, aim, value),
             ),

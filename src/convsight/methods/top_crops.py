@@ -10,12 +10,13 @@ import torch
 from convsight import nonlinear
 from convsight.channels import choose_channels
 from convsight.classifier import Classifier
-from convsight.crops import OUTSIDE, Excitation, canvas_size, cut_out, excitation, name_of
+from convsight.crops import OUTSIDE, Excitation, canvas_size, cut_out, excitation
 from convsight.draw import number
 from convsight.kinds import Pictures
 from convsight.layers import Layer
 from convsight.method import Method, knob
 from convsight.responses import gather, sample
+from convsight.responses.names import name_of
 from convsight.responses.sample import SPLITS
 
 

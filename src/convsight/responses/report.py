@@ -12,6 +12,7 @@ from torch import Tensor
 from convsight.datasets import Split
 from convsight.draw import number
 from convsight.kinds import Curve, Series, Table
+from convsight.responses.names import short
 from convsight.responses.stream import Responses
 
 MOST_CLASSES = 20  # bars in a class histogram
@@ -117,7 +118,7 @@ def class_shares(found: Responses, channel: int, pictures: Split, strongest: int
     k = int(pictures.labels.max()) + 1
     counts, everyone = torch.bincount(top, minlength=k), torch.bincount(pictures.labels, minlength=k)
     shown = counts.argsort(descending=True, stable=True)[:MOST_CLASSES].sort().values.tolist()
-    names = tuple(pictures.classes[i] if i < len(pictures.classes) else str(i) for i in shown)
+    names = tuple(short(pictures.classes[i]) if i < len(pictures.classes) else str(i) for i in shown)
     kinds = ((f"the {len(top)} strongest", counts), (f"all {len(pictures):,}", everyone))
     series = tuple(
         Series(name, names, tuple((100 * c[shown] / c.sum().clamp(min=1)).tolist())) for name, c in kinds

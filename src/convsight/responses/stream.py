@@ -26,9 +26,10 @@ class Responses:
 
     `top_values` c k, `top_images` c k (number in the split) and `top_cells` c k 2 (y, x): the k pictures of
     largest maximum, one entry a picture, at the first cell where its map is largest. `class_means` k c are
-    NaN for a class without pictures, None for positions. `silent`: share of pictures on which the channel is
-    nowhere above zero. `smoothness`: mean Moran's I of the maps that vary, NaN if none does.
-    `histogram` is of the maxima, one a picture. `correlations` c c: Pearson's r over all cells of all pictures (None unless asked for).
+    NaN for a class without pictures, None for positions. `eta2` is None without two classes, one of them with
+    two pictures. `silent`: share of pictures on which the channel is nowhere above zero. `smoothness`: mean
+    Moran's I of the maps that vary, NaN if none does. `histogram` is of the maxima, one a picture.
+    `correlations` c c: Pearson's r over all cells of all pictures (None unless asked for).
     """
 
     layer: str
@@ -115,7 +116,7 @@ class LayerAccount:
             self.layer.name, self.images, self.top.values, of[..., 0], cells, (self.sums / self.cells).float(),
             self.lowest, (self.silent / self.images).float(), (self.smooth / self.varying).float(),
             self.histogram, kept.counts if labelled else None, class_means if labelled else None,
-            eta_squared(kept.counts, kept.sums, kept.squares) if labelled else None,
+            eta_squared(kept.counts, kept.sums, kept.squares) if self.images > int(seen.sum()) > 1 else None,
             correlation(self.gram, self.sums, self.cells) if self.alike else None,
         )  # fmt: skip
 
