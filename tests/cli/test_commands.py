@@ -93,6 +93,22 @@ def test_show_saves_the_picture_of_a_data_set_index(run_path: Path, tmp_path: Pa
         assert json.loads(str(saved["provenance"]))["knobs"]["patch"] == 8
 
 
+def test_options_may_stand_between_the_model_and_the_pictures(run_path: Path, tmp_path: Path) -> None:
+    out = tmp_path / "o.png"
+    words = [
+        "show",
+        "occlusion",
+        str(run_path),
+        "--patch",
+        "8x4",
+        "test:0",
+        "--stride=8",
+        "test:1",
+        "--quiet",
+    ]
+    assert main([*words, "-o", str(out)]) == 0 and out.stat().st_size > 0
+
+
 def test_show_of_a_file_equals_the_python_call(run_path: Path, tmp_path: Path) -> None:
     net = cs.load(run_path)
     images = cs.Run.open(run_path).dataset.test[5]

@@ -36,7 +36,7 @@ def test(given: argparse.Namespace, rest: list[str]) -> int:
         right = f"{measured['right']:,} of {measured['n']:,} right"
         out.print(f"[b]{measured['accuracy']:.2%}[/b] ({right}, 95% interval {low:.2%} to {high:.2%})")
         ece = measured["calibration"]["ece"]
-        out.print(f"calibration error {ece:.3f}: how far its confidence is from its accuracy, 0 is honest")
+        out.print(f"calibration error {ece:.3f} (0: as sure as it is right)")
     else:
         out.print(f"[b]{measured['error_px']['mean']:.2f} px[/b] mean error on {measured['n']:,} pictures")
     return 0

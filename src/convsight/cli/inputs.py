@@ -16,6 +16,9 @@ from convsight.images import Images
 from convsight.method import Knob, Method
 from convsight.run import CONFIG, Run
 
+SWITCH: dict[str, bool] = {"true": True, "yes": True, "on": True, "1": True} | {
+    "false": False, "no": False, "off": False, "0": False,
+}  # fmt: skip
 PLACE = re.compile(r"^(train|validation|test):(\d+)(?:-(\d+))?$")
 
 
@@ -74,28 +77,30 @@ def pictures(words: Sequence[str], source: str | None, model: str | None, net: C
     return Images.concat(parts)
 
 
-def knobs(method: type[Method], rest: Sequence[str]) -> dict[str, Any]:
-    """`--patch 8 --fill mean` as the knobs of a technique."""
+def knobs(method: type[Method], rest: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """`--patch 8 --fill mean cat.jpg` as the knobs of a technique, and the words that are none."""
     known = {each.name: each for each in method.knobs()}
     values: dict[str, Any] = {}
-    words = list(rest)
+    words, others = list(rest), []
     while words:
         word = words.pop(0)
+        if not word.startswith("--"):
+            others.append(word)
+            continue
         name, has_value, text = word.partition("=")
         knob = known.get(name.lstrip("-").replace("-", "_"))
-        if not name.startswith("--") or knob is None:
+        if knob is None:
             raise InputError(
                 f"{method.name} does not know {word!r}; {closest(name, [f'--{k}' for k in known], 20)}"
             )
-        if not has_value:
-            if isinstance(knob.default, bool) and (not words or words[0].startswith("--")):
-                text = "true"
-            elif not words:
-                raise InputError(f"{word} needs a value{_expected(knob)}")
-            else:
-                text = words.pop(0)
+        if isinstance(knob.default, bool) and not has_value and (not words or words[0].lower() not in SWITCH):
+            text = "yes"
+        elif not has_value and not words:
+            raise InputError(f"{word} needs a value{_expected(knob)}")
+        elif not has_value:
+            text = words.pop(0)
         values[knob.name] = value_of(knob, text)
-    return values
+    return values, others
 
 
 def value_of(knob: Knob, text: str) -> Any:
@@ -104,8 +109,8 @@ def value_of(knob: Knob, text: str) -> Any:
     if "None" in kinds and text.lower() == "none":
         return None
     for kind in kinds:
-        if kind == "bool" and text.lower() in ("true", "yes", "on", "1", "false", "no", "off", "0"):
-            return text.lower() in ("true", "yes", "on", "1")
+        if kind == "bool" and text.lower() in SWITCH:
+            return SWITCH[text.lower()]
         if kind == "int" and re.fullmatch(r"[+-]?\d+", text):
             return int(text)
         if kind == "float" and _is_float(text):

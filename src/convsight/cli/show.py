@@ -30,9 +30,9 @@ def show(given: argparse.Namespace, rest: list[str]) -> int:
     if given.help:
         describe(method)
         return 0
-    made = method(**knobs(method, rest))
-    needs = method.needs()
-    words = list(given.inputs)
+    values, others = knobs(method, rest)
+    made, needs = method(**values), method.needs()
+    words = [*given.inputs, *others]
     model = net = None
     if "net" in needs and (needs["net"] or _is_model(words)):
         if not words:
@@ -49,15 +49,22 @@ def neighbours(given: argparse.Namespace, rest: list[str]) -> int:
     net = classifier(given.model, given)
     data = data_of(given.data, given.model, net)
     query = pictures([given.query], given.data, given.model, net)
-    _run(method(**knobs(method, rest)), {"net": net, "query": query, "data": data}, given)
+    _run(_only_knobs(method, rest), {"net": net, "query": query, "data": data}, given)
     return 0
 
 
 def map(given: argparse.Namespace, rest: list[str]) -> int:
     method = find_method(given.method)
     net = classifier(given.model, given)
-    _run(method(**knobs(method, rest)), {"net": net, "data": data_of(given.data, given.model, net)}, given)
+    _run(_only_knobs(method, rest), {"net": net, "data": data_of(given.data, given.model, net)}, given)
     return 0
+
+
+def _only_knobs(method: type[Method], rest: list[str]) -> Method:
+    values, others = knobs(method, rest)
+    if others:
+        raise InputError(f"nothing is known of {others[0]!r}; a knob is written --name value")
+    return method(**values)
 
 
 def _is_model(words: list[str]) -> bool:
