@@ -94,3 +94,13 @@ def test_a_part_of_a_target_is_the_target_of_those_pictures(net, images):
 def test_what_cannot_be_meant_is_answered_with_what_would_work(net, images, target, message):
     with pytest.raises(InputError, match=message):
         net.target(target, images)
+
+
+def test_one_of_several_names_of_a_class_is_enough() -> None:
+    module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 3))
+    names = ["tabby, tabby cat", "crane, bird", "crane, machine"]
+    net = Classifier(module, names, input_size=4, channels=1)
+    aim = resolve_target(net, "tabby cat", 2)
+    assert aim.outputs is not None and aim.outputs.tolist() == [0, 0] and aim.labels == ("tabby", "tabby")
+    with pytest.raises(InputError, match=r"indices \[1, 2\]"):
+        resolve_target(net, "crane", 1)

@@ -90,12 +90,14 @@ def _whole(values: Sequence[Any]) -> bool:
 
 
 def _outputs(net: Classifier, outputs: Tensor) -> Target:
-    return Target(tuple(net.classes[i] for i in outputs.tolist()), outputs.long().cpu())
+    return Target(tuple(net.classes[i].split(", ")[0] for i in outputs.tolist()), outputs.long().cpu())
 
 
 def _output(net: Classifier, target: Any) -> int:
     if isinstance(target, str):
         places = [i for i, name in enumerate(net.classes) if name == target]
+        if not places:  # "tabby" is enough for "tabby, tabby cat"
+            places = [i for i, name in enumerate(net.classes) if target in name.split(", ")]
         if len(places) == 1:
             return places[0]
         if places:
