@@ -76,24 +76,43 @@ def graph(base: Float[Tensor, "n d"], k: int, metric: str = "l2") -> Found:
 
 
 def _search(queries: Tensor, base: Tensor, k: int, metric: str, skip: Tensor | None) -> Found:
-    centre = base.mean(0) if metric != "cosine" else torch.zeros(base.shape[1])
-    # Smaller numbers lose fewer digits in the product; a shift changes no difference.
-    shifted, moved = queries - centre, base - centre
-    half = (moved * moved).sum(1) / 2 if metric != "cosine" else torch.zeros(len(base))
-    rows = max(1, BLOCK_VALUES // len(base))
-    keep = min(len(base), k + SPARE + (skip is not None))
-    found = []
-    for start in range(0, len(queries), rows):
-        block = shifted[start : start + rows]
-        score = _minus_l1(block, moved) if metric == "l1" else torch.addmm(-half, block, moved.T)
-        candidates = _largest(score, keep)
-        distances = _direct(queries[start : start + rows], base, candidates, metric)
-        if skip is not None:
-            distances[candidates == skip[start : start + rows, None]] = torch.inf
-        found.append(_sorted(distances, candidates, k))
-    if not found:
+    if not len(queries):
         return torch.zeros(0, k), torch.zeros(0, k, dtype=torch.int64)
-    return torch.cat([f[0] for f in found]), torch.cat([f[1] for f in found])
+    keep = min(len(base), k + SPARE + (skip is not None))
+    candidates = _candidates(queries, base, keep, metric)
+    distances = _direct(queries, base, candidates, metric)
+    if skip is not None:
+        distances[candidates == skip[:, None]] = torch.inf
+    return _sorted(distances, candidates, k)
+
+
+def _candidates(queries: Tensor, base: Tensor, keep: int, metric: str) -> Int64[Tensor, "q k"]:
+    """The rows that look nearest by the quick formula; piece by piece, so that no copy of the base is made."""
+    # Smaller numbers lose fewer digits in the product; a shift changes no difference.
+    centre = base.mean(0) if metric != "cosine" else torch.zeros(base.shape[1])
+    queries = queries - centre
+    scores, rows = torch.empty(len(queries), 0), torch.empty(len(queries), 0, dtype=torch.int64)
+    step = max(4096, BLOCK_VALUES // base.shape[1])
+    for start in range(0, len(base), step):
+        piece = base[start : start + step] - centre
+        here = _best(queries, piece, min(keep, len(piece)), metric)
+        scores, rows = torch.cat([scores, here[0]], 1), torch.cat([rows, here[1] + start], 1)
+        if start:
+            best = scores.topk(min(keep, scores.shape[1]), sorted=False).indices
+            scores, rows = scores.gather(1, best), rows.gather(1, best)
+    return rows
+
+
+def _best(queries: Tensor, base: Tensor, keep: int, metric: str) -> Found:
+    """(scores, rows) of the `keep` largest scores of one piece: −distance for l1, a·b − ‖b‖²/2 otherwise."""
+    half = (base * base).sum(1) / 2 if metric != "cosine" else torch.zeros(len(base))
+    scores, rows = [], []
+    for block in queries.split(max(1, BLOCK_VALUES // len(base))):
+        score = _minus_l1(block, base) if metric == "l1" else torch.addmm(-half, block, base.T)
+        found = _largest(score, keep)
+        rows.append(found)
+        scores.append(score.gather(1, found))
+    return torch.cat(scores), torch.cat(rows)
 
 
 def _minus_l1(block: Tensor, base: Tensor) -> Tensor:

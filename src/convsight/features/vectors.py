@@ -86,8 +86,13 @@ def pixels_of(net: Classifier, chosen: Selection, most_px: int | None = None) ->
 
     most_px: larger pictures are averaged down to this side.
     """
-    rows = [_flat(net.fit(batch), most_px) for batch in chosen.batches(512)]
-    return Vectors(chosen, torch.cat(rows), None, "pixels")
+    rows, start = torch.empty(0), 0
+    for batch in chosen.batches(512):
+        flat = _flat(net.fit(batch), most_px)
+        rows = torch.empty(len(chosen), flat.shape[1]) if start == 0 else rows
+        rows[start : start + len(flat)] = flat
+        start += len(flat)
+    return Vectors(chosen, rows, None, "pixels")
 
 
 def query_vectors(
