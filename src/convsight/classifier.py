@@ -9,8 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextvars import ContextVar
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,45 +21,21 @@ from convsight.chunks import chunk_size, in_chunks
 from convsight.errors import InputError, ModelError
 from convsight.graph import Key, Node, Tape, name_nodes
 from convsight.images import Images
+from convsight.interventions import (
+    Edit,
+    Enough,
+    Intervention,
+    ReplaceOp,
+    active_in,
+    chain_ops,
+    chain_values,
+    interventions,
+    undisturbed,
+)
 from convsight.layers import Layers
 from convsight.receptive_field import fields
+from convsight.scores import first_tensor, logits_of, per_channel, score_tensor, size_of, sum_of
 from convsight.targets import Target, resolve_target
-
-Edit = Callable[[Tensor], Tensor]
-ReplaceOp = Callable[..., Any]
-
-
-class Intervention:
-    """What the passes inside one `with` block record, change or compute another way."""
-
-    def __init__(
-        self,
-        net: Classifier,
-        record: Mapping[Key, list[str]],
-        edits: Mapping[Key, Edit],
-        op: Any = None,
-        stop: bool = False,
-    ):
-        self.net, self.record, self.edits, self.replace_op, self.stop = net, record, edits, op, stop
-        self.seen: dict[str, Tensor] = {}
-        self.missing: set[Key] = set()  # what this pass has still to record
-
-    def on_value(self, key: Key, node: Node, value: Tensor) -> Tensor:
-        if key in self.edits:
-            value = _checked(node, value, self.edits[key](value))
-        if key in self.record:
-            for name in self.record[key]:
-                self.seen[name] = value
-            self.missing.discard(key)
-            value = value.clone()  # what follows may work in place; the recorded value must not move with it
-        return value
-
-
-class _Enough(BaseException):
-    """Ends a pass whose every layer is recorded; no `except Exception` of a network holds it up."""
-
-
-_ACTIVE: ContextVar[tuple[Intervention, ...]] = ContextVar("convsight_interventions", default=())
 
 
 class Classifier:
@@ -100,13 +75,13 @@ class Classifier:
             raise ModelError(f"pictures have 1 (grey) or 3 (RGB) channels, not {channels}")
         self.module = module
         self.channels = channels
-        self.input_size = _size(input_size)
+        self.input_size = size_of(input_size)
         self.task = task
         if not 0 < crop <= 1:
             raise ModelError(f"crop is the share of the resized picture that is kept, in (0, 1], not {crop}")
         self.crop = crop
         self.name = name or type(module).__name__
-        self.mean, self.std = _per_channel("mean", mean, channels), _per_channel("std", std, channels)
+        self.mean, self.std = per_channel("mean", mean, channels), per_channel("std", std, channels)
         self._lock = threading.RLock()
         self._layers: tuple[list[Any], Layers] | None = None
         self._hash: tuple[Any, str] = (None, "")
@@ -122,18 +97,18 @@ class Classifier:
 
     @property
     def device(self) -> torch.device:
-        return _first_tensor(self.module).device
+        return first_tensor(self.module).device
 
     @property
     def dtype(self) -> torch.dtype:
-        return _first_tensor(self.module).dtype
+        return first_tensor(self.module).dtype
 
     @property
     def weights_hash(self) -> str:
         """16 hexadecimal digits that change whenever a weight or buffer does."""
         state = list(self.module.state_dict(keep_vars=True).items())
         tensors = [(name, t) for name, t in state if isinstance(t, Tensor)]
-        version = tuple((name, t.data_ptr(), t._version, _sum(t)) for name, t in tensors)
+        version = tuple((name, t.data_ptr(), t._version, sum_of(t)) for name, t in tensors)
         if version != self._hash[0]:
             digest = hashlib.blake2b(digest_size=8)
             for name, tensor in tensors:
@@ -151,18 +126,18 @@ class Classifier:
         """Logits of pictures in [0, 1], float32; differentiable with respect to `pixels`."""
         self._check(pixels)
         inside = self.normalise(pixels)
-        active = [i for i in _ACTIVE.get() if i.net is self]
+        active = interventions(self)
         with self._lock, undisturbed(self.module):
             if not active:
-                return _logits(self._run(inside))
+                return logits_of(self._run(inside))
             watched = {key for i in active for key in (*i.record, *i.edits)}
             for i in active:
                 i.missing = set(i.record)
-            tape = Tape(watched, _chain_values(active), _chain_ops(active))
+            tape = Tape(watched, chain_values(active), chain_ops(active))
             try:
                 with tape.watch(self.module, inside):
-                    return _logits(self._run(inside))
-            except _Enough:
+                    return logits_of(self._run(inside))
+            except Enough:
                 return torch.zeros(len(pixels), 0, device=self.device)
 
     def _run(self, inside: Tensor) -> Any:
@@ -254,7 +229,7 @@ class Classifier:
         inside, tape = self.normalise(pixels), Tape()
         with self._lock, undisturbed(self.module), torch.no_grad(), tape.watch(self.module, inside):
             output, nodes = self._run(inside), list(tape.nodes)
-            scores = tape.index_of(_score_tensor(output))
+            scores = tape.index_of(score_tensor(output))
         return nodes, scores
 
     @property
@@ -278,19 +253,19 @@ class Classifier:
         for name in layers:
             wanted.setdefault(self.layers[name].key, []).append(name)
         intervention = Intervention(self, wanted, {}, stop=stop)
-        with _active(intervention):
+        with active_in(intervention):
             yield intervention.seen
 
     @contextlib.contextmanager
     def edit(self, edits: Mapping[str, Edit]) -> Iterator[None]:
         """Passes inside the block replace each named layer's value by the function's answer to it."""
-        with _active(Intervention(self, {}, {self.layers[name].key: edit for name, edit in edits.items()})):
+        with active_in(Intervention(self, {}, {self.layers[name].key: edit for name, edit in edits.items()})):
             yield
 
     @contextlib.contextmanager
     def replace_ops(self, replace_op: ReplaceOp) -> Iterator[None]:
         """Passes inside the block offer each operation to `replace_op(kind, func, args, kwargs)` first."""
-        with _active(Intervention(self, {}, {}, replace_op)):
+        with active_in(Intervention(self, {}, {}, replace_op)):
             yield
 
     # ---- at the door ---------------------------------------------------------------------------------------
@@ -320,118 +295,3 @@ class Classifier:
             )
         if not pixels.is_floating_point():
             raise InputError(f"pixels are floats in [0, 1]; given {pixels.dtype}. Images.open(...) converts")
-
-
-@contextlib.contextmanager
-def undisturbed(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode inside; the modes and the global random state as they were outside."""
-    training = [m for m in module.modules() if m.training]
-    devices = {p.device for p in module.parameters() if p.device.type == "cuda"}
-    with torch.random.fork_rng(devices=list(devices)):
-        try:
-            for m in training:
-                m.training = False
-            yield
-        finally:
-            for m in training:
-                m.training = True
-
-
-@contextlib.contextmanager
-def _active(intervention: Intervention) -> Iterator[None]:
-    token = _ACTIVE.set((*_ACTIVE.get(), intervention))
-    try:
-        yield
-    finally:
-        _ACTIVE.reset(token)
-
-
-def _chain_values(active: Sequence[Intervention]) -> Callable[[Key, Node, Tensor], Tensor]:
-    may_stop = any(intervention.stop for intervention in active)
-
-    def on_value(key: Key, node: Node, value: Tensor) -> Tensor:
-        for intervention in active:
-            value = intervention.on_value(key, node, value)
-        if may_stop and not any(intervention.missing for intervention in active):
-            raise _Enough
-        return value
-
-    return on_value
-
-
-def _chain_ops(active: Sequence[Intervention]) -> ReplaceOp | None:
-    replacements = [i.replace_op for i in active if i.replace_op is not None]
-    if not replacements:
-        return None
-
-    def replace_op(kind: str, func: Callable, args: tuple, kwargs: Any) -> Any:
-        for replacement in replacements:
-            value = replacement(kind, func, args, kwargs)
-            if value is not NotImplemented:
-                return value
-        return NotImplemented
-
-    return replace_op
-
-
-def _checked(node: Node, old: Tensor, new: Tensor) -> Tensor:
-    if new.shape != old.shape:
-        raise InputError(
-            f"an edit of a {node.kind} must keep the shape {tuple(old.shape)}; it gave {tuple(new.shape)}"
-        )
-    return new
-
-
-def _logits(output: Any) -> Tensor:
-    return _score_tensor(output).flatten(1).float()
-
-
-def _score_tensor(output: Any) -> Tensor:
-    """The scores among whatever a network returns: a tensor, a tuple (Inception), an object with .logits."""
-    if isinstance(output, Mapping):
-        output = output.get("logits", next(iter(output.values()), None))
-    elif hasattr(output, "logits"):
-        output = output.logits
-    elif isinstance(output, (tuple, list)) and output:
-        output = output[0]
-    if not isinstance(output, Tensor) or output.ndim < 2 or output[0].numel() != output.shape[1]:
-        shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-        raise ModelError(
-            f"a classifier returns one row of class scores per picture; this network gave {shape}"
-        )
-    return output
-
-
-def _size(size: tuple[int, int] | int | None) -> tuple[int, int]:
-    if size is None:
-        raise ModelError(
-            "input_size is needed: the (height, width) in pixels that the network was trained on"
-        )
-    height, width = (size, size) if isinstance(size, int) else size
-    if height < 1 or width < 1:
-        raise ModelError(f"input_size must be positive, not {size}")
-    return int(height), int(width)
-
-
-def _per_channel(what: str, value: Sequence[float] | float | None, channels: int) -> Tensor | None:
-    if value is None:
-        return None
-    values = [float(v) for v in (value if isinstance(value, (Sequence, Tensor)) else [value] * channels)]
-    if len(values) != channels:
-        raise ModelError(f"{what} has {len(values)} values for {channels} channels")
-    if what == "std" and min(values) <= 0:
-        raise ModelError(f"std must be positive, not {values}")
-    return torch.tensor(values)[:, None, None]
-
-
-def _sum(tensor: Tensor) -> float:
-    """Notices what the version counter does not: weights that are changed through `.data`."""
-    real = torch.view_as_real(tensor) if tensor.is_complex() else tensor
-    return float(real.detach().sum(dtype=torch.float64))
-
-
-def _first_tensor(module: nn.Module) -> Tensor:
-    for tensor in (*module.parameters(), *module.buffers()):
-        if tensor.is_floating_point():
-            return tensor
-    return torch.zeros(0)

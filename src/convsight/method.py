@@ -22,9 +22,10 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from convsight.classifier import Classifier, undisturbed
+from convsight.classifier import Classifier
 from convsight.errors import InputError, closest
 from convsight.images import Images
+from convsight.interventions import undisturbed
 from convsight.provenance import Provenance, inputs_hash
 from convsight.result import Result
 
