@@ -8,7 +8,8 @@ from torch import Tensor
 
 from convsight.classifier import Classifier
 from convsight.draw import limit_of, number
-from convsight.kinds import MOST_ROWS, Pictures
+from convsight.kinds import Pictures
+from convsight.kinds.layout import MOST_ROWS
 from convsight.rectifiers import ALWAYS, NAMES, Rectifiers
 from convsight.targets import Target
 
