@@ -1,4 +1,4 @@
-"""How does any result draw, save and show itself? The kinds of result are in `kinds.py`."""
+"""How does any result draw, save and show itself? The kinds of result are in `kinds`."""
 
 from __future__ import annotations
 
