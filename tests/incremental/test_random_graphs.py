@@ -153,9 +153,9 @@ def test_random_networks_answer_as_if_every_picture_were_run_whole(seed, size, p
     assert program is not None
     occluders = Occluders.sliding(size, patch, stride)
     pixels, fill = torch.rand(2, channels, *size), torch.rand(2, channels, *size)
-    engine = Engine(net, program, occluders, (), (), 2, fast)
+    engine = Engine(net, program, occluders, (), 2, fast)
     with torch.no_grad():
-        engine.load(pixels, fill, 0)
+        engine.load(pixels, fill, (), 0)
         parts = [engine.run(part)[0] for part in engine.chunks(np.arange(len(occluders)))]
     got, wanted = torch.cat(parts, 1), dense(net, pixels, fill, occluders)
     scale = float((wanted - wanted.mean()).abs().max()) + 1
@@ -171,10 +171,10 @@ def test_a_chunk_of_scattered_positions_is_answered_too():
     pixels, fill = torch.rand(1, 3, 16, 15), torch.zeros(1, 3, 16, 15)
     index = net.layers.maps()[0].index
     reading = Reading(net.layers.maps()[0].name, torch.tensor([0]))
-    engine = Engine(net, program, occluders, (reading,), (index,), 1)
+    engine = Engine(net, program, occluders, (index,), 1)
     places = np.array([0, 7, 11, len(occluders) - 1, 3])
     with torch.no_grad():
-        engine.load(pixels, fill, 0)
+        engine.load(pixels, fill, (reading,), 0)
         scores, (activity,) = engine.run(places)
         hidden = occluders.hide(pixels[0], fill[0], places)
         torch.testing.assert_close(scores[0], net.forward(hidden), rtol=0, atol=1e-5)

@@ -28,6 +28,8 @@ from convsight.occluders import Occluders
 
 WINDOWS = 32  # positions of one chunk on large pictures: more gains no speed, and takes more memory
 KEPT_PLANS = 64
+KEPT = ("engine",)
+KEPT_NUMBERS = 2_000_000  # in the tables of an engine that is kept for the next call
 SCORES = -2  # where a plan leaves the scores, and after them the readings: −3, −4, ...
 
 
@@ -38,8 +40,7 @@ class Engine:
     net: Classifier
     program: Program
     occluders: Occluders
-    readings: tuple[Reading, ...]
-    read: tuple[int, ...]  # indices of the values that they read
+    read: tuple[int, ...]  # indices of the values that are read, beside the scores
     pictures: int
     fast: bool = False
     stores: dict[int, Store] = field(default_factory=dict)
@@ -48,6 +49,7 @@ class Engine:
     def __post_init__(self) -> None:
         height, width = self.net.input_size
         picture = Field(Axis.of_picture(height), Axis.of_picture(width))
+        self.key = self.key_of(self.net, self.occluders, self.read, self.pictures, self.fast)
         self.program = simplified(self.program, self.read, self.fast)
         self.live = self.program.live((self.program.output, *self.read))
         known = [(-1, picture, 4), *((s.index, s.field, len(s.shape) + 1) for s in self.live)]
@@ -61,13 +63,20 @@ class Engine:
         )
         self._clean: Values = {}
         self._inside = torch.empty(0)
+        self.readings: tuple[Reading, ...] = ()
         self._first = 0
+
+    @staticmethod
+    def key_of(net: Classifier, where: Occluders, read: tuple[int, ...], pictures: int, fast: bool) -> tuple:
+        """Equal for engines that can stand in for each other; the program stands for the weights."""
+        boxes = tuple(side.tobytes() for side in (where.top, where.bottom, where.left, where.right))
+        return net.device, where.size, where.grid, boxes, read, pictures, fast
 
     # ---- the clean pictures --------------------------------------------------------------------------------
 
-    def load(self, pixels: Tensor, fill: Tensor, first: int) -> None:
-        """Take a group of clean pictures, the first of which is number `first` of all."""
-        self._first = first
+    def load(self, pixels: Tensor, fill: Tensor, readings: Sequence[Reading], first: int) -> None:
+        """Take a group of clean pictures, the first of which is number `first` of all that `readings` know."""
+        self._first, self.readings = first, tuple(readings)
         self._inside = self.net.normalise(pixels)
         self._clean = self.program.run(self._inside, (self.program.output, *self.read))
         self.fill.load(physical(self.net.normalise(fill), (2, 3)))
@@ -101,6 +110,10 @@ class Engine:
         kept = (*self.stores, self.program.output, *self.read)
         self._clean = {i: v for i, v in self._clean.items() if i in kept}
 
+    def numbers(self) -> int:
+        """How many numbers its tables hold."""
+        return sum(store.numbers() for store in self.stores.values())
+
     # ---- chunks --------------------------------------------------------------------------------------------
 
     def chunks(self, places: np.ndarray) -> Iterator[np.ndarray]:
@@ -131,7 +144,7 @@ class Engine:
         values = self.plan(places).run()
         shape = (self.pictures, len(places))
         scores = values[SCORES].flatten(1).float().view(*shape, -1)
-        return scores.cpu(), [values[SCORES - 1 - r].view(shape).cpu() for r in range(len(self.readings))]
+        return scores.cpu(), [values[SCORES - 1 - r].view(shape).cpu() for r in range(len(self.read))]
 
     def plan(self, places: np.ndarray) -> Planner:
         """The plan of a chunk; the last ones are kept for the groups that follow."""
@@ -185,10 +198,11 @@ class Engine:
 
     def _plan_reading(self, plan: Planner, r: int) -> None:
         """Read a value as soon as it is there: later steps may change it."""
-        value, reading = plan.whole(self.read[r]), self.readings[r]
+        value = plan.whole(self.read[r])
         element, picture = torch.arange(len(plan)), torch.from_numpy(plan.picture)
 
         def read(values: Values) -> Tensor:
+            reading = self.readings[r]
             channels = reading.channels[self._first : self._first + self.pictures][picture]
             return reading.of_map(value(values)[element, channels])
 
@@ -197,3 +211,22 @@ class Engine:
 
 def _count(shape: Sequence[int]) -> int:
     return math.prod(shape)
+
+
+def borrow(
+    program: Program, net: Classifier, occluders: Occluders, read: tuple[int, ...], pictures: int, fast: bool
+) -> Engine:
+    """An engine for these positions: the one that was given back last if it is the same, or a new one."""
+    engine: Engine | None = program.prepared.pop(KEPT, None)
+    wanted = Engine.key_of(net, occluders, read, pictures, fast)
+    if engine is not None and engine.key == wanted:
+        return engine
+    return Engine(net, program, occluders, read, pictures, fast)
+
+
+def give_back(program: Program, engine: Engine) -> bool:
+    """Keep a small engine, whose plans take longer to make than to carry out, for the next call."""
+    small = engine.occluders.masks is None and engine.numbers() <= KEPT_NUMBERS
+    if small:
+        program.prepared[KEPT] = engine
+    return small

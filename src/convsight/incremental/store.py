@@ -55,6 +55,9 @@ class Store:
     def first_window_row(self) -> int:
         return self.clean_rows + 4
 
+    def numbers(self) -> int:
+        return self._table.numel()
+
     def place(self, windows: Maps) -> None:
         """Put a chunk's windows into the room behind the clean maps."""
         cells = windows.shape[0] * windows.shape[1] * windows.shape[2]

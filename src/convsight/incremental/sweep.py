@@ -20,7 +20,7 @@ from convsight.chunks import chunk_size, in_chunks
 from convsight.classifier import Classifier
 from convsight.incremental.answers import Answers, Reading, answer, joined
 from convsight.incremental.cost import note, worthwhile
-from convsight.incremental.engine import Engine
+from convsight.incremental.engine import Engine, borrow, give_back
 from convsight.incremental.trace import Program, program_of
 from convsight.occluders import Occluders
 from convsight.progress import report
@@ -119,16 +119,14 @@ class Sweep:
     def _engine_for(self, program: Program, pictures: int) -> Engine:
         if self._engine is None or self._engine.pictures != pictures:
             indices = tuple(self.net.layers[r.layer].index for r in self.readings)
-            self._engine = Engine(
-                self.net, program, self.occluders, self.readings, indices, pictures, self.mode == "fast"
-            )
+            self._engine = borrow(program, self.net, self.occluders, indices, pictures, self.mode == "fast")
         return self._engine
 
     def _run_incremental(self, program: Program, places: np.ndarray) -> None:
         size = max(1, chunk_size(self.pixels.shape[1:]) // len(self.occluders))
         for group in _slices(len(self.pixels), size):
             engine = self._engine_for(program, group.stop - group.start)
-            engine.load(self.pixels[group], self.fill[group], group.start)
+            engine.load(self.pixels[group], self.fill[group], self.readings, group.start)
             self._keep_clean(group, *engine.clean())
             done = 0
             for part in engine.chunks(places):
@@ -136,6 +134,8 @@ class Sweep:
                 self._keep(group, part, logits, found)
                 done += len(part)
                 self._report(group, done / len(places))
+        if self._engine is not None and give_back(program, self._engine):
+            self._engine = None
 
     def _run_dense(self, places: np.ndarray) -> None:
         size = chunk_size(self.pixels.shape[1:])
@@ -169,19 +169,18 @@ class Sweep:
 
         An effect below a twentieth of the score itself is taken as that twentieth: float32 rounds there.
         """
+        checked = _corners(places, self.occluders.grid[1])
         worst = 0.0
-        for turn, place in enumerate(_corners(places, self.occluders.grid[1])):
-            i = turn % len(self.pixels)
-            hidden = self.occluders.hide(self.pixels[i], self.fill[i], np.array([place]))
+        for i in range(min(len(self.pixels), len(checked))):
+            at = np.array(checked[i :: len(self.pixels)])
+            hidden = self.occluders.hide(self.pixels[i], self.fill[i], at)
             wanted, read = answer(self.net, hidden, self.readings, i)
-            pairs = [(self.logits[i, places], self.clean_logits[i], self.logits[i, place], wanted[0])]
-            pairs += [
-                (r[i, places], c[i], r[i, place], w[0])
-                for r, c, w in zip(self.read, self.clean_read, read, strict=True)
-            ]
-            for values, clean, got, right in pairs:
-                effect = max(float((values - clean).abs().max()), 0.05 * float(values.abs().max()), 1e-30)
-                error = float((got - right).abs().max()) / effect
+            pairs = [(self.logits[i], self.clean_logits[i], wanted)]
+            pairs += list(zip(self.read[:, i], self.clean_read[:, i], read, strict=True))
+            for values, clean, right in pairs:
+                effect = float((values[places] - clean).abs().max())
+                effect = max(effect, 0.05 * float(values[places].abs().max()), 1e-30)
+                error = float((values[at] - right).abs().max()) / effect
                 worst = max(worst, error if error == error else float("inf"))
         return worst
 

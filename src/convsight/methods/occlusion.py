@@ -139,8 +139,7 @@ def activity(net: Classifier, images: Images, layer: str | None = None) -> tuple
     if not net.layers[name].is_map:
         shape = "×".join(map(str, net.layers[name].output_shape))
         raise InputError(f"layer {name!r} has no feature maps (its output is {shape}); try {last_maps(net)}")
-    means = [net.features(images[i], name) for i in range(len(images))]  # ordered as their sums are
-    return (Reading(name, torch.cat(means).argmax(1)),)
+    return (Reading(name, net.features(images, name).argmax(1)),)  # means are ordered as sums are
 
 
 def last_maps(net: Classifier) -> str | None:
