@@ -61,6 +61,11 @@ def test_a_unit_is_its_own_value_before_the_in_place_relu(net, images, target):
     assert aim.labels[0] == "0, channel 2 at (1, 3)"
 
 
+@pytest.mark.parametrize("target", [("3", 1), "3:1"])
+def test_a_unit_of_a_vector_needs_no_place(net, images, target):
+    assert torch.equal(net.target(target, images).score(net, images.pixels), net.forward(images.pixels)[:, 1])
+
+
 def test_a_score_is_differentiable_and_of_equal_maxima_one_counts(net, images):
     pixels = torch.zeros(1, 1, 6, 6, requires_grad=True)
     (gradient,) = torch.autograd.grad(net.target(("0", 1), images[0]).score(net, pixels), pixels)

@@ -54,7 +54,9 @@ class Target:
         chosen = value[:, self.channel].float()
         if self.cell is not None:
             return chosen[:, self.cell[0], self.cell[1]]
-        return chosen.flatten(1).max(1).values  # of equal maxima the first; amax would share among them
+        return (
+            chosen.reshape(len(chosen), -1).max(1).values
+        )  # of equal maxima the first; amax would share among them
 
 
 def resolve_target(net: Classifier, target: Any, n: int, logits: Tensor | None = None) -> Target:

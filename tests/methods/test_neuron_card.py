@@ -94,6 +94,15 @@ def test_the_cost_is_that_of_a_network_with_the_channel_cut(net, data, off):
     assert [row[-1] for row in table.rows] == sorted((row[-1] for row in table.rows), reverse=True)
 
 
+def test_a_unit_of_a_vector_has_whole_pictures_and_costs_its_own_score(net, data):
+    card = NeuronCard(crops=2)(net, data, target=("fc", 3))
+    assert card.images.shape == (6, 1, 28, 28)
+    drops = {row[0]: row[5] for row in part(card, Table).rows}
+    own = net.scores(data.test[:])[data.test.labels == 3, 3].mean()
+    assert drops.pop(data.classes[3]) == pytest.approx(float(own), abs=1e-5)
+    assert set(drops.values()) == {0}
+
+
 def test_a_channel_that_nothing_reads_costs_nothing(net, data):
     with torch.no_grad():
         net.module.conv2.weight[:, 1] = 0
