@@ -1,9 +1,13 @@
 """Where tests find real data and networks: `../shared` beside the checkout, or $CONVSIGHT_SHARED."""
 
 import os
-from pathlib import Path
 
-import pytest
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # before torch: threads that wait for each other cost more than they give
+from pathlib import Path  # noqa: E402
+
+import pytest  # noqa: E402
 
 pytest_plugins = ["tests.browser_fixture"]
 

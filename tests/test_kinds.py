@@ -99,3 +99,10 @@ def test_right_and_wrong_neighbours_are_told_apart_by_colour() -> None:
 
     page = RANKING.draw().reshape(-1, 3).tolist()
     assert list(draw.RIGHT) in page and list(draw.WRONG) in page
+
+
+def test_empty_cells_and_nan_are_saved_too(tmp_path) -> None:
+    table = Table(title="T", columns=("a", "b"), rows=((1, "x"), (None, None)))
+    with np.load(table.save(tmp_path / "t.npz"), allow_pickle=False) as saved:
+        assert saved["a"][0] == 1 and np.isnan(saved["a"][1]) and saved["b"].tolist() == ["x", ""]
+    assert Map(values=torch.full((1, 2, 2), float("nan"))).data()["arrays"]["values"]["range"] is None

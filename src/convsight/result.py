@@ -146,8 +146,8 @@ class Result:
 
 
 def _digest(array: np.ndarray) -> dict[str, Any]:
-    numeric = array.size and array.dtype.kind in "fiu"
-    span = [float(np.nanmin(array)), float(np.nanmax(array))] if numeric else None
+    finite = array[np.isfinite(array)] if array.dtype.kind in "fiu" else array[:0]
+    span = [float(finite.min()), float(finite.max())] if finite.size and array.dtype.kind in "fiu" else None
     return {"shape": list(array.shape), "dtype": str(array.dtype), "range": span}
 
 

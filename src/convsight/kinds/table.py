@@ -32,7 +32,8 @@ class Table(Result):
         return framed(self, plot.table(self.columns, rows, self.shade))
 
     def arrays(self) -> dict[str, np.ndarray]:
-        return {c: np.asarray([row[j] for row in self.rows]) for j, c in enumerate(self.columns)}
+        columns = {name: [row[j] for row in self.rows] for j, name in enumerate(self.columns)}
+        return {name: _column(cells) for name, cells in columns.items()}
 
     def data(self) -> dict[str, Any]:
         return {**super().data(), "columns": list(self.columns), "rows": [list(row) for row in self.rows]}
@@ -58,6 +59,16 @@ class Table(Result):
 
     def _encoded(self, suffix: str) -> bytes:
         return csv_bytes(self.columns, self.rows) if suffix == "csv" else super()._encoded(suffix)
+
+
+def _column(cells: list[Any]) -> np.ndarray:
+    """Numbers stay numbers, an empty cell among them is NaN; any word makes words of all."""
+    if all(cell is None or _is_number(cell) for cell in cells):
+        holes = any(cell is None for cell in cells)
+        return np.asarray(
+            [np.nan if cell is None else cell for cell in cells], dtype=float if holes else None
+        )
+    return np.asarray(["" if cell is None else str(cell) for cell in cells])
 
 
 def _is_number(value: Any) -> bool:
