@@ -16,7 +16,8 @@ from convsight.errors import InputError, closest
 from convsight.features.vectors import unit_rows
 
 METRICS = ("l2", "l1", "mse", "cosine")
-BLOCK_VALUES = 16_000_000  # scores of one block: 64 MB
+BLOCK_VALUES = 16_000_000  # numbers of one piece of the base: 64 MB
+BLOCK_SCORES = 4_000_000  # queries × rows at once: small blocks stay in the cache, large ones multiply better
 GROUP = 64  # columns among which only the best is looked at first
 SPARE = 6  # candidates beyond k that survive to the exact comparison
 
@@ -107,7 +108,7 @@ def _best(queries: Tensor, base: Tensor, keep: int, metric: str) -> Found:
     """(scores, rows) of the `keep` largest scores of one piece: −distance for l1, a·b − ‖b‖²/2 otherwise."""
     half = (base * base).sum(1) / 2 if metric != "cosine" else torch.zeros(len(base))
     scores, rows = [], []
-    for block in queries.split(max(1, BLOCK_VALUES // len(base))):
+    for block in queries.split(max(1, BLOCK_SCORES // len(base))):
         score = _minus_l1(block, base) if metric == "l1" else torch.addmm(-half, block, base.T)
         found = _largest(score, keep)
         rows.append(found)
