@@ -110,16 +110,29 @@ class Occluders:
 
     def spread(self, values: Float[Tensor, "n m"], aggregate: str = "average") -> Float[Tensor, "n h w"]:
         """Each pixel gets the average (or sum) over the positions that cover it; 0 where none does."""
-        total = torch.zeros(len(values), self.size[0] * self.size[1], dtype=torch.double)
-        count = torch.zeros(self.size[0] * self.size[1], dtype=torch.double)
+        weight = torch.stack([v.double() for v in (*values, torch.ones(len(self)))])
+        total = self._spread_grid(weight) if self._is_grid() else self._spread_each(weight)
+        total, count = total[:-1], total[-1]
+        return (total / count.clamp(min=1) if aggregate == "average" else total).float()
+
+    def _is_grid(self) -> bool:
+        if self.masks is not None:
+            return False
+        rows, columns = ((side.reshape(self.grid)) for side in (self.top, self.left))
+        return bool((rows == rows[:, :1]).all() and (columns == columns[:1]).all())
+
+    def _spread_grid(self, values: Tensor) -> Tensor:
+        """The sum over positions of value × rows hidden × columns hidden, rows and columns apart."""
+        rows, columns = (side.double() for side in self._sides())
+        rows, columns = rows[:: self.grid[1]], columns[: self.grid[1]]
+        return rows.T @ values.view(-1, *self.grid) @ columns
+
+    def _spread_each(self, values: Tensor) -> Tensor:
+        total = values.new_zeros(len(values), self.size[0] * self.size[1])
         for at in range(0, len(self), 64):
             part = slice(at, min(at + 64, len(self)))
-            cover = self.cover(part).flatten(1).double()
-            total += values[:, part].double() @ cover
-            count += cover.sum(0)
-        if aggregate == "average":
-            total = total / count.clamp(min=1)
-        return total.view(-1, *self.size).float()
+            total += values[:, part] @ self.cover(part).flatten(1).double()
+        return total.view(-1, *self.size)
 
 
 def _extent(used: Tensor) -> tuple[int, int]:

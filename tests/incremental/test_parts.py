@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import convsight as cs
-from convsight.incremental.regions import Span, Window, changed_by
+from convsight.incremental.regions import Span, Window, changed_by, sides_of
 from convsight.incremental.simplify import simplified
 from convsight.incremental.store import Store
 from convsight.incremental.trace import BATCH, program_of
@@ -30,7 +30,7 @@ def test_changed_intervals_are_exactly_the_cells_that_change(layer):
     program = program_of(net)
     assert program is not None
     occluders = Occluders.sliding((13, 11), (3, 2), (1, 1))
-    changed = changed_by(occluders, program.steps[0].field)
+    changed = changed_by(sides_of(occluders), program.steps[0].field)
     increasing = torch.zeros(1, 1, 13, 11)
     for p in range(len(occluders)):
         with torch.no_grad():
@@ -50,7 +50,7 @@ def test_windows_hold_the_changed_cells_and_stay_inside_the_maps():
     program = program_of(net)
     assert program is not None
     occluders = Occluders.sliding((20, 20), (5, 5), (3, 3))
-    changed = changed_by(occluders, program.steps[0].field)
+    changed = changed_by(sides_of(occluders), program.steps[0].field)
     for places in (slice(None), np.array([0, 7]), slice(30, 36)):
         window = changed.window(places)
         for span, low, high in zip((window.rows, window.columns), changed.low, changed.high, strict=True):

@@ -6,6 +6,7 @@ Running every masked picture whole is the definition that the incremental engine
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -51,7 +52,8 @@ def answer(
     net: Classifier, pixels: Tensor, readings: Sequence[Reading], picture: int
 ) -> tuple[Tensor, list[Tensor]]:
     """Logits m k and each reading m of m variants of one picture."""
-    with torch.no_grad(), net.record(*dict.fromkeys(r.layer for r in readings)) as seen:
+    recording = net.record(*dict.fromkeys(r.layer for r in readings)) if readings else nullcontext({})
+    with torch.no_grad(), recording as seen:
         logits = net.forward(pixels).cpu()
     return logits, [reading.of(seen[reading.layer], picture).cpu() for reading in readings]
 

@@ -18,7 +18,7 @@ from convsight.chunks import chunk_size
 from convsight.classifier import Classifier
 from convsight.incremental.answers import Reading
 from convsight.incremental.plan import Planner, Values, logical, physical
-from convsight.incremental.regions import Changed, changed_by
+from convsight.incremental.regions import Changed, changed_by, sides_of
 from convsight.incremental.rules import RULES
 from convsight.incremental.simplify import simplified
 from convsight.incremental.store import Store
@@ -52,9 +52,10 @@ class Engine:
         self.key = self.key_of(self.net, self.occluders, self.read, self.pictures, self.fast)
         self.program = simplified(self.program, self.read, self.fast)
         self.live = self.program.live((self.program.output, *self.read))
+        sides = sides_of(self.occluders)
         known = [(-1, picture, 4), *((s.index, s.field, len(s.shape) + 1) for s in self.live)]
         self.changed: dict[int, Changed | None] = {
-            i: changed_by(self.occluders, f) if f.places in ((2, 3), (1, 2)) and dims == 4 else None
+            i: changed_by(sides, f) if f.places in ((2, 3), (1, 2)) and dims == 4 else None
             for i, f, dims in known
         }
         self.fill = Store(

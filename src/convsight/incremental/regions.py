@@ -75,20 +75,36 @@ class Changed:
         return Window(*spans)
 
 
-def changed_by(occluders: Occluders, field: Field) -> Changed:
+@dataclass(frozen=True)
+class Side:
+    """The different intervals of pixels that positions hide along one axis, and which of them each hides."""
+
+    first: np.ndarray
+    stop: np.ndarray
+    which: np.ndarray
+
+    @classmethod
+    def of(cls, first: np.ndarray, stop: np.ndarray) -> Side:
+        boxes, which = np.unique(np.stack([first, stop]), axis=1, return_inverse=True)
+        return cls(boxes[0], boxes[1], which.ravel())
+
+    def changes(self, axis: Axis) -> tuple[np.ndarray, np.ndarray]:
+        """First changed cell and the one after the last, per position; an empty interval where none changes."""
+        sees_first, sees_last = axis.first.numpy(), axis.last.numpy()
+        meets = (sees_first < self.stop[:, None]) & (sees_last >= self.first[:, None])
+        low, high = meets.argmax(1), meets.shape[1] - meets[:, ::-1].argmax(1)
+        high = np.where(meets.any(1), high, low)
+        return low[self.which], high[self.which]
+
+
+def sides_of(occluders: Occluders) -> tuple[Side, Side]:
+    """Rows and columns that the positions hide."""
+    return Side.of(occluders.top, occluders.bottom), Side.of(occluders.left, occluders.right)
+
+
+def changed_by(sides: tuple[Side, Side], field: Field) -> Changed:
     """What each position changes among the cells that have this field."""
-    sides = (occluders.top, occluders.bottom), (occluders.left, occluders.right)
-    (row_low, row_high), (col_low, col_high) = (
-        _interval(axis, *side) for axis, side in zip(field.axes, sides, strict=True)
+    (row_low, row_high), (column_low, column_high) = (
+        side.changes(axis) for side, axis in zip(sides, field.axes, strict=True)
     )
-    return Changed((row_low, col_low), (row_high, col_high), field.extent)
-
-
-def _interval(axis: Axis, first: np.ndarray, stop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First changed cell and the one after the last, per position; an empty interval where none changes."""
-    boxes, which = np.unique(np.stack([first, stop]), axis=1, return_inverse=True)
-    sees_first, sees_last = axis.first.numpy(), axis.last.numpy()
-    meets = (sees_first < boxes[1][:, None]) & (sees_last >= boxes[0][:, None])
-    low, high = meets.argmax(1), meets.shape[1] - meets[:, ::-1].argmax(1)
-    high = np.where(meets.any(1), high, low)
-    return low[which.ravel()], high[which.ravel()]
+    return Changed((row_low, column_low), (row_high, column_high), field.extent)

@@ -7,6 +7,7 @@ fixed program.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,6 +49,26 @@ class Step:
             return self.args[position]
         return self.kwargs.get(name, default)
 
+    @functools.cached_property
+    def _plain(self) -> bool:
+        """Whether values and batch sizes stand directly among the positional arguments."""
+        found: list[Any] = []
+        nested = [a for a in self.args if isinstance(a, (tuple, list, Mapping))]
+        mapped((nested, self.kwargs), found.append)
+        return not any(isinstance(item, Ref) or item is BATCH for item in found)
+
+    def filled(self, values: Callable[[int], Tensor], batch: int) -> tuple[tuple, Mapping[str, Any]]:
+        """The arguments with the values and the number of pictures in their places."""
+
+        def real(item: Any) -> Any:
+            if isinstance(item, Ref):
+                return values(item.index)
+            return batch if item is BATCH else item
+
+        if self._plain:
+            return tuple(map(real, self.args)), self.kwargs
+        return mapped(self.args, real), mapped(self.kwargs, real)
+
     def run(self, values: Callable[[int], Tensor], batch: int, own: bool = False) -> Tensor:
         """The operation's first value, given those of its parents.
 
@@ -55,12 +76,7 @@ class Step:
         them, as it does in the network.
         """
 
-        def real(item: Any) -> Any:
-            if isinstance(item, Ref):
-                return values(item.index)
-            return batch if item is BATCH else item
-
-        args, kwargs = mapped(self.args, real), mapped(self.kwargs, real)
+        args, kwargs = self.filled(values, batch)
         if self.in_place and not own:
             args = (args[0].clone(), *args[1:])
         value = self.func(*args, **kwargs)

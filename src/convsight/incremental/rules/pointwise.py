@@ -32,25 +32,13 @@ def pointwise(step: Step, plan: Planner) -> Outcome | None:
         inputs = {p: plan.windows_of(p, window) for p in parents}
     else:
         inputs = {parents[0]: plan.value_of(parents[0])}
-    run = _on_windows(step)
 
     def compute(values: dict[int, Tensor]) -> Tensor:
-        return physical(run(lambda i: logical(inputs[i](values), places)), places)
+        args, kwargs = step.filled(lambda i: logical(inputs[i](values), places), 0)
+        value = step.func(*args, **kwargs)  # an in-place one changes its windows, as it does in the network
+        return physical(value[0] if isinstance(value, (tuple, list)) else value, places)
 
     return Outcome(window, compute)
-
-
-def _on_windows(step: Step) -> Any:
-    """The operation with windows for values. An in-place one may change them, as it does in the network."""
-
-    def run(value_of: Any) -> Tensor:
-        def real(item: Any) -> Any:
-            return value_of(item.index) if isinstance(item, Ref) else item
-
-        value = step.func(*mapped(step.args, real), **mapped(step.kwargs, real))
-        return value[0] if isinstance(value, (tuple, list)) else value
-
-    return run
 
 
 def _placeless(step: Step, places: tuple[int, int]) -> bool:
