@@ -102,11 +102,21 @@ def test_muon_takes_all_convolutions_but_the_first_and_leaves_nothing_out():
     net = FastNet(10)
     plain, muon = optimisers("muon", net, Knobs(lr=0.1))
     mine = {id(p) for p in muon.param_groups[0]["params"]}
-    rest = {id(p) for p in plain.param_groups[0]["params"]}
+    rest = {id(p) for group in plain.param_groups for p in group["params"]}
     assert id(net.stem.weight) in rest
     assert mine == {id(k) for k in muon_kernels(net)}
     assert mine | rest == {id(p) for p in net.parameters()}
     assert not mine & rest
+
+
+def test_biases_of_batch_normalisation_can_learn_faster_without_more_decay():
+    net = FastNet(10)
+    slow, fast = optimisers("muon", net, Knobs(lr=0.1, weight_decay=0.01, bias_rate=8))[0].param_groups
+    assert {id(p) for p in fast["params"]} == {
+        id(norm.bias) for stage in net.stages for norm in (stage.norm1, stage.norm2)
+    }
+    assert fast["lr"] == pytest.approx(8 * slow["lr"])
+    assert fast["lr"] * fast["weight_decay"] == pytest.approx(slow["lr"] * slow["weight_decay"])
 
 
 def test_muon_on_a_network_without_convolutions_is_nesterov():

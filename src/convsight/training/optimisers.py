@@ -91,7 +91,11 @@ OPTIMISERS = ("sgd", "momentum", "nesterov", "adam", "adamw", "muon")
 
 @dataclass(frozen=True)
 class Knobs:
-    """Numbers that optimisers take; each takes those it knows. lr and muon_lr are peaks of the schedule."""
+    """Numbers that optimisers take; each takes those it knows. lr and muon_lr are peaks of the schedule.
+
+    bias_rate: how many times faster the biases of batch normalisation learn, with Muon only; 8 gets a very short
+    training further (Jordan 2024, arXiv 2404.00498, takes 64 at his rates), in a longer one 1 is as good.
+    """
 
     lr: float
     momentum: float = 0.9
@@ -99,13 +103,15 @@ class Knobs:
     muon_lr: float = 0.05
     muon_momentum: float = 0.6
     muon_decay: float = 0.05
+    bias_rate: float = 1.0
 
 
 def optimisers(name: str, module: nn.Module, knobs: Knobs) -> list[Optimizer]:
     """The optimiser called `name` for all weights of `module`, as a list: Muon brings Nesterov for the rest.
 
     Weight decay is each optimiser's own (added to the gradient; decoupled in AdamW and Muon). With "muon",
-    the kernels of all convolutions but the first go to `Muon`, everything else to Nesterov with `lr`.
+    the kernels of all convolutions but the first go to `Muon`, everything else to Nesterov with `lr`, the
+    biases of batch normalisation `bias_rate` times as fast.
     """
     if name not in OPTIMISERS:
         raise InputError(f"no optimiser '{name}'; {closest(name, OPTIMISERS)}")
@@ -115,8 +121,14 @@ def optimisers(name: str, module: nn.Module, knobs: Knobs) -> list[Optimizer]:
         return [kind(everything, lr=knobs.lr, weight_decay=knobs.weight_decay)]
     kernels = muon_kernels(module) if name == "muon" else []
     mine = {id(kernel) for kernel in kernels}
+    biases = norm_biases(module) if name == "muon" and knobs.bias_rate != 1 else []
+    fast = {id(bias) for bias in biases}
+    groups: list[dict] = [{"params": [p for p in everything if id(p) not in mine | fast]}]
+    if biases:
+        decay = knobs.weight_decay / knobs.bias_rate
+        groups.append({"params": biases, "lr": knobs.lr * knobs.bias_rate, "weight_decay": decay})
     plain = SGD(
-        [p for p in everything if id(p) not in mine],
+        groups,
         lr=knobs.lr,
         momentum=0.0 if name == "sgd" else knobs.momentum,
         nesterov=name in ("nesterov", "muon"),
@@ -124,6 +136,12 @@ def optimisers(name: str, module: nn.Module, knobs: Knobs) -> list[Optimizer]:
     )
     muon = [Muon(kernels, knobs.muon_lr, knobs.muon_momentum, knobs.muon_decay)] if kernels else []
     return [plain, *muon]
+
+
+def norm_biases(module: nn.Module) -> list[Tensor]:
+    """Biases of batch normalisation, which set how many activations a ReLU lets through."""
+    norms = [layer for layer in module.modules() if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d)]
+    return [norm.bias for norm in norms if norm.bias is not None and norm.bias.requires_grad]
 
 
 def muon_kernels(module: nn.Module) -> list[Tensor]:

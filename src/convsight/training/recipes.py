@@ -24,7 +24,7 @@ class Recipe:
     epochs: passes over the training pictures. min_steps: small data sets get more epochs until there are so
         many updates (0: never). batch_size: pictures an update.
     optimizer: sgd, momentum, nesterov, adam, adamw or muon; lr: peak learning rate; momentum: 0 to 1, for all
-        but sgd, adam, adamw; weight_decay; muon_lr, muon_momentum, muon_decay: Muon's own.
+        but sgd, adam, adamw; weight_decay; muon_lr, muon_momentum, muon_decay, bias_rate: Muon's.
     schedule: constant, triangular or cosine; peak: share of the run spent warming up.
     loss: cross-entropy, mse or smooth-l1; label_smoothing: 0 to 1, the share of the target spread over all
         classes.
@@ -39,7 +39,7 @@ class Recipe:
     summary: str
     network: str = "fast"
     knobs: dict[str, Any] = field(default_factory=dict)
-    epochs: int = 5
+    epochs: int = 6
     min_steps: int = 0
     batch_size: int = 128
     optimizer: str = "muon"
@@ -49,6 +49,7 @@ class Recipe:
     muon_lr: float = 0.05
     muon_momentum: float = 0.6
     muon_decay: float = 0.05
+    bias_rate: float = 1.0
     schedule: str = "triangular"
     peak: float = 0.25
     loss: str = "cross-entropy"
@@ -86,6 +87,7 @@ RANGES = (  # knob, least, most
     ("muon_momentum", 0, 1),
     ("weight_decay", 0, math.inf),
     ("muon_decay", 0, math.inf),
+    ("bias_rate", 1, math.inf),
     ("peak", 0, 0.99),
     ("label_smoothing", 0, 1),
     ("average", 0, 1),
@@ -113,16 +115,18 @@ RECIPES: dict[str, Recipe] = {
         ),
         Recipe(
             "quick",
-            "a quarter of a minute: one epoch of the same",
+            "a quarter of a minute: one epoch of the same, in larger steps",
             epochs=1,
             min_steps=200,
+            muon_lr=0.2,
+            bias_rate=8.0,
             augment=Augment(flip="alternate"),
         ),
         Recipe(
             "best",
             "a quarter of an hour on two cores: twice as wide, many epochs, shifts, holes, averaged weights",
             network="fast-wide",
-            epochs=12,
+            epochs=20,
             min_steps=3000,
             augment=Augment(flip="alternate", shift_px=1, cutout_px=8),
             average=0.98,
