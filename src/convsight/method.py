@@ -117,11 +117,15 @@ class Method:
     def __call__(self, *args: Any, **kwargs: Any) -> Result:
         """Check and convert the arguments, compute undisturbed, and say where the result came from."""
         given = self._bind(args, kwargs)
+        return self._answer(given, lambda: self.compute(**given))
+
+    def _answer(self, given: Mapping[str, Any], compute: Callable[[], Result]) -> Result:
+        """One result for arguments that are checked: computed undisturbed, with its provenance."""
         net = given.get("net")
         started = time.perf_counter()
         quiet = torch.random.fork_rng(devices=[]) if net is None else undisturbed(net.module)
         with quiet, _kept_random_states(), torch.enable_grad():
-            result = self.compute(**given)
+            result = compute()
         provenance = Provenance.of(
             self, net, inputs_hash(given), _words(given), time.perf_counter() - started
         )

@@ -232,3 +232,38 @@ def test_the_picture_says_the_sign_and_the_fill(net, images):
         "Occlusion: activity of the strongest feature map",
     ]  # fmt: skip
     assert result.draw().shape[2] == 3
+
+
+@pytest.mark.parametrize("mode", ["exact", "dense"])
+def test_a_stream_of_maps_ends_with_the_full_one(net, images, mode):
+    method = cs.Occlusion(patch=3, stride=1, mode=mode)
+    whole = method(net, images, target="b")
+    maps = list(method.stream(net, images, target="b"))
+    torch.testing.assert_close(maps[-1].values, whole.values, rtol=0, atol=1e-5)
+    torch.testing.assert_close(maps[-1].scores, whole.scores, rtol=0, atol=1e-5)
+    assert torch.equal(maps[-1].labels, whole.labels)
+    assert maps[-1].provenance.key == whole.provenance.key
+    assert "4 of 80 positions" in " ".join(maps[0].notes)
+    assert "Coarse" not in " ".join(maps[-1].notes)
+    first = maps[0].scores[:, [0, 0, -1, -1], [0, -1, 0, -1]]
+    torch.testing.assert_close(first, whole.scores[:, [0, 0, -1, -1], [0, -1, 0, -1]], rtol=0, atol=1e-5)
+    errors = [float((m.values - whole.values).abs().max()) for m in maps]
+    assert errors[0] > errors[-2] > errors[-1]
+
+
+def test_between_two_maps_of_a_stream_the_network_is_as_it_was(net, images):
+    net.module.train()
+    before = torch.random.get_rng_state()
+    for _ in cs.Occlusion(patch=3, stride=1).stream(net, images):
+        assert net.module.training
+        assert torch.equal(torch.random.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("mode", ["exact", "fast"])
+def test_every_mode_gives_the_map_of_the_dense_loop(net, images, mode):
+    dense = cs.occlusion(net, images, target=1, patch=3, stride=2, mode="dense")
+    other = cs.occlusion(net, images, target=1, patch=3, stride=2, mode=mode)
+    assert "Only changed regions" in " ".join(other.notes)
+    for name in ("values", "scores", "probabilities", "activity", "clean_score"):
+        torch.testing.assert_close(getattr(other, name), getattr(dense, name), rtol=1e-4, atol=1e-5)
+    assert torch.equal(other.labels, dense.labels)

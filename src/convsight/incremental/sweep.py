@@ -75,21 +75,25 @@ class Sweep:
             self.logits, tuple(self.read), self.clean_logits, tuple(self.clean_read), tuple(self.notes)
         )
 
-    def run(self, places: np.ndarray) -> None:
-        """Answer these positions; the first ones are checked against whole pictures."""
+    def answered(self) -> np.ndarray:
+        """The positions that are answered so far."""
+        return self.logits[0, :, 0].isfinite().nonzero()[:, 0].numpy()
+
+    def run(self, places: np.ndarray, check: bool = True) -> None:
+        """Answer these positions; the first that are to be checked are compared with whole pictures."""
         if self._program is None:
             self._run_dense(places)
             return
         with torch.no_grad():
             self._run_incremental(self._program, places)
-        if not self._checked:
+        if check and not self._checked:
             self._checked = True
             error = self.self_check(places)
             words = f"off by {error:.0e} of the largest effect"
             if error > TOLERANCE[self.mode]:
                 self.notes[:] = [f"The self-check was {words}: every position was run whole."]
                 self._program = self._engine = None
-                self._run_dense(places)
+                self._run_dense(self.answered())
             else:
                 checked = min(CHECKED, len(places))
                 self.notes.append(f"Self-check on {checked} positions, corners included: {words}.")
