@@ -139,6 +139,26 @@ def test_neighbours_and_map_are_commands(run_path: Path, tmp_path: Path) -> None
     assert main(["map", str(run_path), "--method", "pca", "--quiet", "-o", out]) == 0
 
 
+def test_features_go_to_shards_that_pyarrow_reads(run_path: Path, tmp_path: Path) -> None:
+    import pyarrow.dataset
+
+    words = [
+        "features",
+        str(run_path),
+        "-o",
+        str(tmp_path / "f"),
+        "--split",
+        "test",
+        "--shard-size",
+        "32",
+        "--quiet",
+    ]
+    assert main(words) == 0 and main(words) == 0
+    files = sorted((tmp_path / "f").rglob("*.parquet"))
+    rows = pyarrow.dataset.dataset([str(f) for f in files]).to_table()
+    assert len(files) == 3 and rows.num_rows == 80 and len(set(rows["id"].to_pylist())) == 80
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -6,6 +6,7 @@ Nothing here imports torch: `convsight --help` answers at once, and a command im
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from collections.abc import Sequence
 
@@ -46,4 +47,6 @@ def _fail(message: str, status: int) -> int:
 
 def run() -> None:
     """The console script."""
+    # Threads that wait should sleep: on a machine with other work, spinning ones cost several times the time.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     sys.exit(main())

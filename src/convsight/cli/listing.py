@@ -114,6 +114,7 @@ OPTIONAL = (
     ("torchvision", "torchvision", "vision"),
     ("timm", "timm", "vision"),
     ("cv2", "opencv-python-headless", "segmentation"),
+    ("pyarrow", "pyarrow", "features"),
 )
 
 

@@ -169,7 +169,25 @@ def _lists(commands: Any) -> None:
 
 
 def _space(commands: Any) -> None:
-    """The feature space; each is `show` under a name of its own."""
+    """The feature space: `neighbours` and `map` are `show` under names of their own."""
+    features = _command(
+        commands, "features", "write every picture's features as Parquet shards", "features:features"
+    )
+    _model(features)
+    features.add_argument("--data", help=f"{DATA} (default: the run's own)")
+    features.add_argument("-o", "--out", required=True, help="the folder; shards that are there already stay")
+    features.add_argument(
+        "--split", default="all", choices=("all", "train", "validation", "test"), help="default: all"
+    )
+    features.add_argument(
+        "--layer", help="a name of `convsight layers MODEL` (default: what feeds the scores)"
+    )
+    features.add_argument(
+        "--dtype", default="float32", choices=("float32", "float16"), help="default: float32"
+    )
+    features.add_argument("--shard-size", type=int, default=4096, help="pictures a file (default: 4096)")
+    features.add_argument("--thumbnails", action="store_true", help="keep a small picture of each")
+    features.add_argument("--quiet", action="store_true", help="no progress")
     neighbours = _command(
         commands, "neighbours", "the pictures nearest to one, by features and pixels", "show:neighbours"
     )
