@@ -123,11 +123,11 @@ class RandomNet(nn.Module):
             elif kind == "up":
                 x = F.interpolate(x, scale_factor=2, mode="nearest")[:, :, : x.shape[2] + 1]
             seen.append(x)
-        return x
+        return x.contiguous()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.body(x)
-        return self.head(x.mean((2, 3)) if self.global_mean else x.flatten(1))
+        return self.head(x.mean((2, 3)) if self.global_mean else x.view(len(x), -1))
 
 
 def dense(net: cs.Classifier, pixels: torch.Tensor, fill: torch.Tensor, occluders: Occluders) -> torch.Tensor:

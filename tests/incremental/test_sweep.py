@@ -189,6 +189,22 @@ def test_a_wrong_rule_is_found_by_the_self_check(monkeypatch):
     torch.testing.assert_close(got.logits, wanted.logits)
 
 
+def test_an_operation_that_fails_on_windows_is_run_whole(monkeypatch):
+    from convsight.incremental.engine import Engine
+
+    def fail(self, places):
+        raise RuntimeError("no such layout")
+
+    monkeypatch.setattr(Engine, "run", fail)
+    torch.manual_seed(0)
+    net = cs.Classifier(LessonTwo(4), input_size=28, channels=1)
+    pixels = smooth(1, 1, (28, 28))
+    occluders = Occluders.sliding((28, 28), (4, 4), (4, 4))
+    got = sweep(net, pixels, torch.zeros_like(pixels), occluders)
+    assert "no such layout" in got.notes[0]
+    assert got.logits.isfinite().all() and got.clean_logits.isfinite().all()
+
+
 def test_an_edited_network_is_answered_as_edited():
     torch.manual_seed(0)
     net = cs.Classifier(LessonTwo(4), input_size=28, channels=1)

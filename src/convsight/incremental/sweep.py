@@ -66,9 +66,7 @@ class Sweep:
         self._program, self._engine, self._checked = None, None, False
         self._program = self._worthwhile_program()
         if self._program is None:
-            for i in range(n):
-                logits, found = answer(self.net, self.pixels[i : i + 1], self.readings, i)
-                self._keep_clean(slice(i, i + 1), logits, found)
+            self._run_clean()
 
     def answers(self) -> Answers:
         return Answers(
@@ -84,19 +82,37 @@ class Sweep:
         if self._program is None:
             self._run_dense(places)
             return
-        with torch.no_grad():
-            self._run_incremental(self._program, places)
+        try:
+            with torch.no_grad():
+                self._run_incremental(self._program, places)
+        except (
+            RuntimeError,
+            ValueError,
+            IndexError,
+            TypeError,
+        ) as error:  # an operation that minds its layout
+            self._run_whole_instead(f"An operation could not be run on windows ({error})", places)
+            return
         if check and not self._checked:
             self._checked = True
             error = self.self_check(places)
             words = f"off by {error:.0e} of the largest effect"
             if error > TOLERANCE[self.mode]:
-                self.notes[:] = [f"The self-check was {words}: every position was run whole."]
-                self._program = self._engine = None
-                self._run_dense(self.answered())
+                self._run_whole_instead(f"The self-check was {words}", self.answered())
             else:
                 checked = min(CHECKED, len(places))
                 self.notes.append(f"Self-check on {checked} positions, corners included: {words}.")
+
+    def _run_whole_instead(self, why: str, places: np.ndarray) -> None:
+        self.notes[:] = [f"{why}: every position was run whole."]
+        self._program = self._engine = None
+        self._run_clean()
+        self._run_dense(np.union1d(places, self.answered()))
+
+    def _run_clean(self) -> None:
+        for i in range(len(self.pixels)):
+            logits, found = answer(self.net, self.pixels[i : i + 1], self.readings, i)
+            self._keep_clean(slice(i, i + 1), logits, found)
 
     def _worthwhile_program(self) -> Program | None:
         if self.mode == "dense":

@@ -79,6 +79,10 @@ class Step:
         args, kwargs = self.filled(values, batch)
         if self.in_place and not own:
             args = (args[0].clone(), *args[1:])
+        if self.kind == "view" and isinstance(
+            args[0], Tensor
+        ):  # the network's maps may lie in another layout
+            args = (args[0].contiguous(), *args[1:])
         value = self.func(*args, **kwargs)
         if self.kind == "setitem":  # y[:, 1:] = x answers nothing: its value is y
             value = args[0]
