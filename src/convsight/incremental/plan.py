@@ -139,7 +139,7 @@ class Planner:
     def add(self, step: Step) -> None:
         """Plan one step: by its rule, or on whole maps where it has none or they are cheaper."""
         rule, windowed = self.rules.get(step.kind), [self.windows[p] is not None for p in step.parents]
-        outcome = rule(step, self) if rule and (all(windowed) or (self.fast and len(windowed) == 1)) else None
+        outcome = rule(step, self) if rule and all(windowed) == any(windowed) else None
         if outcome is None and any(windowed) and self.wanted(step.index) is not None:
             self.dense.append(step.index)
         if outcome is None:

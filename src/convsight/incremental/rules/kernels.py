@@ -42,15 +42,30 @@ def convolution(step: Step, plan: Planner) -> Outcome | None:
         return None
     groups = step.argument(8 if step.kind == "convolution" else 6, "groups", 1)
     outcome = tiled(step, plan, axes) if plan.fast and groups == 1 else None
-    if outcome is not None or plan.windows[step.parents[0]] is None:
+    if outcome is not None:
         return outcome
-    steps, dilation = [a.step for a in axes], [a.dilation for a in axes]
+    dilation = [a.dilation for a in axes]
     rows_last = plan.prepared(("channels last", step.index), lambda: _channels_last(weight))
+    if plan.windows[step.parents[0]] is None:
+        return _whole(step, plan, rows_last, bias, axes, groups)
+    steps = [a.step for a in axes]
 
     def run(block: Tensor) -> Tensor:
         return F.conv2d(block, rows_last, bias, steps, 0, dilation, groups)
 
     return slide(step, plan, axes, 0.0, float(weight.numel()), run)
+
+
+def _whole(
+    step: Step, plan: Planner, weight: Tensor, bias: Tensor | None, axes: Axes, groups: int
+) -> Outcome:
+    """The convolution of whole maps, whose channels are already last."""
+    value = plan.value_of(step.parents[0])
+    stride, dilation = [a.stride for a in axes], [a.dilation for a in axes]
+    padding = step.argument(4, "padding", 0)
+    return Outcome(
+        None, lambda values: F.conv2d(value(values), weight, bias, stride, padding, dilation, groups)
+    )
 
 
 def _channels_last(weight: Tensor) -> Tensor:
