@@ -243,8 +243,8 @@ def test_a_stream_of_maps_ends_with_the_full_one(net, images, mode):
     torch.testing.assert_close(maps[-1].scores, whole.scores, rtol=0, atol=1e-5)
     assert torch.equal(maps[-1].labels, whole.labels)
     assert maps[-1].provenance.key == whole.provenance.key
-    assert "4 of 80 positions" in " ".join(maps[0].notes)
-    assert "Coarse" not in " ".join(maps[-1].notes)
+    assert "4 of 80 positions are answered" in " ".join(maps[0].notes)
+    assert "are answered" not in " ".join(maps[-1].notes)
     first = maps[0].scores[:, [0, 0, -1, -1], [0, -1, 0, -1]]
     torch.testing.assert_close(first, whole.scores[:, [0, 0, -1, -1], [0, -1, 0, -1]], rtol=0, atol=1e-5)
     errors = [float((m.values - whole.values).abs().max()) for m in maps]
@@ -267,3 +267,17 @@ def test_every_mode_gives_the_map_of_the_dense_loop(net, images, mode):
     for name in ("values", "scores", "probabilities", "activity", "clean_score"):
         torch.testing.assert_close(getattr(other, name), getattr(dense, name), rtol=1e-4, atol=1e-5)
     assert torch.equal(other.labels, dense.labels)
+
+
+def test_a_budget_answers_its_share_and_says_how_far_off_the_rest_is(net, images):
+    whole = cs.occlusion(net, images, target=1, patch=3, stride=1)
+    part = cs.occlusion(net, images, target=1, patch=3, stride=1, budget=0.4)
+    right = (part.scores - whole.scores).abs() < 1e-5
+    assert 0.4 <= float(right.all(0).float().mean()) < 0.6
+    assert "32 of 80 positions" in " ".join(part.notes)
+    said = float(part.notes[-1].split("off by ")[1].split("%")[0]) / 100
+    effect = (whole.scores - whole.clean_score[:, None, None]).abs().max()
+    truth = float(((part.scores - whole.scores).abs() / effect).mean()) / (1 - float(right.float().mean()))
+    assert said == pytest.approx(truth, rel=0.6)
+    rough = cs.occlusion(net, images, target=1, patch=3, stride=1, budget=0.1)
+    assert (rough.values - whole.values).abs().mean() > (part.values - whole.values).abs().mean()

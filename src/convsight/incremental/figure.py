@@ -11,8 +11,10 @@ from torch import Tensor
 
 from convsight import draw, plot
 from convsight.classifier import Classifier
+from convsight.errors import InputError
 from convsight.images import Images
 from convsight.incremental.answers import Answers, Reading
+from convsight.incremental.sweep import Sweep
 from convsight.kinds import Map, Pictures
 from convsight.occluders import Occluders
 from convsight.targets import Target
@@ -36,6 +38,10 @@ class Question:
     fill_words: str
     aggregate: str
     readings: tuple[Reading, ...]
+
+    def sweep(self, mode: str) -> Sweep:
+        """The work that answers it."""
+        return Sweep(self.net, self.images.pixels, self.fill, self.occluders, self.readings, mode)
 
     @property
     def sees_activity(self) -> bool:
@@ -115,6 +121,27 @@ def label_picture(net: Classifier, labels: Tensor) -> Pictures:
         tile_px=168,
         caption="One cell a position, one colour a class: another colour means another answer.",
     )
+
+
+def strongest_maps(net: Classifier, images: Images, layer: str | None = None) -> tuple[Reading, ...]:
+    """The reading of each picture's strongest map in `layer`; none for a network without feature maps."""
+    name = layer or _last_maps(net)
+    if name is None:
+        return ()
+    if not net.layers[name].is_map:
+        shape = "×".join(map(str, net.layers[name].output_shape))
+        raise InputError(f"layer {name!r} has no feature maps (its output is {shape}); try {_last_maps(net)}")
+    return (Reading(name, net.features(images, name).argmax(1)),)  # means are ordered as sums are
+
+
+def _last_maps(net: Classifier) -> str | None:
+    """The last layer that still has the places of the last convolution: after its ReLU or its addition."""
+    maps, convolutions = net.layers.maps(), [c for c in net.layers.convolutions() if c.is_map]
+    if not maps:
+        return None
+    places = convolutions[-1].output_shape[1:] if convolutions else None
+    same = [layer for layer in maps if layer.output_shape[1:] == places]
+    return (same or maps)[-1].name
 
 
 def _shares(net: Classifier, labels: Tensor) -> str:

@@ -1,7 +1,8 @@
 """In which order are positions answered, so that a usable map is there early?
 
 First a few rows and columns of the grid, corners among them, then those between, and so on. Until a position
-is answered it shows the answer of the nearest row and column that are.
+is answered it shows the answer of the nearest one that is. On a budget the last positions are chosen where the
+answers so far differ most.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+import torch.nn.functional as F
+from scipy.ndimage import distance_transform_edt
+from torch import Tensor
 
 from convsight.incremental.answers import Answers
 
@@ -42,21 +46,31 @@ def _lines(n: int, skip: int) -> np.ndarray:
     return np.unique(np.append(np.arange(0, n, skip), n - 1))
 
 
+def nearest(places: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
+    """For every position of the grid the nearest of `places`."""
+    unknown = np.ones(grid, dtype=bool)
+    unknown.flat[places] = False
+    rows, columns = np.asarray(distance_transform_edt(unknown, return_distances=False, return_indices=True))
+    return (rows * grid[1] + columns).ravel()
+
+
 def filled(answers: Answers, places: np.ndarray, grid: tuple[int, int]) -> Answers:
     """The answers where `places` are answered, each other position with that of the nearest of them."""
-    rows, columns = np.unique(places // grid[1]), np.unique(places % grid[1])
-    down, across = _nearest(rows, grid[0]), _nearest(columns, grid[1])
-    source = torch.from_numpy((down[:, None] * grid[1] + across).ravel())
-    words = (
-        f"Coarse so far: {len(places)} of {grid[0] * grid[1]} positions; between them the nearest is shown."
-    )
+    source = torch.from_numpy(nearest(places, grid))
+    share = f"{len(places)} of {grid[0] * grid[1]} positions are answered; between them the nearest is shown."
     return replace(
         answers,
         logits=answers.logits[:, source],
         readings=tuple(r[:, source] for r in answers.readings),
-        notes=(*answers.notes, words),
+        notes=(*answers.notes, share),
     )
 
 
-def _nearest(known: np.ndarray, n: int) -> np.ndarray:
-    return known[np.abs(known[:, None] - np.arange(n)).argmin(0)]
+def most_varied(scores: Tensor, places: np.ndarray, grid: tuple[int, int], count: int) -> np.ndarray:
+    """The unanswered positions around which the answered `scores` (n m) differ most, at most `count`."""
+    shown = scores[:, torch.from_numpy(nearest(places, grid))].view(-1, 1, *grid)
+    spread = shown.amax((2, 3)) - shown.amin((2, 3))
+    edge = F.max_pool2d(shown, 3, 1, 1) + F.max_pool2d(-shown, 3, 1, 1)  # range over a position's neighbours
+    varied = (edge[:, 0] / spread.clamp(min=1e-12)[..., None]).amax(0).flatten().numpy()
+    open_ = np.setdiff1d(np.arange(grid[0] * grid[1]), places)
+    return np.sort(open_[np.argsort(-varied[open_], kind="stable")[:count]])

@@ -14,9 +14,10 @@ from convsight.classifier import Classifier
 from convsight.errors import InputError
 from convsight.images import Images
 from convsight.incremental.answers import Reading
-from convsight.incremental.figure import Question
+from convsight.incremental.budget import on_budget
+from convsight.incremental.figure import Question, strongest_maps
 from convsight.incremental.stages import filled, stages
-from convsight.incremental.sweep import Sweep, sweep
+from convsight.incremental.sweep import Sweep
 from convsight.kinds import Map
 from convsight.method import Method, as_images, knob
 from convsight.occluders import FILLS, Occluders, fill_pictures
@@ -38,6 +39,9 @@ class Occlusion(Method):
     position; "exact" recomputes only what each patch can change and is the same to 1e-4 of the largest
     effect; "fast" also folds normalisation and tiles 3×3 kernels, to 2e-3 (5e-5 was measured). The notes say
     how it was done; each call checks a few positions against the whole network.
+
+    `budget` below 1 answers only that share of the positions: a coarse grid first, then where the map varies;
+    the gaps show the nearest answer, and the notes give the error measured on positions left out.
 
     Positions start at 0, stride, 2·stride, ... with a last one flush with the edge. `donor` gives pictures
     whose pixels the patch shows instead of `fill`; `masks` (bool m h w) gives shapes to hide, such as
@@ -72,6 +76,9 @@ class Occlusion(Method):
     fill: str = knob("grey", "what the patch shows", choices=tuple(FILLS))
     aggregate: str = knob("average", "how overlapping positions join", choices=("average", "sum"))
     mode: str = knob("exact", "how the answer is computed", choices=("exact", "fast", "dense"))
+    budget: float = knob(
+        1.0, "the share of positions that is answered: less is quicker and leaves gaps", low=0.01, high=1.0
+    )
     seed: int = knob(0, "another seed draws other noise (fill noise)")
 
     def compute(
@@ -84,8 +91,11 @@ class Occlusion(Method):
         masks: Tensor | None = None,
     ) -> Map:
         question = self._question(net, images, target, layer, donor, masks)
-        answers = sweep(net, images.pixels, question.fill, question.occluders, question.readings, self.mode)
-        return question.map(answers)
+        work = question.sweep(self.mode)
+        if self.budget < 1:
+            return question.map(on_budget(work, question.scores, self.budget))
+        work.run(np.arange(len(question.occluders)))
+        return question.map(work.answers())
 
     def stream(self, *args: Any, **kwargs: Any) -> Iterator[Map]:
         """The same map, coarse to fine: a first one early, more as positions are answered, the full one last.
@@ -107,8 +117,7 @@ class Occlusion(Method):
             nonlocal question, work
             if question is None or work is None:
                 question = self._question(**given)
-                where, readings = question.occluders, question.readings
-                work = Sweep(question.net, question.images.pixels, question.fill, where, readings, self.mode)
+                work = question.sweep(self.mode)
             work.run(places, check=number > 0 or len(order) == 1)
             done = work.answered()
             answers = work.answers()
@@ -125,7 +134,7 @@ class Occlusion(Method):
     ) -> Question:
         aim, occluders = net.target(target, images), self._where(images.size, masks)
         fill, words = self._fill(net, images, donor, max(self._patch(images.size)) / 2)
-        readings = activity(net, images, layer)
+        readings = strongest_maps(net, images, layer)
         if aim.layer is not None:
             channels = torch.full((len(images),), aim.channel or 0)
             readings = (*readings, Reading(aim.layer, channels, aim.cell or "max"))
@@ -164,24 +173,3 @@ def _pair(name: str, value: int | tuple[int, int]) -> tuple[int, int]:
     if len(pair) != 2:
         raise InputError(f"{name} is one number or two, (height, width), in px; given {value!r}")
     return int(pair[0]), int(pair[1])
-
-
-def activity(net: Classifier, images: Images, layer: str | None = None) -> tuple[Reading, ...]:
-    """The reading of each picture's strongest map in `layer`; none for a network without feature maps."""
-    name = layer or last_maps(net)
-    if name is None:
-        return ()
-    if not net.layers[name].is_map:
-        shape = "×".join(map(str, net.layers[name].output_shape))
-        raise InputError(f"layer {name!r} has no feature maps (its output is {shape}); try {last_maps(net)}")
-    return (Reading(name, net.features(images, name).argmax(1)),)  # means are ordered as sums are
-
-
-def last_maps(net: Classifier) -> str | None:
-    """The last layer that still has the places of the last convolution: after its ReLU or its addition."""
-    maps, convolutions = net.layers.maps(), [c for c in net.layers.convolutions() if c.is_map]
-    if not maps:
-        return None
-    places = convolutions[-1].output_shape[1:] if convolutions else None
-    same = [layer for layer in maps if layer.output_shape[1:] == places]
-    return (same or maps)[-1].name
