@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convsight import draw, plot
+from convsight.chunks import chunk_size, in_chunks
 from convsight.classifier import Classifier
 from convsight.errors import InputError
 from convsight.images import Images
@@ -123,15 +124,25 @@ def label_picture(net: Classifier, labels: Tensor) -> Pictures:
     )
 
 
-def strongest_maps(net: Classifier, images: Images, layer: str | None = None) -> tuple[Reading, ...]:
-    """The reading of each picture's strongest map in `layer`; none for a network without feature maps."""
+def strongest_maps(
+    net: Classifier, images: Images, layer: str | None = None
+) -> tuple[tuple[Reading, ...], Float[Tensor, "n k"]]:
+    """The reading of each picture's strongest map in `layer` (none without feature maps), and its scores."""
     name = layer or _last_maps(net)
     if name is None:
-        return ()
+        return (), net.scores(images)
     if not net.layers[name].is_map:
         shape = "×".join(map(str, net.layers[name].output_shape))
         raise InputError(f"layer {name!r} has no feature maps (its output is {shape}); try {_last_maps(net)}")
-    return (Reading(name, net.features(images, name).argmax(1)),)  # means are ordered as sums are
+
+    def run(part: slice) -> tuple[Tensor, Tensor]:
+        with torch.no_grad(), net.record(name) as seen:
+            logits = net.forward(images.pixels[part]).cpu()
+        return seen[name].float().sum((2, 3)).argmax(1).cpu(), logits
+
+    parts = in_chunks(run, len(images), chunk_size(images.pixels.shape[1:]))
+    channels, logits = (torch.cat(p) for p in zip(*parts, strict=True))
+    return (Reading(name, channels),), logits
 
 
 def _last_maps(net: Classifier) -> str | None:

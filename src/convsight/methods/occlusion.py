@@ -21,6 +21,7 @@ from convsight.incremental.sweep import Sweep
 from convsight.kinds import Map
 from convsight.method import Method, as_images, knob
 from convsight.occluders import FILLS, Occluders, fill_pictures
+from convsight.targets import resolve_target
 
 
 @dataclass(frozen=True)
@@ -132,9 +133,10 @@ class Occlusion(Method):
     def _question(
         self, net: Classifier, images: Images, target: Any, layer: str | None, donor: Any, masks: Any
     ) -> Question:
-        aim, occluders = net.target(target, images), self._where(images.size, masks)
+        occluders = self._where(images.size, masks)
+        readings, logits = strongest_maps(net, images, layer)
+        aim = resolve_target(net, target, len(images), logits)
         fill, words = self._fill(net, images, donor, max(self._patch(images.size)) / 2)
-        readings = strongest_maps(net, images, layer)
         if aim.layer is not None:
             channels = torch.full((len(images),), aim.channel or 0)
             readings = (*readings, Reading(aim.layer, channels, aim.cell or "max"))
