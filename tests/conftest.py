@@ -2,12 +2,11 @@
 
 import os
 
-os.environ.setdefault(
-    "OMP_NUM_THREADS", "1"
-)  # before torch: threads that wait for each other cost more than they give
-from pathlib import Path  # noqa: E402
+# Before torch is imported: threads that wait for each other cost more than they give.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+from pathlib import Path
 
-import pytest  # noqa: E402
+import pytest
 
 pytest_plugins = ["tests.browser_fixture"]
 

@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Bbox
 from torch import Tensor
 
@@ -135,7 +135,7 @@ def curves(series: Sequence[Any], x_label: str, y_label: str, style: str = "line
         if named and max(len(each.x) for each in series) > 6:
             axes.tick_params(axis="x", rotation=30)
             for label in axes.get_xticklabels():
-                label.set_ha("right")
+                label.set_horizontalalignment("right")
         axes.set(xlabel=x_label, ylabel=y_label, title=title)
         axes.grid(axis="y", alpha=0.25)
         if len(series) > 1:
@@ -191,7 +191,7 @@ def scatter(
             else:
                 legend = axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
             for handle in legend.legend_handles:
-                handle.set_sizes([40])
+                handle.set_sizes([40])  # type: ignore[union-attr]
         return pixels(made)
 
 

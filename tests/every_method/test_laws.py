@@ -150,7 +150,9 @@ def test_the_result_draws_saves_and_says_where_it_came_from(name: str, tmp_path:
     page = result.save(tmp_path / "r.html").read_text()
     assert 'src="http' not in page and "url(http" not in page
     with np.load(result.save(tmp_path / "r.npz"), allow_pickle=False) as saved:
-        assert json.loads(str(saved["provenance"]))["weights"] == (net.weights_hash if net and "net" in given else "")
+        assert json.loads(str(saved["provenance"]))["weights"] == (
+            net.weights_hash if net and "net" in given else ""
+        )
     for suffix in result.suffixes:
         if suffix == "gif" and not getattr(result, "fps", None):
             continue
