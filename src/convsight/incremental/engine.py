@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,6 +46,7 @@ class Engine:
     fast: bool = False
     stores: dict[int, Store] = field(default_factory=dict)
     plans: dict[bytes, Planner] = field(default_factory=dict)
+    prepared: dict[tuple, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         height, width = self.net.input_size
@@ -159,7 +161,7 @@ class Engine:
     def _planned(self, places: np.ndarray) -> Planner:
         plan = Planner(
             self.program, self.changed, self.store_of, RULES, self._inside, tuple(self._inside.shape[1:]),
-            np.repeat(np.arange(self.pictures), len(places)), np.tile(places, self.pictures), fast=self.fast,
+            np.repeat(np.arange(self.pictures), len(places)), np.tile(places, self.pictures), self.prepared, fast=self.fast,
         )  # fmt: skip
         self._plan_input(plan, places)
         for step in self.live:

@@ -46,6 +46,7 @@ class Planner:
     picture_shape: tuple[int, ...]
     picture: np.ndarray
     places: np.ndarray
+    prepared: dict[tuple, Any]  # what was made of the weights, for every chunk
     windows: dict[int, Window | None] = field(default_factory=dict)
     operations: list[tuple[int | None, Callable]] = field(default_factory=list)
     uses: dict[int, int] = field(default_factory=dict)
@@ -123,11 +124,17 @@ class Planner:
     def places_of(self, index: int) -> tuple[int, int]:
         return (2, 3) if index < 0 else self.step(index).field.places or (2, 3)
 
-    def prepared(self, key: tuple, make: Callable[[], Any]) -> Any:
-        """What `make` answers, kept with the program: weights in another layout or transformed."""
-        if key not in self.program.prepared:
-            self.program.prepared[key] = make()
-        return self.program.prepared[key]
+    def largest(self, step: Step) -> tuple[int, int]:
+        """Height and width of the largest window of a step's value, over all positions."""
+        changed = self.changed[step.index]
+        window = None if changed is None else changed.window(slice(None))
+        return (step.shape[1], step.shape[2]) if window is None else (window.rows.size, window.columns.size)
+
+    def prepare(self, key: tuple, make: Callable[[], Any]) -> Any:
+        """What `make` answers, made once for all chunks: weights in another layout or transformed."""
+        if key not in self.prepared:
+            self.prepared[key] = make()
+        return self.prepared[key]
 
     def paste_cost(self, index: int) -> float:
         if self.windows[index] is None:

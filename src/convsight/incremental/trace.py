@@ -95,7 +95,7 @@ class Program:
 
     steps: tuple[Step, ...]
     output: int
-    prepared: dict[tuple, Any] = field(default_factory=dict)  # what plans made of the weights
+    prepared: dict[tuple, Any] = field(default_factory=dict)  # kept from call to call
 
     def live(self, wanted: Sequence[int]) -> list[Step]:
         """The steps that the values `wanted` depend on, in order."""

@@ -100,17 +100,15 @@ class Filter:
         return cells.permute(2, 3, 0, 4, 1, 5).reshape(b, down * self.m[0], across * self.m[1], k)
 
 
-def cost(m: tuple[int, int], tiles: tuple[int, int], c: int, k: int) -> float:
-    """Time of one element's tiles, in multiply-adds of a direct convolution (measured with AVX-512)."""
+def cost(m: tuple[int, int], extent: tuple[int, int], c: int, k: int) -> float:
+    """Time of maps of `extent`, in multiply-adds of a direct convolution (measured with AVX-512)."""
     n, cells = (m[0] + 2) * (m[1] + 2), m[0] * m[1]
     products = n * c * k * (1 + 32 / min(c, k))
     transforms = 0.7 * n * (n * c + cells * k)
     copies = 30 * n * c + 50 * cells * k
-    return tiles[0] * tiles[1] * (products + transforms + copies)
+    return -(-extent[0] // m[0]) * -(-extent[1] // m[1]) * (products + transforms + copies)
 
 
-def best(height: int, width: int, c: int, k: int) -> tuple[float, tuple[int, int]]:
-    """The quickest tile for maps of this size, and its cost."""
-    return min(
-        (cost((a, b), (-(-height // a), -(-width // b)), c, k), (a, b)) for a in POINTS for b in POINTS
-    )
+def best(height: int, width: int, c: int, k: int) -> tuple[int, int]:
+    """The quickest tile for maps of this size."""
+    return min(((a, b) for a in POINTS for b in POINTS), key=lambda m: cost(m, (height, width), c, k))

@@ -45,7 +45,7 @@ def convolution(step: Step, plan: Planner) -> Outcome | None:
     if outcome is not None:
         return outcome
     dilation = [a.dilation for a in axes]
-    rows_last = plan.prepared(("channels last", step.index), lambda: _channels_last(weight))
+    rows_last = plan.prepare(("channels last", step.index), lambda: _channels_last(weight))
     if plan.windows[step.parents[0]] is None:
         return _whole(step, plan, rows_last, bias, axes, groups)
     steps = [a.step for a in axes]

@@ -10,7 +10,7 @@ from convsight.incremental.plan import Compute, Outcome, Planner, Values
 from convsight.incremental.regions import Span, Window
 from convsight.incremental.rules.geometry import Axes, block_cost, whole_cost
 from convsight.incremental.trace import Step
-from convsight.incremental.winograd import TAPS, Filter, best
+from convsight.incremental.winograd import TAPS, Filter, best, cost
 
 GAIN = 1.1  # tiles are taken where the model says that they are this much quicker
 
@@ -27,10 +27,10 @@ def tiled(step: Step, plan: Planner, axes: Axes) -> Outcome | None:
         direct = min(direct, block_cost(step, plan, window, axes, macs))
     area = window if window is not None and small else _everything(step, len(plan))
     k, c = weight.shape[:2]
-    cost, m = best(area.rows.size, area.columns.size, c, k)
-    if cost * GAIN > direct:
+    m = best(*plan.largest(step), c, k)  # one size for all chunks: each size has its own filters
+    if cost(m, (area.rows.size, area.columns.size), c, k) * GAIN > direct:
         return None
-    filters: Filter = plan.prepared(("winograd", step.index, m), lambda: Filter.of(weight, bias, m))
+    filters: Filter = plan.prepare(("winograd", step.index), lambda: Filter.of(weight, bias, m))
     tiles = (
         _tiles(plan, parent, area, axes, filters)
         if small
