@@ -91,7 +91,7 @@ def test_a_program_gives_the_scores_of_any_number_of_pictures():
     assert any(BATCH in step.args for step in program.steps)
     pixels = torch.rand(5, 1, 8, 8)
     with torch.no_grad():
-        got = program.run(pixels, [program.output])
+        got = program.run(pixels, [program.output, 0])
         torch.testing.assert_close(got[program.output], net.forward(pixels))
     torch.testing.assert_close(got[0], net.module.conv(pixels))  # the value before the in-place ReLU
 

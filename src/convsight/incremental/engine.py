@@ -81,7 +81,8 @@ class Engine:
         """Take a group of clean pictures, the first of which is number `first` of all that `readings` know."""
         self._first, self.readings = first, tuple(readings)
         self._inside = self.net.normalise(pixels)
-        self._clean = self.program.run(self._inside, (self.program.output, *self.read))
+        wanted = (-1, self.program.output, *self.read, *self.stores)
+        self._clean = self.program.run(self._inside, wanted, keep=not self.stores)
         self.fill.load(physical(self.net.normalise(fill), (2, 3)))
         for index, store in self.stores.items():
             store.load(self._maps(index))
@@ -97,7 +98,7 @@ class Engine:
 
     def _maps(self, index: int) -> Tensor:
         if index not in self._clean:
-            self._clean |= self.program.run(self._inside, (index,))
+            self._clean[index] = self.program.run(self._inside, (index,))[index]
         places = (2, 3) if index < 0 else self.program.steps[index].field.places
         return physical(self._clean[index], places or (2, 3))
 
@@ -107,11 +108,6 @@ class Engine:
             self.stores[index] = Store(tuple(maps.shape), maps)  # type: ignore[arg-type]
             self.stores[index].load(maps)
         return self.stores[index]
-
-    def forget(self) -> None:
-        """Let go of clean values that no window was cut from so far."""
-        kept = (*self.stores, self.program.output, *self.read)
-        self._clean = {i: v for i, v in self._clean.items() if i in kept}
 
     def numbers(self) -> int:
         """How many numbers its tables hold."""
@@ -145,6 +141,7 @@ class Engine:
     def run(self, places: np.ndarray) -> tuple[Tensor, list[Tensor]]:
         """Scores (pictures m k) and readings (pictures m) of one chunk of positions, for the loaded group."""
         values = self.plan(places).run()
+        self._clean = {i: v for i, v in self._clean.items() if i in (self.program.output, *self.read)}
         shape = (self.pictures, len(places))
         scores = values[SCORES].flatten(1).float().view(*shape, -1)
         return scores.cpu(), [values[SCORES - 1 - r].view(shape).cpu() for r in range(len(self.read))]

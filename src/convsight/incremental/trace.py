@@ -105,11 +105,16 @@ class Program:
                 needed.update(step.parents)
         return [step for step in self.steps if step.index in needed]
 
-    def run(self, inside: Tensor, wanted: Sequence[int]) -> dict[int, Tensor]:
-        """Every live step's value for normalised pictures, the picture itself under −1."""
+    def run(self, inside: Tensor, wanted: Sequence[int], keep: bool = False) -> dict[int, Tensor]:
+        """The values `wanted` (or, to `keep`, every one they depend on) for normalised pictures (under −1)."""
+        live = self.live(wanted)
+        last = {parent: step.index for step in live for parent in step.parents}
         values = {-1: inside}
-        for step in self.live(wanted):
+        for step in live:
             values[step.index] = step.run(values.__getitem__, len(inside))
+            if not keep:
+                for done in [p for p in set(step.parents) if last[p] == step.index and p not in wanted]:
+                    del values[done]
         return values
 
 
