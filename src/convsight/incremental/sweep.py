@@ -27,6 +27,7 @@ from convsight.progress import report
 
 TOLERANCE = {"exact": 1e-4, "fast": 2e-3}  # of the largest effect: what the self-check lets pass
 CHECKED = 4  # positions that every call also runs whole, corners among them
+MINDS_LAYOUT = (RuntimeError, ValueError, IndexError, TypeError)  # what an operation raises on windows
 TRACED = 6  # pictures that finding a network's program costs
 
 _PROGRAMS: weakref.WeakKeyDictionary[Classifier, tuple[str, Program | None]] = weakref.WeakKeyDictionary()
@@ -63,6 +64,7 @@ class Sweep:
         self.logits, self.clean_logits = torch.full((n, m, k), torch.nan), torch.empty(n, k)
         self.read = torch.full((len(self.readings), n, m), torch.nan)
         self.clean_read = torch.empty(len(self.readings), n)
+        self._done = np.zeros(m, dtype=bool)
         self._program, self._engine, self._checked = None, None, False
         self._program = self._worthwhile_program()
         if self._program is None:
@@ -75,7 +77,7 @@ class Sweep:
 
     def answered(self) -> np.ndarray:
         """The positions that are answered so far."""
-        return self.logits[0, :, 0].isfinite().nonzero()[:, 0].numpy()
+        return self._done.nonzero()[0]
 
     def run(self, places: np.ndarray, check: bool = True) -> None:
         """Answer these positions; the first that are to be checked are compared with whole pictures."""
@@ -85,12 +87,7 @@ class Sweep:
         try:
             with torch.no_grad():
                 self._run_incremental(self._program, places)
-        except (
-            RuntimeError,
-            ValueError,
-            IndexError,
-            TypeError,
-        ) as error:  # an operation that minds its layout
+        except MINDS_LAYOUT as error:
             self._run_whole_instead(f"An operation could not be run on windows ({error})", places)
             return
         if check and not self._checked:
@@ -175,6 +172,7 @@ class Sweep:
 
     def _keep(self, group: slice, places: np.ndarray, logits: Tensor, found: Sequence[Tensor]) -> None:
         where = torch.from_numpy(places)
+        self._done[places] = True
         self.logits[group, where] = logits
         for kept, values in zip(self.read, found, strict=True):
             kept[group, where] = values
