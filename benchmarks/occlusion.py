@@ -302,7 +302,9 @@ def main() -> None:
     found: list[dict] = []
     for name in options.nets or (["lesson", "mobilenet", "resnet18"] if options.quick else list(TARGETS)):
         bench = Bench(name, options.positions if name != "lesson" else 169)
-        times = measure(bench, options.rounds or (2 if options.quick else 3), (8, 16, 32))
+        times = measure(
+            bench, options.rounds or (2 if options.quick else 3), [b for b in (8, 16, 32) if b <= bench.some]
+        )
         errors = bench.errors(options.every or (9 if options.quick else 1))
         modes = () if options.no_memory or name == "lesson" else ("dense", "exact", "fast")
         rows = claims(name, bench, times, errors, {mode: peak_mib(name, mode) for mode in modes})
