@@ -29,6 +29,10 @@ describe("colours", () => {
     expect([...of]).toEqual([0, 1, 1, 2]);
     expect(groups.map((g) => [g.name, g.count])).toEqual([["Sandal", 1], ["Ankle boot", 2], ["no label", 1]]);
   });
+  test("stand for the prediction in the network's own words", () => {
+    const { groups } = colours({ ...about, outputs: ["cat", "dog", "owl"] }, "prediction");
+    expect(groups.map((g) => [g.name, g.count])).toEqual([["cat", 2], ["dog", 2], ["owl", 0]]);
+  });
   test("stand for right and wrong", () => {
     expect(colours(about, "error").groups.map((g) => [g.name, g.count])).toEqual([["right", 2], ["wrong", 1], ["no label", 1]]);
   });
@@ -89,7 +93,7 @@ describe("a search", () => {
 });
 
 test("a thumbnail is found on its page", () => {
-  const atlas = { cell: [20, 28] as [number, number], columns: 64, pages: ["a", "b"] };
+  const atlas = { cell: [20, 28], columns: 64, pages: ["a", "b"] };
   expect(tile(atlas, 4096 + 65)).toEqual({ page: 1, x: 28, y: 20, w: 28, h: 20 });
-  expect(tile({ cell: 28, columns: 10, pages: ["a"], page_size: 4000 }, 25)).toEqual({ page: 0, x: 140, y: 56, w: 28, h: 28 });
+  expect(tile({ cell: [28, 28], columns: 10, pages: ["a"] }, 25)).toEqual({ page: 0, x: 140, y: 56, w: 28, h: 28 });
 });

@@ -13,6 +13,8 @@ export interface About {
   loss: (number | null)[] | null;
   right?: (boolean | null)[] | null;
   classes: string[];
+  /** The names that `predicted` counts in; left out, those of the classes. */
+  outputs?: string[];
 }
 
 export type Colouring = "class" | "prediction" | "error" | "loss";
@@ -79,7 +81,7 @@ export function colours(about: About, by: Colouring): Colours {
     return grouped(about.ids.map((_, i) => wrongness(about, i)), ["right", "wrong"], [RIGHT, WRONG]);
   }
   const values = by === "class" ? about.labels : about.predicted;
-  const names = about.classes;
+  const names = by === "class" ? about.classes : about.outputs?.length ? about.outputs : about.classes;
   return grouped(about.ids.map((_, i) => values?.[i] ?? null), names, names.map((_, k) => CLASSES[k % CLASSES.length]));
 }
 
@@ -189,17 +191,16 @@ export function sampled(chosen: readonly number[], most: number): number[] {
 }
 
 export interface Atlas {
-  cell: number | [number, number];
+  /** Height and width of a thumbnail in pixels. */
+  cell: readonly number[];
   columns: number;
   pages: string[];
-  /** Thumbnails a page; without it, a page is a square of `columns`. */
-  page_size?: number;
 }
 
 /** On which page of the atlas the thumbnail of picture `i` is, and where, in pixels. */
 export function tile(atlas: Atlas, i: number): { page: number; x: number; y: number; w: number; h: number } {
-  const [h, w] = typeof atlas.cell === "number" ? [atlas.cell, atlas.cell] : atlas.cell;
-  const size = atlas.page_size ?? atlas.columns ** 2;
+  const [h, w] = atlas.cell;
+  const size = atlas.columns ** 2;
   const at = i % size;
   return { page: Math.floor(i / size), x: (at % atlas.columns) * w, y: Math.floor(at / atlas.columns) * h, w, h };
 }
