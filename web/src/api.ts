@@ -1,0 +1,257 @@
+// How does the page ask? The only place that fetches; a frozen page answers from what was saved inside it.
+import type { Job, Result, ResultRequest, Started, Step } from './types';
+
+interface Saved {
+  type: string;
+  body?: unknown;
+  base64?: string;
+}
+
+/** What `<script id="frozen">` holds: the answers by URL, and the key of each result that was asked for. */
+export interface Frozen {
+  state: string;
+  responses: Record<string, Saved>;
+}
+
+/** What was wrong, what was given, what would work: the server's words, shown as they are. */
+export class ApiError extends Error {
+  constructor(
+    message: string,
+    readonly given = '',
+    readonly works = '',
+    readonly status = 0,
+  ) {
+    super(message);
+  }
+}
+
+export class Cancelled extends Error {}
+
+export interface Running<T> {
+  done: Promise<T>;
+  cancel: () => void;
+}
+
+const NOT_SAVED = 'This page is a saved copy';
+const LIVE = 'open the run again: convsight studio RUN';
+
+let saved: Frozen | null = readFrozen();
+const asked = new Set<string>(); // every GET whose answer a frozen copy of this page would need
+const made = new Map<string, string>(); // request → key, so that a frozen copy finds its results again
+const kept = new Map<string, Promise<unknown>>(); // answers at URLs whose content never changes
+
+function readFrozen(): Frozen | null {
+  const tag = typeof document === 'undefined' ? null : document.getElementById('frozen');
+  return tag?.textContent ? (JSON.parse(tag.textContent) as Frozen) : null;
+}
+
+export function isFrozen(): boolean {
+  return saved !== null;
+}
+
+/** For a page whose answers come from elsewhere: the notebook, the tests. */
+export function useFrozen(frozen: Frozen | null): void {
+  saved = frozen;
+  kept.clear();
+}
+
+export function frozenState(): FrozenState {
+  if (!saved?.state) return { hash: '', made: [] };
+  return JSON.parse(saved.state) as FrozenState;
+}
+
+export interface FrozenState {
+  hash: string;
+  made: [string, string][];
+}
+
+/** What an export of this page must hold. */
+export function seen(hash: string): { urls: string[]; state: string } {
+  const state: FrozenState = { hash, made: [...made] };
+  return { urls: [...asked], state: JSON.stringify(state) };
+}
+
+export async function get<T>(url: string, options: { fresh?: boolean; signal?: AbortSignal } = {}): Promise<T> {
+  if (saved) return answerOf(url).body as T;
+  asked.add(url);
+  if (options.fresh || options.signal || !neverChanges(url)) return (await request(url, options)).json() as Promise<T>;
+  return remembered(url, async () => (await request(url)).json()) as Promise<T>;
+}
+
+export async function post<T>(url: string, body: unknown, signal?: AbortSignal): Promise<T> {
+  refuseWhenFrozen();
+  const headers = { 'content-type': 'application/json' };
+  const answer = await request(url, { method: 'POST', headers, body: JSON.stringify(body), signal });
+  return answer.json() as Promise<T>;
+}
+
+/** POST whose answer is a file to keep, such as the exported page. */
+export async function postForFile(url: string, body: unknown): Promise<Blob> {
+  refuseWhenFrozen();
+  const headers = { 'content-type': 'application/json' };
+  return (await request(url, { method: 'POST', headers, body: JSON.stringify(body) })).blob();
+}
+
+export async function remove(url: string): Promise<void> {
+  refuseWhenFrozen();
+  await request(url, { method: 'DELETE' });
+}
+
+export async function upload<T>(url: string, file: Blob, name = 'picture.png'): Promise<T> {
+  refuseWhenFrozen();
+  const form = new FormData();
+  form.append('file', file, name);
+  return (await request(url, { method: 'POST', body: form })).json() as Promise<T>;
+}
+
+/** Little-endian float32 at an address that never changes. */
+export async function floats(url: string): Promise<Float32Array> {
+  if (saved) return floatsOf(bytesOf(answerOf(url)).buffer);
+  asked.add(url);
+  return remembered(url, async () => floatsOf(await (await request(url)).arrayBuffer())) as Promise<Float32Array>;
+}
+
+/** The address to put into `<img src>` or a download link: the server's, or the saved bytes themselves. */
+export function src(url: string): string {
+  if (!url || url.startsWith('data:') || url.startsWith('blob:')) return url;
+  if (!saved) {
+    asked.add(url);
+    return url;
+  }
+  const found = saved.responses[url];
+  return found ? `data:${found.type};base64,${found.base64 ?? btoa(String(found.body ?? ''))}` : MISSING_PICTURE;
+}
+
+export function pictureUrl(id: string, side?: number): string {
+  return `/api/pictures/${encodeURIComponent(id)}.png${side ? `?side=${side}` : ''}`;
+}
+
+/** Whether a saved copy holds the answer; always true while a server is there. */
+export function has(url: string): boolean {
+  return !saved || url in saved.responses;
+}
+
+/** Any technique's result: asked for once, its job followed step by step, cancelled when nobody waits. */
+export function result(wanted: ResultRequest, onStep: (step: Step) => void = () => {}): Running<Result> {
+  const name = stable(wanted);
+  let stop: () => void = () => {};
+  let stopped = false;
+  const follow = async (): Promise<Result> => {
+    if (saved) return get<Result>(`/api/results/${savedKey(name)}`);
+    const started = await post<Started>('/api/results', wanted);
+    if (stopped) throw new Cancelled('cancelled');
+    if (!started.ready && started.job) {
+      const running = job(started.job, onStep);
+      stop = running.cancel;
+      await running.done;
+    }
+    made.set(name, started.key);
+    return get<Result>(`/api/results/${started.key}`);
+  };
+  const cancel = () => {
+    stopped = true;
+    stop();
+  };
+  return { done: follow(), cancel };
+}
+
+/** Follow a job to its end over server-sent events; `cancel` tells the server to stop it. */
+export function job(
+  id: string,
+  onStep: (step: Step) => void = () => {},
+  onEpoch: (line: Record<string, unknown>) => void = () => {},
+): Running<Job> {
+  const url = `/api/jobs/${id}`;
+  const events = new EventSource(`${url}/events`);
+  let reject: (why: Error) => void = () => {};
+  const done = new Promise<Job>((resolve, refuse) => {
+    reject = refuse;
+    const settle = async () => {
+      const job = await get<Job>(url, { fresh: true });
+      if (job.status === 'done') return resolve(job);
+      if (job.status === 'cancelled') return refuse(new Cancelled('cancelled'));
+      if (job.status === 'failed') return refuse(new ApiError(job.error ?? 'The computation failed'));
+      setTimeout(settle, 500); // the stream broke while the job goes on: ask until it ends
+    };
+    const ended = () => {
+      events.close();
+      settle().catch(refuse);
+    };
+    events.addEventListener('step', (event) => onStep(JSON.parse(event.data)));
+    events.addEventListener('epoch', (event) => onEpoch(JSON.parse(event.data)));
+    for (const last of ['done', 'failed', 'cancelled']) events.addEventListener(last, ended);
+    events.onerror = ended;
+  });
+  const cancel = () => {
+    events.close();
+    reject(new Cancelled('cancelled'));
+    remove(url).catch(() => {}); // it may have ended by itself
+  };
+  return { done, cancel };
+}
+
+/** The same words for the same request, whatever the order of its fields. */
+export function stable(value: unknown): string {
+  return JSON.stringify(value, (_, v) =>
+    v && typeof v === 'object' && !Array.isArray(v)
+      ? Object.fromEntries(Object.entries(v).filter(([, x]) => x != null).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : v,
+  );
+}
+
+async function request(url: string, options: RequestInit = {}): Promise<Response> {
+  const answer = await fetch(url, options).catch((reason) => {
+    if (reason?.name === 'AbortError') throw new Cancelled('cancelled');
+    throw new ApiError('The server does not answer', url, 'look at the terminal where `convsight studio` runs');
+  });
+  if (!answer.ok) throw await problemOf(answer);
+  return answer;
+}
+
+async function problemOf(answer: Response): Promise<ApiError> {
+  const told = await answer.json().catch(() => ({}));
+  const words = typeof told.error === 'string' ? told.error : `The server answered ${answer.status}`;
+  return new ApiError(words, told.given ?? '', told.works ?? '', answer.status);
+}
+
+function remembered(url: string, ask: () => Promise<unknown>): Promise<unknown> {
+  let answer = kept.get(url);
+  if (!answer) {
+    answer = ask();
+    kept.set(url, answer);
+    answer.catch(() => kept.delete(url));
+  }
+  return answer;
+}
+
+function neverChanges(url: string): boolean {
+  return /^\/api\/(results|layers|session)\b/.test(url) || /^\/api\/pictures\/[^?/]+\/scores/.test(url);
+}
+
+function refuseWhenFrozen(): void {
+  if (saved) throw new ApiError(NOT_SAVED, '', LIVE);
+}
+
+function savedKey(name: string): string {
+  const found = frozenState().made.find(([request]) => request === name);
+  if (!found) throw new ApiError(`${NOT_SAVED}; this was not computed before it was saved`, '', LIVE);
+  return found[1];
+}
+
+function answerOf(url: string): Saved {
+  const found = saved?.responses[url];
+  if (!found) throw new ApiError(`${NOT_SAVED} without this part`, '', LIVE);
+  return found;
+}
+
+function bytesOf(answer: Saved): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(atob(answer.base64 ?? ''), (letter) => letter.charCodeAt(0));
+}
+
+function floatsOf(buffer: ArrayBuffer): Float32Array {
+  const view = new DataView(buffer);
+  return Float32Array.from({ length: buffer.byteLength / 4 }, (_, i) => view.getFloat32(4 * i, true));
+}
+
+const MISSING_PICTURE =
+  "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' width='32' height='32'%3E%3Cpath d='M4 4h24v24H4z M4 4l24 24' fill='none' stroke='gray'/%3E%3C/svg%3E";

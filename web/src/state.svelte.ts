@@ -1,0 +1,100 @@
+// Where is the reader? One place, written in the address: #/network?picture=test:12&layer=conv1&channel=3
+// A copied link, the back button and a reload all come back to it.
+
+export const PANELS = [
+  { name: 'network', title: 'Network', question: 'What does each layer see?' },
+  { name: 'image', title: 'Image', question: 'What in this picture decides?' },
+  { name: 'playground', title: 'Playground', question: 'What does a kernel do?' },
+  { name: 'map', title: 'Map', question: 'How does the data set lie?' },
+  { name: 'mistakes', title: 'Mistakes', question: 'Where is it wrong, and why?' },
+  { name: 'training', title: 'Training', question: 'How did it learn?' },
+  { name: 'audit', title: 'Audit', question: 'Does it use shortcuts?' },
+  { name: 'share', title: 'Share', question: 'Take it with you' },
+] as const;
+
+export type PanelName = (typeof PANELS)[number]['name'];
+export type Params = Record<string, string>;
+
+const SHARED = ['picture', 'layer', 'target']; // what goes along from one panel to the next
+const known = new Set<string>(PANELS.map((panel) => panel.name));
+
+export function parse(hash: string): { panel: PanelName; params: Params } {
+  const [path, query = ''] = hash.replace(/^#?\/?/, '').split('?', 2) as [string, string?];
+  const panel = (known.has(path) ? path : 'network') as PanelName;
+  return { panel, params: Object.fromEntries(new URLSearchParams(query)) };
+}
+
+export function serialise(panel: string, params: Params): string {
+  const query = Object.entries(params)
+    .filter(([, value]) => value !== '')
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, value]) => `${encodeURIComponent(name)}=${readable(value)}`);
+  return `#/${panel}${query.length ? `?${query.join('&')}` : ''}`;
+}
+
+function readable(value: string): string {
+  return encodeURIComponent(value).replace(/%3A/g, ':').replace(/%2C/g, ',').replace(/%2F/g, '/');
+}
+
+type Value = string | number | boolean | null | undefined;
+
+class Place {
+  panel = $state<PanelName>('network');
+  params = $state<Params>({});
+  #left: Partial<Record<PanelName, Params>> = {};
+
+  /** Read the address now and whenever the reader goes back or pastes a link. */
+  listen(hash = location.hash): () => void {
+    const read = () => Object.assign(this, parse(location.hash));
+    Object.assign(this, parse(hash));
+    addEventListener('hashchange', read);
+    return () => removeEventListener('hashchange', read);
+  }
+
+  get(name: string): string | null {
+    return this.params[name] ?? null;
+  }
+
+  number(name: string): number | null {
+    const value = this.params[name];
+    return value === undefined || value === '' || Number.isNaN(Number(value)) ? null : Number(value);
+  }
+
+  /** Change some parameters; null removes one. `quiet` leaves no step in the history (sliders, typing). */
+  set(changes: Record<string, Value>, quiet = false): void {
+    this.params = merged(this.params, changes);
+    this.#write(quiet);
+  }
+
+  /** Go to another panel as it was left, with the picture, layer and target of this one. */
+  go(panel: PanelName, changes: Record<string, Value> = {}): void {
+    this.#left[this.panel] = this.params;
+    const along = Object.fromEntries(Object.entries(this.params).filter(([name]) => SHARED.includes(name)));
+    this.params = merged({ ...(panel === this.panel ? this.params : this.#left[panel]), ...along }, changes);
+    this.panel = panel;
+    this.#write(false);
+  }
+
+  /** The address of this place, or of one that differs from it. */
+  link(changes: Record<string, Value> = {}): string {
+    return serialise(this.panel, merged(this.params, changes));
+  }
+
+  #write(quiet: boolean): void {
+    const hash = serialise(this.panel, this.params);
+    if (hash === location.hash) return;
+    if (quiet) history.replaceState(null, '', hash);
+    else history.pushState(null, '', hash);
+  }
+}
+
+function merged(params: Params, changes: Record<string, Value>): Params {
+  const next: Params = { ...params };
+  for (const [name, value] of Object.entries(changes)) {
+    if (value === null || value === undefined || value === '') delete next[name];
+    else next[name] = String(value);
+  }
+  return next;
+}
+
+export const place = new Place();
