@@ -1,11 +1,9 @@
 """The full map equals the dense one, position by position, on the networks people have."""
 
-import importlib.util
-import sys
-
 import pytest
 import torch
 import torch.nn.functional as F
+from tests.incremental.networks import shared_module, smooth, with_real_statistics
 from torch import nn
 
 import convsight as cs
@@ -22,23 +20,6 @@ def windows_always(monkeypatch):
     """Take windows also where so few positions would be quickest run whole."""
     monkeypatch.setattr(sweeps, "worthwhile", lambda *_: True)
     monkeypatch.setattr(sweeps, "TRACED", -sweeps.CHECKED)
-
-
-def smooth(n, channels, size, seed=0):
-    coarse = torch.rand(n, channels, 5, 5, generator=torch.Generator().manual_seed(seed))
-    return F.interpolate(coarse, size=size, mode="bicubic").clamp(0, 1)
-
-
-def with_real_statistics(module, channels, size):
-    """Random weights, but batch norms that fit the data, as in a trained network."""
-    norms = [m for m in module.modules() if isinstance(m, nn.BatchNorm2d)]
-    for norm in norms:
-        norm.momentum = None
-        norm.reset_running_stats()
-        norm.train()
-    with torch.no_grad():
-        module(smooth(6, channels, size, seed=9) * 2 - 1)
-    return module.eval()
 
 
 def check(net, patch, stride, mode="exact", pictures=1, tolerance=1e-4):
@@ -60,15 +41,6 @@ def check(net, patch, stride, mode="exact", pictures=1, tolerance=1e-4):
         assert (mine - theirs).abs().max() <= tolerance * effect + 1e-5 * theirs.abs().max()
     torch.testing.assert_close(got.clean_logits, wanted.clean_logits, rtol=1e-4, atol=1e-4)
     return got
-
-
-def shared_module(folder, name):
-    spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize("mode", ["exact", "fast"])

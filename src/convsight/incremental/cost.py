@@ -34,16 +34,22 @@ def bound(engine: Engine) -> float:
     return whole / changed if changed else 1.0
 
 
-def worthwhile(engine: Engine, pictures: int, checked: int) -> bool:
-    """Whether windows, clean pictures and checks together are modelled to be clearly less than all whole."""
+def work(engine: Engine) -> tuple[float, float]:
+    """The modelled work of one position by windows, and of one picture run whole."""
     whole = small = 0.0
     for step in engine.live:
         region, numbers = engine.changed[step.index], math.prod(step.shape)
         places = math.prod(region.extent) if region else 1
-        work = macs_per_cell(step) * places + GATHER * numbers
+        cost = macs_per_cell(step) * places + GATHER * numbers
         area = region.window(slice(None)).area if region else 1
-        small += work * min(1.0, 1.1 * area / places)
-        whole += work
+        small += cost * min(1.0, 1.1 * area / places)
+        whole += cost
+    return small, whole
+
+
+def worthwhile(engine: Engine, pictures: int, checked: int) -> bool:
+    """Whether windows, clean pictures and checks together are modelled to be clearly less than all whole."""
+    small, whole = work(engine)
     positions = len(engine.occluders) * pictures
     return small * positions + whole * (pictures + checked) < WORTH * whole * positions
 

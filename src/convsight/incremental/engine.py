@@ -44,30 +44,36 @@ class Engine:
     read: tuple[int, ...]  # indices of the values that are read, beside the scores
     pictures: int
     fast: bool = False
+    keep_clean: bool = False  # every clean map, for occluders that are moved later
     stores: dict[int, Store] = field(default_factory=dict)
     plans: dict[bytes, Planner] = field(default_factory=dict)
     prepared: dict[tuple, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        height, width = self.net.input_size
-        picture = Field(Axis.of_picture(height), Axis.of_picture(width))
         self.key = self.key_of(self.net, self.occluders, self.read, self.pictures, self.fast)
         self.program = simplified(self.program, self.read, self.fast)
         self.live = self.program.live((self.program.output, *self.read))
-        sides = sides_of(self.occluders)
-        known = [(-1, picture, 4), *((s.index, s.field, len(s.shape) + 1) for s in self.live)]
-        self.changed: dict[int, Changed | None] = {
-            i: changed_by(sides, f) if f.places in ((2, 3), (1, 2)) and dims == 4 else None
-            for i, f, dims in known
-        }
+        self.move(self.occluders)
         self.fill = Store(
-            (self.pictures, height, width, self.net.channels),
+            (self.pictures, *self.net.input_size, self.net.channels),
             torch.empty(0, dtype=self.net.dtype, device=self.net.device),
         )
         self._clean: Values = {}
         self._inside = torch.empty(0)
         self.readings: tuple[Reading, ...] = ()
         self._first = 0
+
+    def move(self, occluders: Occluders) -> None:
+        """Take other positions on the same pictures, whose clean maps stay."""
+        self.occluders = occluders
+        self.plans.clear()
+        height, width = self.net.input_size
+        sides, picture = sides_of(occluders), Field(Axis.of_picture(height), Axis.of_picture(width))
+        known = [(-1, picture, 4), *((s.index, s.field, len(s.shape) + 1) for s in self.live)]
+        self.changed: dict[int, Changed | None] = {
+            i: changed_by(sides, f) if f.places in ((2, 3), (1, 2)) and dims == 4 else None
+            for i, f, dims in known
+        }
 
     @staticmethod
     def key_of(net: Classifier, where: Occluders, read: tuple[int, ...], pictures: int, fast: bool) -> tuple:
@@ -82,10 +88,14 @@ class Engine:
         self._first, self.readings = first, tuple(readings)
         self._inside = self.net.normalise(pixels)
         wanted = (-1, self.program.output, *self.read, *self.stores)
-        self._clean = self.program.run(self._inside, wanted, keep=not self.stores)
-        self.fill.load(physical(self.net.normalise(fill), (2, 3)))
+        self._clean = self.program.run(self._inside, wanted, keep=self.keep_clean or not self.stores)
+        self.show(fill)
         for index, store in self.stores.items():
             store.load(self._maps(index))
+
+    def show(self, fill: Tensor) -> None:
+        """Take other pictures (n c h w in [0, 1]) whose pixels the occluder shows."""
+        self.fill.load(physical(self.net.normalise(fill), (2, 3)))
 
     def clean(self) -> tuple[Tensor, list[Tensor]]:
         """Scores (pictures k) and readings (pictures) of the clean pictures."""
@@ -141,7 +151,9 @@ class Engine:
     def run(self, places: np.ndarray) -> tuple[Tensor, list[Tensor]]:
         """Scores (pictures m k) and readings (pictures m) of one chunk of positions, for the loaded group."""
         values = self.plan(places).run()
-        self._clean = {i: v for i, v in self._clean.items() if i in (self.program.output, *self.read)}
+        if not self.keep_clean:
+            kept = (self.program.output, *self.read)
+            self._clean = {i: v for i, v in self._clean.items() if i in kept}
         shape = (self.pictures, len(places))
         scores = values[SCORES].flatten(1).float().view(*shape, -1)
         return scores.cpu(), [values[SCORES - 1 - r].view(shape).cpu() for r in range(len(self.read))]
