@@ -110,7 +110,7 @@ def _tagged(
     y, x = torch.arange(h) - rows[:, None], torch.arange(w) - cols[:, None]
     inside = ((y >= 0) & (y < side))[:, :, None] & ((x >= 0) & (x < side))[:, None, :]
     laid = glyph[:, y.clamp(0, side - 1)[:, :, None], x.clamp(0, side - 1)[:, None, :]].transpose(0, 1)
-    return torch.where(inside[:, None], pixels + opacity * (laid - pixels), pixels), inside
+    return torch.where(inside[:, None], (1 - opacity) * pixels + opacity * laid, pixels), inside
 
 
 def _watermark(pixels: Pixels, level: int, look: Generator, _: Generator) -> tuple[Pixels, Mask]:
