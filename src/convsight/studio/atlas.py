@@ -1,0 +1,29 @@
+"""How do a map's thumbnails reach the page? As a few WebP sheets of 64 × 64 each."""
+
+from __future__ import annotations
+
+import torch
+
+from convsight import draw
+from convsight.features.atlas import ACROSS
+from convsight.kinds import Points
+from convsight.studio.schemas import Atlas
+
+
+def atlas_of(points: Points, base: str) -> Atlas | None:
+    """Where the thumbnails are; None of a map that carries none."""
+    if points.pictures is None:
+        return None
+    n, _, h, w = points.pictures.shape
+    pages = -(-n // ACROSS**2)
+    return Atlas(cell=(h, w), columns=ACROSS, pages=[f"{base}atlas-{i}.webp" for i in range(pages)])
+
+
+def atlas_page(points: Points, number: int) -> bytes:
+    """One sheet, only as tall as it must be."""
+    assert points.pictures is not None
+    small = points.pictures[number * ACROSS**2 : (number + 1) * ACROSS**2]
+    c, h, w = small.shape[1:]
+    rows = -(-len(small) // ACROSS)
+    tiles = torch.cat([small, torch.ones(rows * ACROSS - len(small), c, h, w)]).view(rows, ACROSS, c, h, w)
+    return draw.webp(draw.rgb(tiles.permute(2, 0, 3, 1, 4).reshape(c, rows * h, ACROSS * w)), 80)

@@ -1,0 +1,119 @@
+"""What do the scores become when a part of the picture is hidden, or replaced by a part of another?"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from convsight.errors import InputError
+from convsight.images import Images
+from convsight.occluders import fill_pictures
+from convsight.studio import schemas
+from convsight.studio.pictures import decoded
+
+if TYPE_CHECKING:
+    from convsight.studio.session import Studio
+
+
+@dataclass(frozen=True, eq=False)
+class Edit:
+    """The picture, what is shown instead of it, and where."""
+
+    pixels: Float[Tensor, "1 c h w"]
+    shown: Float[Tensor, "1 c h w"]
+    where: Bool[Tensor, "h w"]
+
+    @property
+    def edited(self) -> Float[Tensor, "1 c h w"]:
+        return torch.where(self.where, self.shown, self.pixels)
+
+
+def edit(studio: Studio, picture: str, request: schemas.EditRequest) -> schemas.Edited:
+    """The scores with the edit and without it."""
+    made = edit_of(studio, picture, request)
+    started = time.perf_counter()
+    logits, exact = studio.occluding.scores(picture, made)
+    milliseconds = 1000 * (time.perf_counter() - started)
+    return schemas.Edited(
+        scores=score_rows(studio, logits),
+        clean=scores(studio, picture).scores,
+        milliseconds=round(milliseconds, 2),
+        picture=studio.pictures.keep(Images(made.edited)) if request.keep else None,
+        exact=exact,
+    )
+
+
+def scores(studio: Studio, picture: str) -> schemas.Scores:
+    """What the network answers to one picture, the largest score first; remembered."""
+    key = f"scores {picture}"
+    kept = studio.store.get(key)
+    if kept is None:
+        logits = studio.net.scores(studio.pictures.some([picture]))[0]
+        rows = score_rows(studio, logits)
+        kept = studio.store.put(key, schemas.Scores(scores=rows), 200 * len(rows))
+    return kept
+
+
+def score_rows(studio: Studio, logits: Float[Tensor, " k"]) -> list[schemas.Score]:
+    """One row an output; of classes the largest first, positions in their order."""
+    classify = studio.net.task == "classify"
+    shares = logits.softmax(0).tolist() if classify else [None] * len(logits)
+    order = logits.argsort(descending=True, stable=True).tolist() if classify else range(len(logits))
+    values, names = logits.tolist(), studio.net.classes
+    return [schemas.Score(index=i, name=names[i], logit=values[i], probability=shares[i]) for i in order]
+
+
+def edit_of(studio: Studio, picture: str, request: schemas.EditRequest) -> Edit:
+    """The request as pixels; InputError says what it lacks."""
+    pixels = studio.pictures.some([picture]).pixels
+    where = _where(request, (pixels.shape[2], pixels.shape[3]))
+    if request.paste is not None:
+        shown = _pasted(studio, request.paste, pixels, where)
+    else:
+        reach = max(1.0, float(where.any(1).sum().clamp(max=64)) / 2)
+        shown = fill_pictures(request.fill, pixels, data_mean=studio.net.mean, reach=reach)
+    return Edit(pixels, shown, where)
+
+
+def _where(request: schemas.EditRequest, size: tuple[int, int]) -> Bool[Tensor, "h w"]:
+    if request.mask is not None:
+        return _mask(request.mask, size)
+    if request.box is None:
+        raise InputError("an edit needs a box {y, x, h, w} or a mask, a base64 PNG")
+    box, where = request.box, torch.zeros(size, dtype=torch.bool)
+    where[max(box.y, 0) : max(box.y + box.h, 0), max(box.x, 0) : max(box.x + box.w, 0)] = True
+    return where
+
+
+def _mask(text: str, size: tuple[int, int]) -> Bool[Tensor, "h w"]:
+    try:
+        content = base64.b64decode(text.rpartition(",")[2], validate=True)
+    except (binascii.Error, ValueError):
+        raise InputError("the mask is no base64; it is a PNG, white where the picture is hidden") from None
+    mask = decoded(content).fit(None, 1).pixels
+    if mask.shape[2:] != size:
+        mask = F.interpolate(mask, size, mode="nearest")
+    return mask[0, 0] > 0.5
+
+
+def _pasted(
+    studio: Studio, paste: schemas.Paste, pixels: Tensor, where: Bool[Tensor, "h w"]
+) -> Float[Tensor, "1 c h w"]:
+    """The other picture moved so that its part at (y, x) lies on the box's upper left corner."""
+    donor = studio.pictures.some([paste.picture]).pixels
+    rows, columns = where.any(1).nonzero(), where.any(0).nonzero()
+    if not len(rows):
+        return pixels
+    down, across = int(rows[0]) - paste.y, int(columns[0]) - paste.x
+    h, w = pixels.shape[2:]
+    y = (torch.arange(h) - down).clamp(0, donor.shape[2] - 1)
+    x = (torch.arange(w) - across).clamp(0, donor.shape[3] - 1)
+    return donor[:, :, y][:, :, :, x]

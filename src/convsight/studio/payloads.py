@@ -1,0 +1,245 @@
+"""What does the page get of each kind of result, and which files can it fetch?
+
+The page draws from numbers (float32 bytes) and pictures (PNG); nothing here knows a technique. A new kind is
+one entry in `PAYLOADS` and, if it has files of its own, one in `FILES`.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from torch import Tensor
+
+from convsight import draw
+from convsight.kinds import Curve, Map, Pictures, Points, Ranking, Table, Verdict
+from convsight.result import Result
+from convsight.studio import schemas
+from convsight.studio.atlas import atlas_of, atlas_page
+from convsight.studio.identity import picture_ids
+
+if TYPE_CHECKING:
+    from convsight.studio.session import Studio
+
+MEDIA = {
+    "png": "image/png", "npz": "application/octet-stream", "json": "application/json", "svg": "image/svg+xml",
+    "csv": "text/csv; charset=utf-8", "gif": "image/gif", "f32": "application/octet-stream",
+    "webp": "image/webp",
+}  # fmt: skip
+File = tuple[Callable[[], bytes], str]
+
+
+def payload_of(studio: Studio, result: Result, base: str) -> Any:
+    """The payload by kind; `base` is where the files of this result are, as the beginning of a URL."""
+    for kind, make in PAYLOADS.items():
+        if isinstance(result, kind):
+            return make(studio, result, base)
+    raise TypeError(f"the studio has no page for a {type(result).__name__}")
+
+
+def file_of(studio: Studio, result: Result, name: str) -> File | None:
+    """(how its bytes are made, media type) of one file of a result; None if it has no such file."""
+    stem, _, suffix = name.rpartition(".")
+    if stem == "result" and suffix in (*result.suffixes, *(["svg"] if result.svg else [])):
+        return (lambda: result._encoded(suffix)), MEDIA.get(suffix, "application/octet-stream")
+    number = stem.rpartition("-")[2]
+    index = int(number) if number.isdigit() and len(number) < 7 else -1
+    made = None
+    if isinstance(result, Map):
+        made = _map_file(result, name, index)
+    elif isinstance(result, Pictures) and name == f"image-{index}.png" and 0 <= index < len(result.images):
+        made = lambda: draw.png(draw.rgb(result.images[index]))  # noqa: E731
+    elif isinstance(result, Points):
+        made = _points_file(studio, result, name, index)
+    elif isinstance(result, Verdict):
+        made = _verdict_file(result, name)
+    return None if made is None else (made, MEDIA[suffix])
+
+
+def quick_look(result: Result) -> str | None:
+    """The first picture of an unfinished result as a data URL, at its own size."""
+    if not isinstance(result, Map):
+        return None
+    values = result.values[0]
+    drawn = draw.colours(values, result.signed, draw.limit_of(values, result.full_colour))
+    return f"data:image/png;base64,{base64.b64encode(draw.png(drawn)).decode()}"
+
+
+def _map(studio: Studio, result: Map, base: str) -> schemas.MapPayload:
+    n, h, w = result.values.shape
+    limits = [number(draw.limit_of(each, result.full_colour)) for each in result.values]
+    clean = result.clean_score
+    return schemas.MapPayload(
+        n=n, h=h, w=w,
+        signed=result.signed,
+        unit=result.unit,
+        low=number(result.values.min()),
+        high=number(result.values.max()),
+        limit=limits,
+        labels=list(result.labels_of),
+        clean_scores=None if clean is None else numbers(clean),
+        pictures=None if result.pictures is None else [f"{base}picture-{i}.png" for i in range(n)],
+        values=f"{base}values.f32",
+    )  # fmt: skip
+
+
+def _map_file(result: Map, name: str, index: int) -> Callable[[], bytes] | None:
+    if name == "values.f32":
+        return lambda: floats(result.values)
+    pictures = result.pictures
+    if pictures is not None and name == f"picture-{index}.png" and 0 <= index < len(pictures):
+        return lambda: draw.png(draw.rgb(pictures[index]))
+    return None
+
+
+def _pictures(studio: Studio, result: Pictures, base: str) -> schemas.PicturesPayload:
+    n, _, h, w = result.images.shape
+    return schemas.PicturesPayload(
+        n=n, h=h, w=w,
+        columns=result.columns,
+        labels=list(result.captions),
+        row_labels=list(result.row_labels),
+        headings=list(result.headings),
+        images=[f"{base}image-{i}.png" for i in range(n)],
+        fps=result.fps,
+    )  # fmt: skip
+
+
+def _points(studio: Studio, result: Points, base: str) -> schemas.PointsPayload:
+    n, dim = result.xy.shape
+    predicted = None if result.predicted is None else result.predicted.tolist()
+    labels = None if result.labels is None else result.labels.tolist()
+    outputs = studio.net.classes
+    names = result.classes
+    right = None
+    if labels is not None and predicted is not None and names:
+        right = [outputs[p] == names[t] if 0 <= t < len(names) else False
+                 for p, t in zip(predicted, labels, strict=True)]  # fmt: skip
+    return schemas.PointsPayload(
+        n=n, dim=dim,
+        ids=picture_ids(studio.data, result.ids, _split_of(result)),
+        xy=f"{base}xy.f32",
+        labels=labels,
+        predicted=predicted,
+        loss=None if result.losses is None else numbers(result.losses),
+        right=right,
+        classes=list(names),
+        outputs=list(outputs),
+        axes=list(result.axes),
+        atlas=atlas_of(result, base),
+    )  # fmt: skip
+
+
+def _split_of(result: Result) -> str:
+    knobs = result.provenance.knobs if result.provenance else {}
+    return str(knobs.get("split", "all"))
+
+
+def _points_file(studio: Studio, result: Points, name: str, index: int) -> Callable[[], bytes] | None:
+    if name == "xy.f32":
+        return lambda: floats(result.xy)
+    atlas = atlas_of(result, "")
+    if atlas is not None and name == f"atlas-{index}.webp" and 0 <= index < len(atlas.pages):
+        return lambda: atlas_page(result, index)
+    return None
+
+
+def _ranking(studio: Studio, result: Ranking, base: str) -> schemas.RankingPayload:
+    rows, agreeing = [], []
+    known, names = result.query.labels, result.classes
+    for q, ids in enumerate(result.ids):
+        where = picture_ids(studio.data, ids, "all")
+        labels = [None] * len(ids) if result.labels is None else result.labels[q].tolist()
+        items = [
+            schemas.Neighbour(picture=p, distance=d, label=_name(names, label))
+            for p, d, label in zip(where, numbers(result.distances[q]), labels, strict=True)
+        ]
+        rows.append(schemas.RankingRow(name=result.query.ids[q], items=items))
+        if known is not None and known.ndim == 1 and result.labels is not None:
+            agreeing += [label == int(known[q]) for label in labels]
+    share = sum(agreeing) / len(agreeing) if agreeing else None
+    return schemas.RankingPayload(rows=rows, agreement=share, space=result.space)
+
+
+def _name(names: tuple[str, ...], label: Any) -> str | None:
+    return names[int(label)] if label is not None and 0 <= int(label) < len(names) else None
+
+
+def _curve(studio: Studio, result: Curve, base: str) -> schemas.CurvePayload:
+    return curve_data(result)
+
+
+def curve_data(result: Curve) -> schemas.CurvePayload:
+    series = [
+        schemas.SeriesData(name=s.name, x=[plain(x) for x in s.x], y=[number(y) for y in s.y])
+        for s in result.series
+    ]
+    return schemas.CurvePayload(
+        series=series, x_label=result.x_label, y_label=result.y_label, style=result.style
+    )
+
+
+def _table(studio: Studio, result: Table, base: str) -> schemas.TablePayload:
+    return table_data(result)
+
+
+def table_data(result: Table) -> schemas.TablePayload:
+    rows = [[plain(cell) for cell in row] for row in result.rows]
+    return schemas.TablePayload(columns=list(result.columns), rows=rows, shade=result.shade)
+
+
+def _verdict(studio: Studio, result: Verdict, base: str) -> schemas.VerdictPayload:
+    low, high = result.interval
+    return schemas.VerdictPayload(
+        found=result.found,
+        sentence=result.sentence,
+        target=result.target,
+        cue=result.kind,
+        flip_rate=number(result.flip_rate),
+        control_rate=number(result.control_rate),
+        interval=(number(low), number(high)),
+        region=f"{base}region.png" if result.region is not None else None,
+        examples=f"{base}examples.png" if result.examples is not None else None,
+    )
+
+
+def _verdict_file(result: Verdict, name: str) -> Callable[[], bytes] | None:
+    region, examples = result.region, result.examples
+    if name == "region.png" and region is not None:
+        return lambda: draw.png(draw.rgb(region.float()[None]))
+    if name == "examples.png" and examples is not None:
+        return lambda: draw.png(examples.draw())
+    return None
+
+
+PAYLOADS: dict[type[Result], Callable[[Studio, Any, str], Any]] = {
+    Map: _map, Pictures: _pictures, Points: _points, Ranking: _ranking, Curve: _curve, Table: _table,
+    Verdict: _verdict,
+}  # fmt: skip
+
+
+def floats(values: Tensor) -> bytes:
+    """Little-endian float32, row by row."""
+    return np.ascontiguousarray(values.detach().float().cpu().numpy().astype("<f4")).tobytes()
+
+
+def number(value: Any) -> float | None:
+    """A number that JSON has, or None."""
+    value = float(value)
+    return value if math.isfinite(value) else None
+
+
+def numbers(values: Tensor) -> list[float | None]:
+    return [number(v) for v in values.flatten().tolist()]
+
+
+def plain(value: Any) -> Any:
+    """A cell as JSON has it."""
+    if isinstance(value, bool) or value is None or isinstance(value, (int, str)):
+        return value
+    if isinstance(value, float):
+        return number(value)
+    return value.item() if hasattr(value, "item") else str(value)

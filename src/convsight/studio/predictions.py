@@ -1,0 +1,143 @@
+"""What does the network answer to every picture of a split? Gone through once, in the background."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from convsight.classifier import Classifier
+from convsight.datasets import Dataset
+from convsight.errors import InputError, closest
+from convsight.features.selection import Selection
+from convsight.features.vectors import Vectors, answers, features_of
+from convsight.studio.schemas import Picture
+
+
+@dataclass(frozen=True, eq=False)
+class Predicted:
+    """One row a picture of a split; `right` and `loss` are None where labels and outputs cannot be compared."""
+
+    logits: Float[Tensor, "n k"]
+    predicted: Int64[Tensor, " n"] | None
+    confidence: Float[Tensor, " n"] | None
+    right: Bool[Tensor, " n"] | None
+    loss: Float[Tensor, " n"] | None
+
+    @classmethod
+    def of(cls, net: Classifier, vectors: Vectors) -> Predicted:
+        assert vectors.logits is not None
+        said = answers(net, vectors)
+        sure = None if said.predicted is None else vectors.logits.softmax(1).max(1).values
+        return cls(vectors.logits, said.predicted, sure, said.right, said.loss)
+
+
+class Predictions:
+    """The answers to each split, kept once they are known."""
+
+    def __init__(self, net: Classifier, data: Dataset | None):
+        self.net, self.data = net, data
+        self._known: dict[str, Predicted] = {}
+        self._lock = threading.Lock()
+
+    def get(self, split: str) -> Predicted | None:
+        """What is known of a split, or None if it has not been gone through."""
+        return self._known.get(split)
+
+    def make(self, split: str) -> Predicted:
+        """Go through a split, unless that has been done; reports progress."""
+        assert self.data is not None
+        with self._lock:
+            if split not in self._known:
+                chosen = Selection.of(self.data, split)
+                self._known[split] = Predicted.of(self.net, features_of(self.net, chosen))
+        return self._known[split]
+
+    def page(
+        self,
+        split: str,
+        offset: int,
+        limit: int,
+        *,
+        label: str | None = None,
+        predicted: str | None = None,
+        right: bool | None = None,
+        q: str = "",
+        sort: str = "index",
+    ) -> tuple[int, list[Picture]]:
+        """(how many pictures pass the filters, those from `offset`)."""
+        data = self.data
+        if data is None:
+            return 0, []
+        part, known = data.splits[split], self._known.get(split)
+        kept = torch.ones(len(part), dtype=torch.bool)
+        if label is not None:
+            kept &= part.labels == _index("class", label, part.classes)
+        if predicted is not None:
+            place = _index("class", predicted, self.net.classes)
+            kept &= known.predicted == place if known is not None and known.predicted is not None else False
+        if right is not None:
+            kept &= known.right == right if known is not None and known.right is not None else False
+        numbers = kept.nonzero().flatten()
+        if q:
+            numbers = torch.tensor([i for i in numbers.tolist() if self._says(split, i, q.lower())]).long()
+        numbers = numbers[_order(numbers, known, sort)]
+        return len(numbers), list(self._items(split, numbers[offset : offset + limit].tolist()))
+
+    def item(self, split: str, index: int) -> Picture:
+        """One picture of the data set as the page shows it."""
+        return next(self._items(split, [index]))
+
+    def _items(self, split: str, numbers: list[int]) -> Iterator[Picture]:
+        assert self.data is not None
+        part, known = self.data.splits[split], self._known.get(split)
+        for i in numbers:
+            yield Picture(
+                id=f"{split}:{i}",
+                name=part.ids[i],
+                label=name_of(part.labels, i, part.classes),
+                predicted=None if known is None else name_of(known.predicted, i, self.net.classes),
+                confidence=None if known is None else _at(known.confidence, i),
+                loss=None if known is None else _at(known.loss, i),
+            )
+
+    def _says(self, split: str, index: int, q: str) -> bool:
+        """Whether a picture's number, own name, class or predicted class contains the words."""
+        assert self.data is not None
+        part, known = self.data.splits[split], self._known.get(split)
+        label = name_of(part.labels, index, part.classes) or ""
+        predicted = (name_of(known.predicted, index, self.net.classes) if known else None) or ""
+        if q == str(index) or q == f"{split}:{index}":
+            return True
+        return any(q in word.lower() for word in (part.ids[index], label, predicted)) and not q.isdigit()
+
+
+def name_of(values: Tensor | None, index: int, names: tuple[str, ...]) -> str | None:
+    """The class name of one entry of an index tensor; None for positions and for unknown classes."""
+    if values is None or values.ndim != 1 or not names:
+        return None
+    place = int(values[index])
+    return names[place] if 0 <= place < len(names) else None
+
+
+def _at(values: Tensor | None, index: int) -> float | None:
+    return None if values is None else round(float(values[index]), 6)
+
+
+def _index(what: str, name: str, names: tuple[str, ...]) -> int:
+    if name not in names:
+        raise InputError(f"no {what} {name!r}; {closest(name, names)}")
+    return names.index(name)
+
+
+def _order(numbers: Tensor, known: Predicted | None, sort: str) -> Any:
+    """The places of `numbers` in the order asked: as they are, worst loss first, or least sure first."""
+    values = None if known is None else {"loss": known.loss, "confidence": known.confidence}.get(sort)
+    if values is None:
+        return slice(None)
+    return values[numbers].argsort(descending=sort == "loss", stable=True)

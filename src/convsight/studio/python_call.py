@@ -1,0 +1,64 @@
+"""Which lines of Python make exactly this result? What "copy Python" puts on the clipboard."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from convsight.method import Method
+from convsight.studio import schemas
+
+if TYPE_CHECKING:
+    from convsight.studio.session import Studio
+
+
+def python_call(studio: Studio, method: Method, request: schemas.ResultRequest) -> str:
+    """A script that runs as it is, but for the file names of uploaded pictures."""
+    needs = method.needs()
+    lines, words = ["import convsight as cs", ""], []
+    in_run = studio.run is not None and studio.data_source is None
+    names = [*request.pictures, *(request.query or []), *([request.style] if request.style else [])]
+    uses_data = ("data" in needs and studio.data is not None) or any(not n.startswith("up:") for n in names)
+    if "net" in needs:
+        lines.append(f"net = cs.load({studio.source!r})")
+        words.append("net")
+    if uses_data and studio.data is not None:
+        opened = f"cs.Run.open({studio.source!r}).dataset"
+        fitted = f"size={studio.net.input_size}, channels={studio.net.channels}"
+        lines.append(f"data = {opened}" if in_run else f"data = cs.dataset({studio.data_source!r}, {fitted})")
+    for argument in needs:
+        if argument == "images" and request.pictures:
+            words.append(_pictures(request.pictures, lines, "images"))
+        elif argument == "query":
+            words.append(f"query={_pictures(request.query or request.pictures, lines, 'query')}")
+        elif argument == "style" and request.style:
+            words.append(f"style={_pictures([request.style], lines, 'style')}")
+        elif argument == "data" and studio.data is not None:
+            words.append("data=data")
+        elif argument in ("target", "layer") and getattr(request, argument) is not None:
+            words.append(f"{argument}={getattr(request, argument)!r}")
+    changed = [
+        f"{knob.name}={getattr(method, knob.name)!r}"
+        for knob in method.knobs()
+        if getattr(method, knob.name) != knob.default
+    ]
+    lines.append(f"result = cs.{method.name}({', '.join([*words, *changed])})")
+    return "\n".join(lines) + "\n"
+
+
+def _pictures(names: list[str], lines: list[str], variable: str) -> str:
+    """An expression for the pictures; of several splits or uploads the parts are joined."""
+    splits = {name.partition(":")[0] for name in names}
+    if len(splits) == 1 and "up" not in splits:
+        places = [int(name.partition(":")[2]) for name in names]
+        split = splits.pop()
+        return f"data.{split}[{places[0]}]" if len(places) == 1 else f"data.{split}[{places}]"
+    parts = []
+    for name in names:
+        kind, _, place = name.partition(":")
+        parts.append(f'cs.Images.open("{place}.png")' if kind == "up" else f"data.{kind}[{place}]")
+    if "up" in splits:
+        lines.append("# uploaded pictures: save them from the studio first, under these names")
+    if len(parts) == 1:
+        return parts[0]
+    lines.append(f"{variable} = cs.Images.concat([net.fit(picture) for picture in ({', '.join(parts)})])")
+    return variable

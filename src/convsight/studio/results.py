@@ -1,0 +1,222 @@
+"""How does a click become a result, and a result what the page fetches piece by piece?
+
+The key of a result is a digest of everything it depends on: method, knobs, pictures, target, layer, weights.
+Pictures of it are drawn when they are first fetched, never before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from convsight.errors import DataNotFound, InputError
+from convsight.images import Images
+from convsight.method import Method, find_method
+from convsight.result import Result
+from convsight.studio import schemas
+from convsight.studio.jobs import Job
+from convsight.studio.knobs import knob_values
+from convsight.studio.payloads import file_of, payload_of, quick_look
+from convsight.studio.python_call import python_call
+
+if TYPE_CHECKING:
+    from convsight.studio.session import Studio
+
+WAIT_S = 0.08  # how long a click is waited for before the answer is "under way"
+DRAWING = threading.RLock()  # matplotlib's settings are global: one picture is drawn at a time
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request whose every part is checked."""
+
+    method: Method
+    request: schemas.ResultRequest
+    key: str
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """A result with what its page needs to know of how it was asked for."""
+
+    key: str
+    result: Result
+    python: str
+
+
+def ask(studio: Studio, request: schemas.ResultRequest) -> Asked:
+    """Check a request at the door; InputError says which part is wrong."""
+    method = find_method(request.method)
+    made = method(**knob_values(method, request.knobs))
+    needs = method.needs()
+    given = {
+        "net": True, "data": studio.data is not None, "images": bool(request.pictures),
+        "target": request.target is not None, "layer": request.layer is not None,
+        "style": request.style is not None, "query": bool(request.query or request.pictures),
+    }  # fmt: skip
+    for name, required in needs.items():
+        if required and not given.get(name):
+            raise InputError(f"{method.name} needs {WORDS.get(name, name)}")
+    if request.layer is not None and "layer" in needs:
+        studio.net.layers[request.layer]
+    knobs = {k.name: getattr(made, k.name) for k in method.knobs()}
+    parts = [
+        method.name, knobs, request.pictures, request.target, request.layer, request.style, request.query,
+        studio.weights, _data_name(studio) if "data" in needs else None,
+    ]  # fmt: skip
+    text = json.dumps(parts, default=str, sort_keys=True)
+    return Asked(made, request, hashlib.blake2b(text.encode(), digest_size=12).hexdigest())
+
+
+WORDS = {
+    "images": "a picture", "data": "a data set: start the studio with --data", "target": "a target, such as "
+    "a class or layer:channel", "layer": "a layer", "style": "the picture whose style is taken",
+    "query": "the picture looked for",
+}  # fmt: skip
+
+
+def start(studio: Studio, request: schemas.ResultRequest) -> schemas.Started:
+    """The result if it is there or quickly made, otherwise the job that makes it."""
+    asked = ask(studio, request)
+    if studio.store.get(asked.key) is not None:
+        return schemas.Started(key=asked.key, ready=True)
+    job = studio.jobs.start(
+        asked.method.title, lambda job: compute(studio, asked, job), key=asked.key, lane=lane(asked.method)
+    )
+    job.finished.wait(WAIT_S)
+    if job.status == "failed" and job.error:
+        raise InputError(job.error)
+    return schemas.Started(key=asked.key, ready=job.status == "done", job=job.id)
+
+
+def compute(studio: Studio, asked: Asked, job: Job) -> None:
+    """Run the technique and keep what it answers."""
+    arguments = arguments_of(studio, asked)
+    stream: Callable[..., Any] | None = getattr(asked.method, "stream", None)
+    if stream is not None:
+        result = None
+        for result in stream(**arguments):
+            _show(job, result)
+        assert result is not None
+    else:
+        result = asked.method(**arguments)
+    keep(studio, asked.key, result, python_call(studio, asked.method, asked.request))
+
+
+def keep(studio: Studio, key: str, result: Result, python: str) -> None:
+    size = 4 * sum(array.size for part in _all(result) for array in part.arrays().values())
+    studio.store.put(key, Kept(key, result, python), size + 10_000)
+
+
+def arguments_of(studio: Studio, asked: Asked) -> dict[str, Any]:
+    """What the technique's `compute` is called with."""
+    request, needs = asked.request, asked.method.needs()
+    found: dict[str, Any] = {}
+    if "net" in needs:
+        found["net"] = studio.net
+    if "images" in needs and request.pictures:
+        found["images"] = _pictures(studio, asked.method, request.pictures)
+    if "data" in needs and studio.data is not None:
+        found["data"] = studio.data
+    if "query" in needs:
+        found["query"] = _pictures(studio, asked.method, request.query or request.pictures)
+    if "style" in needs and request.style is not None:
+        found["style"] = _pictures(studio, asked.method, [request.style])
+    if "target" in needs and request.target is not None:
+        found["target"] = request.target
+    if "layer" in needs and request.layer is not None:
+        found["layer"] = request.layer
+    return found
+
+
+def page_of(studio: Studio, key: str) -> schemas.Result:
+    """What the page is told of a result: words, numbers and where its pictures are."""
+    kept = found(studio, key)
+    return _described(studio, kept, kept.result, f"/api/results/{key}", "")
+
+
+def file(studio: Studio, key: str, name: str) -> tuple[bytes, str]:
+    """(bytes, media type) of one file of a result: "result.png", "values.f32", "part0.image-3.png"."""
+    kept = found(studio, key)
+    result, rest = kept.result, name
+    while rest.startswith("part"):
+        number, dot, rest = rest.removeprefix("part").partition(".")
+        if not dot or not number.isdigit() or int(number) >= len(result.parts):
+            raise DataNotFound(f"no {name!r} in this result")
+        result = result.parts[int(number)]
+    found_file = file_of(studio, result, rest)
+    if found_file is None:
+        raise DataNotFound(f"no {name!r} in this result; its files are in its `downloads` and `payload`")
+    make, media = found_file
+    with DRAWING:
+        return studio.store.once(f"{key}/{name}", make), media
+
+
+def found(studio: Studio, key: str) -> Kept:
+    kept = studio.store.get(key)
+    if not isinstance(kept, Kept):
+        raise DataNotFound(f"no result {key[:40]!r} any more; ask for it again with POST /api/results")
+    return kept
+
+
+def lane(method: Method) -> str:
+    """Which thread computes a technique: pictures by optimisation take minutes, whole data sets seconds."""
+    needs, names = method.needs(), {knob.name for knob in method.knobs()}
+    if not method.in_report or ("net" in needs and {"steps", "iterations"} & names and not _one_pass(method)):
+        return "heavy"
+    return "data" if needs.get("data") else "quick"
+
+
+def _one_pass(method: Method) -> bool:
+    """Techniques that explain given pictures answer with a map at once, however many steps they average."""
+    return method.kind.__name__ == "Map"
+
+
+def _described(studio: Studio, kept: Kept, result: Result, url: str, prefix: str) -> schemas.Result:
+    base = f"{url}/{prefix}"
+    suffixes = [*result.suffixes, *(["svg"] if result.svg else [])]
+    names = {s: f"{base}result.{s}" for s in suffixes if s != "html"}
+    parts = [_described(studio, kept, part, url, f"{prefix}part{i}.") for i, part in enumerate(result.parts)]
+    return schemas.Result(
+        key=kept.key,
+        method=kept.result.provenance.method if kept.result.provenance else "",
+        kind=type(result).__name__,
+        title=result.title,
+        caption=result.caption,
+        notes=list(result.notes),
+        provenance=result.provenance.as_dict() if result.provenance else None,
+        python=kept.python,
+        png=names["png"],
+        downloads=names,
+        payload=payload_of(studio, result, base),
+        parts=parts,
+    )
+
+
+def _show(job: Job, result: Result) -> None:
+    """A picture of an unfinished map for whoever waits for it."""
+    picture = quick_look(result)
+    known = next((note for note in result.notes if "position" in note), "coarse to fine")
+    job.step(job.fraction, known, picture)
+
+
+def _pictures(studio: Studio, method: Method, names: list[str]) -> Images:
+    """Pictures by id; a technique that resizes nothing gets a single one at its own size."""
+    if method.resize or len(names) > 1:
+        return studio.pictures.some(names)
+    one = studio.pictures.get(names[0])
+    return Images(one.pixels, one.labels, one.classes, (names[0],))
+
+
+def _data_name(studio: Studio) -> str | None:
+    if studio.data is None:
+        return None
+    return f"{studio.data.name} {[len(s) for s in studio.data.splits.values()]} {studio.data.size}"
+
+
+def _all(result: Result) -> list[Result]:
+    return [result, *(each for part in result.parts for each in _all(part))]

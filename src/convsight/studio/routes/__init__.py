@@ -1,0 +1,5 @@
+"""The routes of the studio, one file a panel."""
+
+from convsight.studio.routes import layers, pictures, results, session, whole_set
+
+ROUTERS = (session.router, pictures.router, results.router, layers.router, whole_set.router)

@@ -1,0 +1,29 @@
+"""What is near one picture, and who is mistaken for whom?"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+
+from convsight.studio import questions, schemas
+from convsight.studio.routes.common import PictureAsked, The
+
+router = APIRouter(prefix="/api", tags=["data set"])
+
+
+@router.get("/neighbours")
+def neighbours(
+    studio: The,
+    picture: PictureAsked,
+    k: Annotated[int, Query(ge=1, le=questions.MOST_NEIGHBOURS)] = 10,
+    metric: Literal["l2", "l1", "mse", "cosine"] = "l2",
+    layer: Annotated[str | None, Query(max_length=300)] = None,
+    split: Literal["train", "validation", "test", "all"] = "all",
+) -> schemas.Neighbours:
+    return questions.neighbours(studio, picture, k, metric, layer, split)
+
+
+@router.get("/confusion")
+def confusion(studio: The, split: schemas.SplitName = "test") -> schemas.Confusion:
+    return questions.confusion(studio, split)

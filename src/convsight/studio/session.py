@@ -1,0 +1,165 @@
+"""What is one studio about: which network, which data set, which run, and what has been computed of them?"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from convsight import __version__
+from convsight.classifier import Classifier
+from convsight.datasets import Dataset
+from convsight.layers import Layer
+from convsight.method import Entry, catalogue
+from convsight.run import Run
+from convsight.studio import schemas
+from convsight.studio.jobs import Jobs
+from convsight.studio.occluding import Occluding
+from convsight.studio.pictures import MOST_BYTES, MOST_PIXELS, Pictures
+from convsight.studio.predictions import Predictions
+from convsight.studio.store import Store
+
+SAMPLES = 24
+
+
+@dataclass(eq=False)
+class Studio:
+    """Everything that the routes answer from.
+
+    net is in evaluation mode for the whole session; `source` is the word it was opened with, as Python's
+    `convsight.load` takes it. `runs` is the folder in which trainings are started and found.
+    """
+
+    net: Classifier
+    data: Dataset | None = None
+    run: Run | None = None
+    source: str = ""
+    runs: Path = Path("runs")
+    data_source: str | None = None
+    jobs: Jobs = field(default_factory=Jobs)
+    store: Store = field(default_factory=Store)
+
+    def __post_init__(self) -> None:
+        self.net.module.eval()
+        self.pictures = Pictures(self.net, self.data)
+        self.predictions = Predictions(self.net, self.data)
+        self.occluding = Occluding(self.net)
+        self.weights = self.net.weights_hash
+
+    def warm_up(self) -> None:
+        """Compute in the background what the page will ask for: layers, techniques, answers to the test set."""
+        self.jobs.start("Layers and techniques", lambda job: self.info, lane="quick")
+        if self.data is not None and len(self.data.test):
+            self.jobs.start(
+                "Predictions of the test split", lambda job: self.predictions.make("test"),
+                key="predictions test", lane="data",
+            )  # fmt: skip
+
+    @property
+    def title(self) -> str:
+        return self.run.name if self.run is not None else self.net.name
+
+    @functools.cached_property
+    def info(self) -> schemas.Session:
+        """What the page asks first; computed once."""
+        finished = self.run is not None
+        return schemas.Session(
+            title=self.title,
+            version=__version__,
+            model=_model(self.net, self.source),
+            layers=[_layer(layer) for layer in self.net.layers.values()],
+            dataset=_dataset(self.data),
+            methods=[_method(entry) for entry in catalogue().values()],
+            metrics=self.run.metrics if self.run is not None and finished else None,
+            log=self.run.log if self.run is not None and finished else None,
+            samples=self._samples(),
+            run=self.run.name if self.run is not None else None,
+            limits=schemas.Limits(upload_bytes=MOST_BYTES, upload_pixels=MOST_PIXELS),
+            can=schemas.Can(train=True, audit=self.data is not None, map=self.data is not None),
+        )
+
+    def _samples(self) -> list[str]:
+        """A few pictures to begin with: of every class in turn."""
+        if self.data is None:
+            return []
+        name = next((n for n in ("test", "validation", "train") if len(self.data.splits[n])), None)
+        if name is None:
+            return []
+        split, taken = self.data.splits[name], []
+        if split.labels.ndim != 1:
+            return [f"{name}:{i}" for i in range(min(SAMPLES, len(split)))]
+        for rank in range(SAMPLES):
+            for label in range(len(self.data.classes)):
+                places = self._places(name, label)
+                if rank < len(places):
+                    taken.append(f"{name}:{places[rank]}")
+            if len(taken) >= SAMPLES:
+                break
+        return taken[:SAMPLES]
+
+    def _places(self, split: str, label: int) -> list[int]:
+        assert self.data is not None
+        return (self.data.splits[split].labels == label).nonzero().flatten()[:SAMPLES].tolist()
+
+
+def _model(net: Classifier, source: str) -> schemas.ModelInfo:
+    return schemas.ModelInfo(
+        name=net.name,
+        classes=list(net.classes),
+        input_size=net.input_size,
+        channels=net.channels,
+        task=net.task,
+        outputs=list(net.classes) if net.task == "locate" else [],
+        weights_hash=net.weights_hash,
+        parameters=sum(p.numel() for p in net.module.parameters()),
+        source=source,
+    )
+
+
+def _layer(layer: Layer) -> schemas.LayerInfo:
+    return schemas.LayerInfo(
+        name=layer.name,
+        kind=layer.kind,
+        shape=list(layer.output_shape),
+        parameters=layer.parameters,
+        macs=layer.macs,
+        receptive_field=layer.receptive_field,
+        maps=layer.is_map,
+        convolution=layer.kind in ("conv2d", "convolution"),
+    )
+
+
+def _dataset(data: Dataset | None) -> schemas.DatasetInfo | None:
+    if data is None:
+        return None
+    splits: dict[Any, int] = {name: len(split) for name, split in data.splits.items()}
+    return schemas.DatasetInfo(
+        name=data.name, classes=list(data.classes or data.outputs), splits=splits, notes=list(data.notes)
+    )
+
+
+def _method(entry: Entry) -> schemas.MethodInfo:
+    knobs = [
+        schemas.KnobInfo(
+            name=k.name,
+            default=k.default,
+            type=k.type,
+            help=k.help,
+            unit=k.unit,
+            low=k.low,
+            high=k.high,
+            choices=list(k.choices),
+        )
+        for k in entry.knobs
+    ]
+    return schemas.MethodInfo(
+        name=entry.name,
+        title=entry.title,
+        summary=entry.summary,
+        kind=entry.kind,
+        source=entry.source,
+        needs=dict(entry.needs),
+        knobs=knobs,
+        per_layer=entry.method.per_layer,
+    )
