@@ -14,8 +14,9 @@ sys.path.insert(0, str(HERE))
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
 
-import convsight  # noqa: E402
 import generated  # noqa: E402
+
+import convsight  # noqa: E402
 
 project = "convsight"
 author = "The convsight team"
