@@ -1,4 +1,4 @@
-/** Where does each picture lie on the map, which colour does it wear, and which of them are inside a lasso? */
+// Where does each picture lie on the map, which colour does it wear, and which of them are inside a lasso?
 
 export interface Cloud {
   n: number;
@@ -17,7 +17,7 @@ export interface About {
   outputs?: string[];
 }
 
-export type Colouring = "class" | "prediction" | "error" | "loss";
+export type Colouring = 'class' | 'prediction' | 'error' | 'loss';
 
 export interface Group {
   name: string;
@@ -36,19 +36,40 @@ export interface Colours {
 
 /** Okabe & Ito's colours, then the same hues darker and lighter: told apart also by the colour-blind. */
 export const CLASSES = [
-  "#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#b5a900", "#7a4fb5", "#6e6e78", "#8c4a2f",
-  "#7ec8b2", "#f2a48a", "#3d5a80", "#c9a66b", "#9b5094", "#4c8c2b", "#e8c547", "#2f9bb3", "#b0506a", "#9aa0ac",
+  '#0072b2',
+  '#e69f00',
+  '#009e73',
+  '#d55e00',
+  '#cc79a7',
+  '#56b4e9',
+  '#b5a900',
+  '#7a4fb5',
+  '#6e6e78',
+  '#8c4a2f',
+  '#7ec8b2',
+  '#f2a48a',
+  '#3d5a80',
+  '#c9a66b',
+  '#9b5094',
+  '#4c8c2b',
+  '#e8c547',
+  '#2f9bb3',
+  '#b0506a',
+  '#9aa0ac',
 ];
-const UNKNOWN = "#9a9aa4";
-const RIGHT = "#8d99ae";
-const WRONG = "#d55e00";
+const UNKNOWN = '#9a9aa4';
+const RIGHT = '#8d99ae';
+const WRONG = '#d55e00';
 /** Cividis (Nuñez, Anderton & Renslow 2018), nine of its steps: perceptually even, also for the colour-blind. */
-const CIVIDIS = ["#00224e", "#123570", "#3b496c", "#575d6d", "#707173", "#8a8678", "#a59c74", "#c3b369", "#fee838"];
+const CIVIDIS = ['#00224e', '#123570', '#3b496c', '#575d6d', '#707173', '#8a8678', '#a59c74', '#c3b369', '#fee838'];
 
 /** The positions of a `Points` payload, whose xy holds `dim` floats a point; a third axis is left out. */
 export function cloud(xy: Float32Array, n: number, dim: number): Cloud {
   const out = new Float32Array(2 * n);
-  const [low, high] = [[Infinity, Infinity], [-Infinity, -Infinity]];
+  const [low, high] = [
+    [Infinity, Infinity],
+    [-Infinity, -Infinity],
+  ];
   for (let i = 0; i < n; i++) {
     for (let a = 0; a < 2; a++) {
       const v = xy[i * dim + a];
@@ -67,22 +88,30 @@ export function cloud(xy: Float32Array, n: number, dim: number): Cloud {
 export function colourings(about: About): Colouring[] {
   const has = (values: unknown[] | null | undefined) => !!values?.some((v) => v !== null && v !== undefined);
   const all: [Colouring, boolean][] = [
-    ["class", has(about.labels)],
-    ["prediction", has(about.predicted)],
-    ["error", has(about.labels) && has(about.predicted)],
-    ["loss", has(about.loss)],
+    ['class', has(about.labels)],
+    ['prediction', has(about.predicted)],
+    ['error', has(about.labels) && has(about.predicted)],
+    ['loss', has(about.loss)],
   ];
   return all.filter(([, there]) => there).map(([name]) => name);
 }
 
 export function colours(about: About, by: Colouring): Colours {
-  if (by === "loss") return byLoss(about);
-  if (by === "error") {
-    return grouped(about.ids.map((_, i) => wrongness(about, i)), ["right", "wrong"], [RIGHT, WRONG]);
+  if (by === 'loss') return byLoss(about);
+  if (by === 'error') {
+    return grouped(
+      about.ids.map((_, i) => wrongness(about, i)),
+      ['right', 'wrong'],
+      [RIGHT, WRONG],
+    );
   }
-  const values = by === "class" ? about.labels : about.predicted;
-  const names = by === "class" ? about.classes : about.outputs?.length ? about.outputs : about.classes;
-  return grouped(about.ids.map((_, i) => values?.[i] ?? null), names, names.map((_, k) => CLASSES[k % CLASSES.length]));
+  const values = by === 'class' ? about.labels : about.predicted;
+  const names = by === 'class' ? about.classes : about.outputs?.length ? about.outputs : about.classes;
+  return grouped(
+    about.ids.map((_, i) => values?.[i] ?? null),
+    names,
+    names.map((_, k) => CLASSES[k % CLASSES.length]),
+  );
 }
 
 /** 0 where the network is right, 1 where it is wrong, null where nobody knows. */
@@ -100,7 +129,7 @@ function grouped(values: (number | null)[], names: string[], palette: string[]):
   const counts = new Array<number>(unknown + 1).fill(0);
   of.forEach((k) => counts[k]++);
   const groups = names.map((name, k) => ({ name, colour: palette[k], count: counts[k] }));
-  if (counts[unknown]) groups.push({ name: "no label", colour: UNKNOWN, count: counts[unknown] });
+  if (counts[unknown]) groups.push({ name: 'no label', colour: UNKNOWN, count: counts[unknown] });
   return { of, palette: [...palette, UNKNOWN], groups, scale: null };
 }
 
@@ -128,9 +157,11 @@ export function ramp(steps: number): string[] {
     const [from, to] = [CIVIDIS[Math.floor(at)], CIVIDIS[Math.ceil(at)]].map((hex) => parseInt(hex.slice(1), 16));
     const mixed = [16, 8, 0].map((shift) => {
       const [a, b] = [(from >> shift) & 255, (to >> shift) & 255];
-      return Math.round(a + (b - a) * (at % 1)).toString(16).padStart(2, "0");
+      return Math.round(a + (b - a) * (at % 1))
+        .toString(16)
+        .padStart(2, '0');
     });
-    return `#${mixed.join("")}`;
+    return `#${mixed.join('')}`;
   });
 }
 

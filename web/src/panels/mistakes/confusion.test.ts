@@ -1,8 +1,8 @@
-import { expect, test } from "vitest";
-import { mixups, moved, shade, shares, worst } from "./confusion";
+import { expect, test } from 'vitest';
+import { mixups, moved, shade, shares, worst } from './confusion';
 
 const matrix = {
-  classes: ["shirt", "coat", "bag"],
+  classes: ['shirt', 'coat', 'bag'],
   counts: [
     [6, 3, 1],
     [2, 8, 0],
@@ -11,10 +11,14 @@ const matrix = {
 };
 
 test("a row's shares are of its own pictures, none where there are none", () => {
-  expect(shares(matrix.counts)).toEqual([[0.6, 0.3, 0.1], [0.2, 0.8, 0], [0, 0, 0]]);
+  expect(shares(matrix.counts)).toEqual([
+    [0.6, 0.3, 0.1],
+    [0.2, 0.8, 0],
+    [0, 0, 0],
+  ]);
 });
 
-test("mistakes come most frequent first, right answers never", () => {
+test('mistakes come most frequent first, right answers never', () => {
   expect(mixups(matrix)).toEqual([
     { label: 0, predicted: 1, count: 3, share: 0.3 },
     { label: 1, predicted: 0, count: 2, share: 0.2 },
@@ -23,21 +27,21 @@ test("mistakes come most frequent first, right answers never", () => {
   expect(mixups(matrix, 1)).toHaveLength(1);
 });
 
-test("of too many classes those with most mistakes are shown, in their order", () => {
+test('of too many classes those with most mistakes are shown, in their order', () => {
   expect(worst(matrix, 2)).toEqual([0, 1]);
   expect(worst(matrix, 9)).toEqual([0, 1, 2]);
 });
 
-test("one mistake in a hundred is a visible tenth", () => {
+test('one mistake in a hundred is a visible tenth', () => {
   expect(shade(0.01)).toBeCloseTo(0.1);
   expect([shade(0), shade(1), shade(7)]).toEqual([0, 1, 1]);
 });
 
-test("arrow keys walk the matrix and stop at its edges", () => {
-  expect(moved([0, 0], "ArrowUp", 3)).toEqual([0, 0]);
-  expect(moved([0, 0], "ArrowRight", 3)).toEqual([0, 1]);
-  expect(moved([1, 2], "ArrowDown", 3)).toEqual([2, 2]);
-  expect(moved([1, 2], "Home", 3)).toEqual([1, 0]);
-  expect(moved([1, 0], "End", 3)).toEqual([1, 2]);
-  expect(moved([1, 1], "Enter", 3)).toBeNull();
+test('arrow keys walk the matrix and stop at its edges', () => {
+  expect(moved([0, 0], 'ArrowUp', 3)).toEqual([0, 0]);
+  expect(moved([0, 0], 'ArrowRight', 3)).toEqual([0, 1]);
+  expect(moved([1, 2], 'ArrowDown', 3)).toEqual([2, 2]);
+  expect(moved([1, 2], 'Home', 3)).toEqual([1, 0]);
+  expect(moved([1, 0], 'End', 3)).toEqual([1, 2]);
+  expect(moved([1, 1], 'Enter', 3)).toBeNull();
 });

@@ -1,4 +1,4 @@
-/** Which classes are taken for which, how often, and how should a cell of that matrix look? */
+// Which classes are taken for which, how often, and how should a cell of that matrix look?
 
 export interface Confusion {
   classes: string[];
@@ -26,7 +26,9 @@ export function shares(counts: number[][]): number[][] {
 export function mixups({ counts }: Confusion, most = 8): Mixup[] {
   const share = shares(counts);
   return counts
-    .flatMap((row, label) => row.map((count, predicted) => ({ label, predicted, count, share: share[label][predicted] })))
+    .flatMap((row, label) =>
+      row.map((count, predicted) => ({ label, predicted, count, share: share[label][predicted] })),
+    )
     .filter((each) => each.count > 0 && each.label !== each.predicted)
     .sort((a, b) => b.count - a.count || b.share - a.share)
     .slice(0, most);
@@ -42,7 +44,10 @@ export function worst({ counts }: Confusion, most: number): number[] {
   const all = counts.map((_, k) => k);
   if (all.length <= most) return all;
   const missed = (k: number) => counts[k].reduce((sum, n, p) => sum + (p === k ? 0 : n + counts[p][k]), 0);
-  return all.sort((a, b) => missed(b) - missed(a)).slice(0, most).sort((a, b) => a - b);
+  return all
+    .sort((a, b) => missed(b) - missed(a))
+    .slice(0, most)
+    .sort((a, b) => a - b);
 }
 
 /** The cell that an arrow key leads to. */

@@ -1,4 +1,4 @@
-/** What does a kernel made by hand find? The same sum as `convsight.kernels` and `methods/convolve.py`, in the page. */
+// What does a kernel made by hand find? The same sum as `convsight.kernels` and `methods/convolve.py`, in the page.
 
 /** One grid (grey) or three (red | green | blue), each rows of weights. */
 export type Kernel = number[][][];
@@ -22,33 +22,40 @@ const MOST = 1e6;
 
 /** The kernel that a text such as "-1 0 1; -2 0 2; -1 0 1" says; an Error tells what is wrong with it. */
 export function parse(text: string): Kernel {
-  const planes = text.split("|").map((plane) => grid(plane, text));
+  const planes = text.split('|').map((plane) => grid(plane, text));
   if (planes.length !== 1 && planes.length !== 3) {
     throw new Error(`A kernel has 1 grid (grey) or 3 (red | green | blue), not ${planes.length}.`);
   }
   const shapes = new Set(planes.map((plane) => `${plane.length}×${plane[0].length}`));
-  if (shapes.size > 1) throw new Error(`The three grids have one size, not ${[...shapes].join(", ")}.`);
+  if (shapes.size > 1) throw new Error(`The three grids have one size, not ${[...shapes].join(', ')}.`);
   return planes;
 }
 
 function grid(plane: string, text: string): number[][] {
-  const rows = plane.trim().replace(/;\s*$/, "").split(";").map((row) => row.replace(/,/g, " ").split(/\s+/).filter(Boolean));
+  const rows = plane
+    .trim()
+    .replace(/;\s*$/, '')
+    .split(';')
+    .map((row) => row.replace(/,/g, ' ').split(/\s+/).filter(Boolean));
   if (!rows[0].length) throw new Error(`Type numbers, rows separated by semicolons: "-1 0 1; -2 0 2; -1 0 1".`);
   if (new Set(rows.map((row) => row.length)).size > 1) {
-    throw new Error(`Every row needs as many numbers; the rows of "${text.trim()}" have ${rows.map((r) => r.length).join(", ")}.`);
+    throw new Error(
+      `Every row needs as many numbers; the rows of "${text.trim()}" have ${rows.map((r) => r.length).join(', ')}.`,
+    );
   }
   return rows.map((row) => row.map(weight));
 }
 
 function weight(word: string): number {
-  const value = Number(word.replace("−", "-"));
-  if (!Number.isFinite(value) || Math.abs(value) > MOST) throw new Error(`"${word}" is not a weight between −1e6 and 1e6.`);
+  const value = Number(word.replace('−', '-'));
+  if (!Number.isFinite(value) || Math.abs(value) > MOST)
+    throw new Error(`"${word}" is not a weight between −1e6 and 1e6.`);
   return value;
 }
 
 /** The text that Python reads back as the same kernel. */
 export function format(kernel: Kernel): string {
-  return kernel.map((plane) => plane.map((row) => row.map(shorter).join(" ")).join("; ")).join(" | ");
+  return kernel.map((plane) => plane.map((row) => row.map(shorter).join(' ')).join('; ')).join(' | ');
 }
 
 function shorter(value: number): string {
@@ -70,7 +77,8 @@ export function resized(kernel: Kernel, rows: number, columns: number): Kernel {
 export const mirrored = (kernel: Kernel): Kernel => kernel.map((plane) => plane.map((row) => [...row].reverse()));
 export const turned = (kernel: Kernel): Kernel =>
   kernel.map((plane) => plane[0].map((_, x) => plane.map((row) => row[x]).reverse()));
-export const negated = (kernel: Kernel): Kernel => kernel.map((plane) => plane.map((row) => row.map((v) => (v ? -v : 0))));
+export const negated = (kernel: Kernel): Kernel =>
+  kernel.map((plane) => plane.map((row) => row.map((v) => (v ? -v : 0))));
 export const emptied = (kernel: Kernel): Kernel => kernel.map((plane) => plane.map((row) => row.map(() => 0)));
 
 /** One grid for grey pictures: the mean of three, or three equal ones from one. */
@@ -108,15 +116,23 @@ export function convolve(picture: Planes, kernel: Kernel, stride = 1, padding = 
 
 /** Add `weight` times the picture moved by (dy, dx): one kernel cell's share of the whole map. */
 function addShifted(
-  into: Float32Array, width: number, height: number, picture: Planes, base: number,
-  weight: number, dy: number, dx: number, stride: number,
+  into: Float32Array,
+  width: number,
+  height: number,
+  picture: Planes,
+  base: number,
+  weight: number,
+  dy: number,
+  dx: number,
+  stride: number,
 ): void {
   for (let y = 0; y < height; y++) {
     const row = y * stride + dy;
     if (row < 0 || row >= picture.height) continue;
     for (let x = 0; x < width; x++) {
       const column = x * stride + dx;
-      if (column >= 0 && column < picture.width) into[y * width + x] += weight * picture.values[base + row * picture.width + column];
+      if (column >= 0 && column < picture.width)
+        into[y * width + x] += weight * picture.values[base + row * picture.width + column];
     }
   }
 }

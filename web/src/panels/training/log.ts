@@ -1,4 +1,4 @@
-/** How do a training's log lines become the lines of a chart, and several trainings one comparison? */
+// How do a training's log lines become the lines of a chart, and several trainings one comparison?
 
 export type Row = Record<string, unknown>;
 
@@ -8,22 +8,25 @@ export interface Line {
   y: (number | null)[];
 }
 
-export type Measure = "loss" | "accuracy" | "error_px";
+export type Measure = 'loss' | 'accuracy' | 'error_px';
 
 export const MEASURES: Record<Measure, { title: string; label: string }> = {
-  loss: { title: "Loss", label: "loss (nats)" },
-  accuracy: { title: "Accuracy", label: "share right" },
-  error_px: { title: "Error", label: "pixels" },
+  loss: { title: 'Loss', label: 'loss (nats)' },
+  accuracy: { title: 'Accuracy', label: 'share right' },
+  error_px: { title: 'Error', label: 'pixels' },
 };
 
 /** What a log has beside the loss: accuracy, or the error in pixels. */
 export function measures(log: readonly Row[]): Measure[] {
-  return (Object.keys(MEASURES) as Measure[]).filter((name) => log.some((row) => typeof row[name] === "number"));
+  return (Object.keys(MEASURES) as Measure[]).filter((name) => log.some((row) => typeof row[name] === 'number'));
 }
 
 /** Training and validation lines of one measure; a line without numbers is left out. */
-export function lines(log: readonly Row[], measure: Measure, prefix = ""): Line[] {
-  const wanted: [string, string][] = [[measure, "training"], [`validation_${measure}`, "validation"]];
+export function lines(log: readonly Row[], measure: Measure, prefix = ''): Line[] {
+  const wanted: [string, string][] = [
+    [measure, 'training'],
+    [`validation_${measure}`, 'validation'],
+  ];
   return wanted
     .map(([key, name]) => ({ name: prefix + name, x: log.map(epoch), y: log.map((row) => number(row[key])) }))
     .filter((line) => line.y.some((v) => v !== null));
@@ -34,7 +37,7 @@ function epoch(row: Row, i: number): number {
 }
 
 function number(value: unknown): number | null {
-  return typeof value === "number" && Number.isFinite(value) ? value : null;
+  return typeof value === 'number' && Number.isFinite(value) ? value : null;
 }
 
 /** Lines on one common axis, as uPlot takes them: all x in order, then each line's y, null where it has none. */
@@ -64,11 +67,11 @@ export function duration(seconds: number): string {
 
 /** The best validation accuracy, or else the last training accuracy, with its epoch. */
 export function best(log: readonly Row[]): { epoch: number; value: number; measure: Measure } | null {
-  const measure: Measure | undefined = measures(log).find((name) => name !== "loss");
+  const measure: Measure | undefined = measures(log).find((name) => name !== 'loss');
   if (!measure) return null;
   const line = lines(log, measure).at(-1);
   if (!line) return null;
-  const better = (a: number, b: number) => (measure === "error_px" ? a < b : a > b);
+  const better = (a: number, b: number) => (measure === 'error_px' ? a < b : a > b);
   let at = -1;
   line.y.forEach((v, i) => {
     if (v !== null && (at < 0 || better(v, line.y[at] as number))) at = i;
