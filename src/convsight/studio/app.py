@@ -57,6 +57,7 @@ def create_app(
         docs_url=None, redoc_url=None, openapi_url="/api/openapi.json",
     )  # fmt: skip
     app.state.studio = studio
+    app.state.static = static
     app.add_middleware(Guard, hosts=hosts, token=token)  # type: ignore[arg-type]
     _errors(app)
     for router in ROUTERS:

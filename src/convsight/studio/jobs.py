@@ -105,7 +105,10 @@ class Job:
         except BaseException as error:  # a worker thread must outlive anything that a technique does
             self._end("failed", f"it stopped with {type(error).__name__}: {error}")
         else:
-            self._end("cancelled" if self._cancelled and self.stop else "done", "done")
+            stopped = self._cancelled and self.stop is not None
+            self._end(
+                "cancelled" if stopped else "done", "stopped; everything is saved" if stopped else "done"
+            )
 
     def _end(self, status: schemas.State, words: str) -> None:
         if self.finished.is_set():

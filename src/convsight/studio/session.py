@@ -15,7 +15,7 @@ from convsight.method import Entry, catalogue
 from convsight.run import Run
 from convsight.studio import schemas
 from convsight.studio.jobs import Jobs
-from convsight.studio.occluding import Occluding
+from convsight.studio.occluding import Kept
 from convsight.studio.pictures import MOST_BYTES, MOST_PIXELS, Pictures
 from convsight.studio.predictions import Predictions
 from convsight.studio.store import Store
@@ -44,7 +44,7 @@ class Studio:
         self.net.module.eval()
         self.pictures = Pictures(self.net, self.data)
         self.predictions = Predictions(self.net, self.data)
-        self.occluding = Occluding(self.net)
+        self.occluding = Kept(self.net)
         self.weights = self.net.weights_hash
 
     def warm_up(self) -> None:
@@ -55,6 +55,14 @@ class Studio:
                 "Predictions of the test split", lambda job: self.predictions.make("test"),
                 key="predictions test", lane="data",
             )  # fmt: skip
+
+    @property
+    def own_data(self) -> tuple[str, dict[str, Any]] | None:
+        """(source, options) with which the data set was opened, if it can be opened again."""
+        if self.data_source is not None:
+            return self.data_source, {"size": self.net.input_size, "channels": self.net.channels}
+        known = self.run.config["data"] if self.run is not None else {}
+        return (known["source"], known["options"]) if known.get("source") else None
 
     @property
     def title(self) -> str:

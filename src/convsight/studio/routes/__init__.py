@@ -1,5 +1,13 @@
 """The routes of the studio, one file a panel."""
 
-from convsight.studio.routes import layers, pictures, results, session, whole_set
+from convsight.studio.routes import layers, pictures, results, session, share, training, whole_set
 
-ROUTERS = (session.router, pictures.router, results.router, layers.router, whole_set.router)
+ROUTERS = (
+    session.router,
+    pictures.router,
+    results.router,
+    layers.router,
+    whole_set.router,
+    training.router,
+    share.router,
+)

@@ -1,0 +1,60 @@
+"""A training in a process of its own: told what to do on stdin, it tells how far it is on stdout.
+
+Started by `training`. The first line of stdin is JSON, arguments of `convsight.train`; when stdin is closed,
+on purpose or because the server is gone, the training saves and stops as it does at Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import _thread
+import json
+import sys
+import threading
+from dataclasses import asdict
+from typing import Any
+
+from convsight.errors import ConvsightError
+from convsight.training import train
+from convsight.training.augment import Augment
+from convsight.training.progress import Progress
+from convsight.training.recipes import Recipe
+
+
+def main() -> int:
+    told = json.loads(sys.stdin.readline())
+    recipe = told.pop("recipe")
+    if isinstance(recipe, dict):
+        recipe = Recipe(**{**recipe, "augment": Augment(**recipe["augment"])})
+    threading.Thread(target=_watch_stdin, daemon=True).start()
+    try:
+        train(told.pop("data"), recipe, progress=_progress, **told)
+    except KeyboardInterrupt as stop:
+        _tell("stopped", {"message": str(stop)})
+    except ConvsightError as error:
+        _tell("failed", {"error": str(error)})
+        return 1
+    else:
+        _tell("done", {})
+    return 0
+
+
+def _watch_stdin() -> None:
+    while sys.stdin.readline():
+        pass
+    _thread.interrupt_main()
+
+
+def _progress(progress: Progress) -> None:
+    words: dict[str, Any] = asdict(progress)
+    row = words.pop("row")
+    _tell("step", words)
+    if row is not None:
+        _tell("epoch", row)
+
+
+def _tell(event: str, words: dict[str, Any]) -> None:
+    print(json.dumps({"event": event, **words}), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
