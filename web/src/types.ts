@@ -1,7 +1,10 @@
 // What does the server answer with? Names for the types generated from its schemas (`npm run types`).
 import type { components } from './gen/api';
 
-type Schemas = components['schemas'];
+type Sent = components['schemas'];
+/** An answer has every field, also those with a default. */
+type Whole<T> = T extends object ? { [K in keyof T]-?: Whole<T[K]> } : T;
+type Schemas = { [Name in keyof Sent]: Whole<Sent[Name]> };
 
 export type Session = Schemas['Session'];
 export type Layer = Schemas['LayerInfo'];
@@ -11,8 +14,8 @@ export type Picture = Schemas['Picture'];
 export type PicturePage = Schemas['PicturePage'];
 export type Score = Schemas['Score'];
 export type Edited = Schemas['Edited'];
-export type EditRequest = Partial<Schemas['EditRequest']>;
-export type ResultRequest = { method: string } & Partial<Schemas['ResultRequest']>;
+export type EditRequest = Sent['EditRequest'];
+export type ResultRequest = { method: string } & Partial<Sent['ResultRequest']>;
 export type Started = Schemas['Started'];
 export type Result = Schemas['Result'];
 export type Payload = Result['payload'];
@@ -28,8 +31,19 @@ export type Sprites = Schemas['Sprites'];
 export type ReceptiveBox = Schemas['ReceptiveBox'];
 export type Neighbours = Schemas['Neighbours'];
 export type Confusion = Schemas['Confusion'];
-export type Trust = Schemas['Trust'];
-export type Light = Schemas['Light'];
+
+/** One of the lights beside a map: does it depend on what the network learned? */
+export interface Light {
+  name: string;
+  answer: 'yes' | 'no' | "can't tell";
+  sentence: string;
+  numbers: Record<string, unknown>;
+  pictures: string[];
+}
+export interface Trust {
+  job: string | null;
+  lights: Light[];
+}
 
 /** One event of a job: `step` carries a fraction and words, perhaps a picture so far; `epoch` a line of the log. */
 export interface Step {

@@ -3,7 +3,316 @@
  * Do not make direct changes to the file.
  */
 
-export type paths = Record<string, never>;
+export interface paths {
+    "/api/confusion": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Confusion */
+        get: operations["confusion_api_confusion_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Job */
+        get: operations["job_api_jobs__name__get"];
+        put?: never;
+        post?: never;
+        /** Cancel */
+        delete: operations["cancel_api_jobs__name__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{name}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Events */
+        get: operations["events_api_jobs__name__events_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/layers/{name}/filters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Filters */
+        get: operations["filters_api_layers__name__filters_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/layers/{name}/filters.png": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Filters Png */
+        get: operations["filters_png_api_layers__name__filters_png_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/layers/{name}/maps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Layer Maps */
+        get: operations["layer_maps_api_layers__name__maps_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/layers/{name}/maps.png": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Layer Maps Png */
+        get: operations["layer_maps_png_api_layers__name__maps_png_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/layers/{name}/receptive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Receptive */
+        get: operations["receptive_api_layers__name__receptive_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/neighbours": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Neighbours */
+        get: operations["neighbours_api_neighbours_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/pictures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Pictures */
+        get: operations["pictures_api_pictures_get"];
+        put?: never;
+        /** Upload */
+        post: operations["upload_api_pictures_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/pictures/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Picture */
+        get: operations["picture_api_pictures__name__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/pictures/{name}.png": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Picture Png */
+        get: operations["picture_png_api_pictures__name__png_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/pictures/{name}/edit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Edit */
+        post: operations["edit_api_pictures__name__edit_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/pictures/{name}/scores": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Picture Scores */
+        get: operations["picture_scores_api_pictures__name__scores_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/results": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask */
+        post: operations["ask_api_results_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/results/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Result */
+        get: operations["result_api_results__key__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/results/{key}/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Result File */
+        get: operations["result_file_api_results__key___name__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Session */
+        get: operations["session_api_session_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
@@ -32,99 +341,78 @@ export interface components {
             /** Pages */
             pages: string[];
         };
-        /** Audit */
-        Audit: {
-            /**
-             * State
-             * @enum {string}
-             */
-            state: "none" | "running" | "done";
-            /** Verdicts */
-            verdicts: components["schemas"]["Result"][];
-            /**
-             * Job
-             * @default null
-             */
-            job: string | null;
+        /** Body_upload_api_pictures_post */
+        Body_upload_api_pictures_post: {
+            /** File */
+            file: string;
         };
         /** Box */
         Box: {
-            /** Y */
-            y: number;
-            /** X */
-            x: number;
             /** H */
             h: number;
             /** W */
             w: number;
+            /** X */
+            x: number;
+            /** Y */
+            y: number;
         };
         /** Can */
         Can: {
-            /** Train */
-            train: boolean;
             /** Audit */
             audit: boolean;
             /** Map */
             map: boolean;
+            /** Train */
+            train: boolean;
         };
         /** ChannelInfo */
         ChannelInfo: {
             /** Channel */
             channel: number;
-            /** Max */
-            max: number | null;
-            /** Mean */
-            mean: number | null;
             /**
              * Dead
              * @description nowhere above zero on this picture (maps), or all weights zero (filters)
              */
             dead: boolean;
+            /** Max */
+            max: number | null;
+            /** Mean */
+            mean: number | null;
         };
         /** ClassAccuracy */
         ClassAccuracy: {
-            /** Name */
-            name: string;
-            /** N */
-            n: number;
             /** Accuracy */
             accuracy: number | null;
-            /** Low */
-            low: number | null;
             /** High */
             high: number | null;
-        };
-        /** Comparison */
-        Comparison: {
-            /** Runs */
-            runs: components["schemas"]["RunInfo"][];
-            /** Curves */
-            curves: components["schemas"]["CurvePayload"][];
-            per_class: components["schemas"]["TablePayload"];
+            /** Low */
+            low: number | null;
+            /** N */
+            n: number;
+            /** Name */
+            name: string;
         };
         /**
          * Confusion
          * @description `counts` has a row for each true class and a column for each predicted one.
          */
         Confusion: {
+            /** Accuracy */
+            accuracy: number | null;
             /** Classes */
             classes: string[];
             /** Counts */
             counts: number[][];
-            /** Accuracy */
-            accuracy: number | null;
             /** Interval */
             interval: [
                 number | null,
                 number | null
             ];
+            /** Job */
+            job?: string | null;
             /** Per Class */
             per_class: components["schemas"]["ClassAccuracy"][];
-            /**
-             * Job
-             * @default null
-             */
-            job: string | null;
         };
         /** CurvePayload */
         CurvePayload: {
@@ -135,25 +423,25 @@ export interface components {
             kind: "Curve";
             /** Series */
             series: components["schemas"]["SeriesData"][];
+            /** Style */
+            style: string;
             /** X Label */
             x_label: string;
             /** Y Label */
             y_label: string;
-            /** Style */
-            style: string;
         };
         /** DatasetInfo */
         DatasetInfo: {
-            /** Name */
-            name: string;
             /** Classes */
             classes: string[];
+            /** Name */
+            name: string;
+            /** Notes */
+            notes: string[];
             /** Splits */
             splits: {
                 [key: string]: number;
             };
-            /** Notes */
-            notes: string[];
         };
         /**
          * EditRequest
@@ -162,166 +450,115 @@ export interface components {
          *     The box and `paste`'s y, x are in pixels of the network's input; paste's part has the size of the box.
          */
         EditRequest: {
-            /** @default null */
-            box: components["schemas"]["Box"] | null;
-            /**
-             * Mask
-             * @description base64 PNG; white (above half) is hidden
-             * @default null
-             */
-            mask: string | null;
+            box?: components["schemas"]["Box"] | null;
             /**
              * Fill
              * @default mean
              * @enum {string}
              */
             fill: "mean" | "grey" | "black" | "white" | "blur" | "noise";
-            /** @default null */
-            paste: components["schemas"]["Paste"] | null;
             /**
              * Keep
              * @description also keep the edited picture, and answer with its id
              * @default false
              */
             keep: boolean;
+            /**
+             * Mask
+             * @description base64 PNG; white (above half) is hidden
+             */
+            mask?: string | null;
+            paste?: components["schemas"]["Paste"] | null;
         };
         /** Edited */
         Edited: {
-            /** Scores */
-            scores: components["schemas"]["Score"][];
             /** Clean */
             clean: components["schemas"]["Score"][];
-            /** Milliseconds */
-            milliseconds: number;
-            /**
-             * Picture
-             * @default null
-             */
-            picture: string | null;
             /**
              * Exact
              * @description computed only where the edit can change something, or in full
              * @default true
              */
             exact: boolean;
-        };
-        /** ExportRequest */
-        ExportRequest: {
-            /** Urls */
-            urls: string[];
-            /**
-             * State
-             * @default
-             */
-            state: string;
+            /** Milliseconds */
+            milliseconds: number;
+            /** Picture */
+            picture?: string | null;
+            /** Scores */
+            scores: components["schemas"]["Score"][];
         };
         /** Job */
         Job: {
+            /** Error */
+            error?: string | null;
+            /** Fraction */
+            fraction: number | null;
             /** Id */
             id: string;
-            /** What */
-            what: string;
+            /** Key */
+            key?: string | null;
+            /** Message */
+            message: string;
             /**
              * Status
              * @enum {string}
              */
             status: "queued" | "running" | "done" | "failed" | "cancelled";
-            /** Fraction */
-            fraction: number | null;
-            /** Message */
-            message: string;
-            /**
-             * Key
-             * @default null
-             */
-            key: string | null;
-            /**
-             * Error
-             * @default null
-             */
-            error: string | null;
-        };
-        /** JobStarted */
-        JobStarted: {
-            /** Job */
-            job: string;
+            /** What */
+            what: string;
         };
         /** KnobInfo */
         KnobInfo: {
-            /** Name */
-            name: string;
-            /** Default */
-            default: unknown;
-            /** Type */
-            type: string;
-            /** Help */
-            help: string;
-            /**
-             * Unit
-             * @default
-             */
-            unit: string;
-            /**
-             * Low
-             * @default null
-             */
-            low: number | null;
-            /**
-             * High
-             * @default null
-             */
-            high: number | null;
             /**
              * Choices
              * @default []
              */
             choices: unknown[];
+            /** Default */
+            default: unknown;
+            /** Help */
+            help: string;
+            /** High */
+            high?: number | null;
+            /** Low */
+            low?: number | null;
+            /** Name */
+            name: string;
+            /** Type */
+            type: string;
+            /**
+             * Unit
+             * @default
+             */
+            unit: string;
         };
         /** LayerInfo */
         LayerInfo: {
-            /** Name */
-            name: string;
-            /** Kind */
-            kind: string;
-            /** Shape */
-            shape: number[];
-            /** Parameters */
-            parameters: number;
-            /** Macs */
-            macs: number;
-            /** Receptive Field */
-            receptive_field: [
-                number,
-                number
-            ];
-            /**
-             * Maps
-             * @description its output is a stack of feature maps: /maps and /receptive answer
-             */
-            maps: boolean;
             /**
              * Convolution
              * @description it has filters: /filters answers
              */
             convolution: boolean;
-        };
-        /** Light */
-        Light: {
+            /** Kind */
+            kind: string;
+            /** Macs */
+            macs: number;
+            /**
+             * Maps
+             * @description its output is a stack of feature maps: /maps and /receptive answer
+             */
+            maps: boolean;
             /** Name */
             name: string;
-            /**
-             * Answer
-             * @enum {string}
-             */
-            answer: "yes" | "no" | "can't tell";
-            /** Sentence */
-            sentence: string;
-            /** Numbers */
-            numbers: {
-                [key: string]: unknown;
-            };
-            /** Pictures */
-            pictures: string[];
+            /** Parameters */
+            parameters: number;
+            /** Receptive Field */
+            receptive_field: [
+                number,
+                number
+            ];
+            /** Shape */
+            shape: number[];
         };
         /** Limits */
         Limits: {
@@ -332,60 +569,53 @@ export interface components {
         };
         /** MapPayload */
         MapPayload: {
+            /** Clean Scores */
+            clean_scores?: (number | null)[] | null;
+            /** H */
+            h: number;
+            /** High */
+            high: number | null;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             kind: "Map";
-            /** N */
-            n: number;
-            /** H */
-            h: number;
-            /** W */
-            w: number;
-            /** Signed */
-            signed: boolean;
-            /** Unit */
-            unit: string;
-            /** Low */
-            low: number | null;
-            /** High */
-            high: number | null;
+            /** Labels */
+            labels: string[];
             /**
              * Limit
              * @description where each picture's colour scale ends: 0…limit or −limit…limit
              */
             limit: (number | null)[];
-            /** Labels */
-            labels: string[];
-            /**
-             * Clean Scores
-             * @default null
-             */
-            clean_scores: (number | null)[] | null;
+            /** Low */
+            low: number | null;
+            /** N */
+            n: number;
             /**
              * Pictures
              * @description PNG of what was explained, at map resolution
              */
             pictures: string[] | null;
+            /** Signed */
+            signed: boolean;
+            /** Unit */
+            unit: string;
             /**
              * Values
              * @description URL; little-endian float32, n·h·w
              */
             values: string;
+            /** W */
+            w: number;
         };
         /** MethodInfo */
         MethodInfo: {
-            /** Name */
-            name: string;
-            /** Title */
-            title: string;
-            /** Summary */
-            summary: string;
             /** Kind */
             kind: string;
-            /** Source */
-            source: string;
+            /** Knobs */
+            knobs: components["schemas"]["KnobInfo"][];
+            /** Name */
+            name: string;
             /**
              * Needs
              * @description argument → whether it must be given
@@ -393,15 +623,19 @@ export interface components {
             needs: {
                 [key: string]: boolean;
             };
-            /** Knobs */
-            knobs: components["schemas"]["KnobInfo"][];
             /** Per Layer */
             per_layer: boolean;
+            /** Source */
+            source: string;
+            /** Summary */
+            summary: string;
+            /** Title */
+            title: string;
         };
         /** ModelInfo */
         ModelInfo: {
-            /** Name */
-            name: string;
+            /** Channels */
+            channels: number;
             /** Classes */
             classes: string[];
             /** Input Size */
@@ -409,99 +643,77 @@ export interface components {
                 number,
                 number
             ];
-            /** Channels */
-            channels: number;
-            /** Task */
-            task: string;
+            /** Name */
+            name: string;
             /** Outputs */
             outputs: string[];
-            /** Weights Hash */
-            weights_hash: string;
             /** Parameters */
             parameters: number;
             /** Source */
             source: string;
-        };
-        /** Named */
-        Named: {
-            /** Name */
-            name: string;
-            /** Summary */
-            summary: string;
+            /** Task */
+            task: string;
+            /** Weights Hash */
+            weights_hash: string;
         };
         /** Neighbour */
         Neighbour: {
-            /** Picture */
-            picture: string;
             /** Distance */
             distance: number | null;
             /** Label */
             label: string | null;
+            /** Picture */
+            picture: string;
         };
         /** Neighbours */
         Neighbours: {
+            agreement: components["schemas"]["Agreement"];
             /** Features */
             features: components["schemas"]["Neighbour"][];
-            /** Pixels */
-            pixels: components["schemas"]["Neighbour"][];
-            agreement: components["schemas"]["Agreement"];
             /**
              * Job
              * @description the data set is being gone through; ask again when it is done
-             * @default null
              */
-            job: string | null;
+            job?: string | null;
+            /** Pixels */
+            pixels: components["schemas"]["Neighbour"][];
         };
         /** Paste */
         Paste: {
-            /** Picture */
-            picture: string;
-            /** Y */
-            y: number;
-            /** X */
-            x: number;
             /** H */
             h: number;
+            /** Picture */
+            picture: string;
             /** W */
             w: number;
+            /** X */
+            x: number;
+            /** Y */
+            y: number;
         };
         /**
          * Picture
          * @description `predicted`, `confidence` and `loss` are null until the split has been gone through.
          */
         Picture: {
+            /** Confidence */
+            confidence?: number | null;
             /** Id */
             id: string;
-            /**
-             * Label
-             * @default null
-             */
-            label: string | null;
-            /**
-             * Predicted
-             * @default null
-             */
-            predicted: string | null;
-            /**
-             * Confidence
-             * @default null
-             */
-            confidence: number | null;
-            /**
-             * Loss
-             * @default null
-             */
-            loss: number | null;
+            /** Label */
+            label?: string | null;
+            /** Loss */
+            loss?: number | null;
             /**
              * Name
              * @default
              */
             name: string;
+            /** Predicted */
+            predicted?: string | null;
         };
         /** PicturePage */
         PicturePage: {
-            /** Total */
-            total: number;
             /** Items */
             items: components["schemas"]["Picture"][];
             /**
@@ -509,72 +721,71 @@ export interface components {
              * @description predictions of this split are there; filters by prediction need them
              */
             ready: boolean;
+            /** Total */
+            total: number;
         };
         /** PicturesPayload */
         PicturesPayload: {
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            kind: "Pictures";
-            /** N */
-            n: number;
-            /** H */
-            h: number;
-            /** W */
-            w: number;
             /** Columns */
             columns: number;
-            /** Labels */
-            labels: string[];
-            /** Row Labels */
-            row_labels: string[];
+            /** Fps */
+            fps?: number | null;
+            /** H */
+            h: number;
             /** Headings */
             headings: string[];
             /** Images */
             images: string[];
             /**
-             * Fps
-             * @default null
-             */
-            fps: number | null;
-        };
-        /** PointsPayload */
-        PointsPayload: {
-            /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
-            kind: "Points";
+            kind: "Pictures";
+            /** Labels */
+            labels: string[];
             /** N */
             n: number;
+            /** Row Labels */
+            row_labels: string[];
+            /** W */
+            w: number;
+        };
+        /** PointsPayload */
+        PointsPayload: {
+            atlas: components["schemas"]["Atlas"] | null;
+            /** Axes */
+            axes: string[];
+            /** Classes */
+            classes: string[];
             /** Dim */
             dim: number;
             /** Ids */
             ids: string[];
             /**
-             * Xy
-             * @description URL; little-endian float32, n·dim
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
              */
-            xy: string;
+            kind: "Points";
             /** Labels */
             labels: number[] | null;
-            /** Predicted */
-            predicted: number[] | null;
             /** Loss */
             loss: (number | null)[] | null;
-            /** Right */
-            right: boolean[] | null;
-            /** Classes */
-            classes: string[];
+            /** N */
+            n: number;
             /**
              * Outputs
              * @description the names that `predicted` counts in
              */
             outputs: string[];
-            /** Axes */
-            axes: string[];
-            atlas: components["schemas"]["Atlas"] | null;
+            /** Predicted */
+            predicted: number[] | null;
+            /** Right */
+            right: boolean[] | null;
+            /**
+             * Xy
+             * @description URL; little-endian float32, n·dim
+             */
+            xy: string;
         };
         /**
          * Problem
@@ -596,6 +807,8 @@ export interface components {
         };
         /** RankingPayload */
         RankingPayload: {
+            /** Agreement */
+            agreement: number | null;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -603,73 +816,60 @@ export interface components {
             kind: "Ranking";
             /** Rows */
             rows: components["schemas"]["RankingRow"][];
-            /** Agreement */
-            agreement: number | null;
             /** Space */
             space: string;
         };
         /** RankingRow */
         RankingRow: {
-            /** Name */
-            name: string;
             /** Items */
             items: components["schemas"]["Neighbour"][];
+            /** Name */
+            name: string;
         };
         /** ReceptiveBox */
         ReceptiveBox: {
-            /** Y0 */
-            y0: number;
             /** X0 */
             x0: number;
-            /** Y1 */
-            y1: number;
             /** X1 */
             x1: number;
-        };
-        /** Recipes */
-        Recipes: {
-            /** Recipes */
-            recipes: components["schemas"]["Named"][];
-            /** Networks */
-            networks: components["schemas"]["Named"][];
-            /** Datasets */
-            datasets: components["schemas"]["Named"][];
+            /** Y0 */
+            y0: number;
+            /** Y1 */
+            y1: number;
         };
         /** Result */
         Result: {
-            /** Key */
-            key: string;
-            /** Method */
-            method: string;
-            /** Kind */
-            kind: string;
-            /** Title */
-            title: string;
             /** Caption */
             caption: string;
+            /** Downloads */
+            downloads: {
+                [key: string]: string;
+            };
+            /** Key */
+            key: string;
+            /** Kind */
+            kind: string;
+            /** Method */
+            method: string;
             /** Notes */
             notes: string[];
+            /** Parts */
+            parts: components["schemas"]["Result"][];
+            /** Payload */
+            payload: components["schemas"]["MapPayload"] | components["schemas"]["PicturesPayload"] | components["schemas"]["PointsPayload"] | components["schemas"]["RankingPayload"] | components["schemas"]["CurvePayload"] | components["schemas"]["TablePayload"] | components["schemas"]["VerdictPayload"];
+            /** Png */
+            png: string;
             /** Provenance */
             provenance: {
                 [key: string]: unknown;
             } | null;
             /** Python */
             python: string;
-            /** Png */
-            png: string;
-            /** Downloads */
-            downloads: {
-                [key: string]: string;
-            };
-            /** Payload */
-            payload: components["schemas"]["MapPayload"] | components["schemas"]["PicturesPayload"] | components["schemas"]["PointsPayload"] | components["schemas"]["RankingPayload"] | components["schemas"]["CurvePayload"] | components["schemas"]["TablePayload"] | components["schemas"]["VerdictPayload"];
-            /** Parts */
-            parts: components["schemas"]["Result"][];
+            /** Title */
+            title: string;
         };
         /** ResultRequest */
         ResultRequest: {
-            /** Method */
-            method: string;
             /**
              * Knobs
              * @default {}
@@ -677,70 +877,30 @@ export interface components {
             knobs: {
                 [key: string]: unknown;
             };
+            /** Layer */
+            layer?: string | null;
+            /** Method */
+            method: string;
             /**
              * Pictures
              * @default []
              */
             pictures: string[];
-            /**
-             * Target
-             * @default null
-             */
-            target: string | number | null;
-            /**
-             * Layer
-             * @default null
-             */
-            layer: string | null;
-            /**
-             * Style
-             * @default null
-             */
-            style: string | null;
-            /**
-             * Query
-             * @default null
-             */
-            query: string[] | null;
-        };
-        /** RunInfo */
-        RunInfo: {
-            /** Name */
-            name: string;
-            /** Recipe */
-            recipe: string;
-            /** Network */
-            network: string;
-            /** Data */
-            data: string;
-            /** Accuracy */
-            accuracy: number | null;
-            /** Finished */
-            finished: boolean;
-            /** Epochs */
-            epochs: number;
-            /**
-             * Training
-             * @description id of the job that is at it
-             * @default null
-             */
-            training: string | null;
-            /**
-             * Log
-             * @default []
-             */
-            log: {
-                [key: string]: unknown;
-            }[];
+            /** Query */
+            query?: string[] | null;
+            /** Style */
+            style?: string | null;
+            /** Target */
+            target?: string | number | null;
         };
         /** Score */
         Score: {
             /** Index */
             index: number;
-            /** Name */
-            name: string;
             /** Logit */
             logit: number | null;
+            /** Name */
+            name: string;
             /** Probability */
             probability: number | null;
         };
@@ -760,171 +920,108 @@ export interface components {
         };
         /** Session */
         Session: {
-            /** Title */
-            title: string;
-            /** Version */
-            version: string;
-            model: components["schemas"]["ModelInfo"];
+            can: components["schemas"]["Can"];
+            dataset: components["schemas"]["DatasetInfo"] | null;
             /** Layers */
             layers: components["schemas"]["LayerInfo"][];
-            dataset: components["schemas"]["DatasetInfo"] | null;
+            limits: components["schemas"]["Limits"];
+            /** Log */
+            log: {
+                [key: string]: unknown;
+            }[] | null;
             /** Methods */
             methods: components["schemas"]["MethodInfo"][];
             /** Metrics */
             metrics: {
                 [key: string]: unknown;
             } | null;
-            /** Log */
-            log: {
-                [key: string]: unknown;
-            }[] | null;
-            /** Samples */
-            samples: string[];
+            model: components["schemas"]["ModelInfo"];
             /** Run */
             run: string | null;
-            limits: components["schemas"]["Limits"];
-            can: components["schemas"]["Can"];
+            /** Samples */
+            samples: string[];
+            /** Title */
+            title: string;
+            /** Version */
+            version: string;
         };
         /**
          * Sprites
          * @description Channel c is in row c // columns and column c % columns of the sheet, each on its own colour scale.
          */
         Sprites: {
-            /** Shape */
-            shape: number[];
-            /** Sheet */
-            sheet: string;
             /** Cell */
             cell: [
                 number,
                 number
             ];
-            /** Columns */
-            columns: number;
-            /** Signed */
-            signed: boolean;
             /** Channels */
             channels: components["schemas"]["ChannelInfo"][];
+            /** Columns */
+            columns: number;
             /** Order */
             order: number[];
+            /** Shape */
+            shape: number[];
+            /** Sheet */
+            sheet: string;
+            /** Signed */
+            signed: boolean;
         };
         /** Started */
         Started: {
+            /** Job */
+            job?: string | null;
             /** Key */
             key: string;
             /** Ready */
             ready: boolean;
-            /**
-             * Job
-             * @default null
-             */
-            job: string | null;
         };
         /** TablePayload */
         TablePayload: {
+            /** Columns */
+            columns: string[];
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             kind: "Table";
-            /** Columns */
-            columns: string[];
             /** Rows */
             rows: unknown[][];
             /** Shade */
             shade: boolean;
         };
-        /** TrainRequest */
-        TrainRequest: {
-            /** Data */
-            data: string;
-            /**
-             * Recipe
-             * @default fast
-             */
-            recipe: string;
-            /**
-             * Network
-             * @default null
-             */
-            network: string | null;
-            /**
-             * Epochs
-             * @default null
-             */
-            epochs: number | null;
-            /**
-             * Seed
-             * @default 0
-             */
-            seed: number;
-            /**
-             * Name
-             * @default null
-             */
-            name: string | null;
-            /**
-             * Limit
-             * @default null
-             */
-            limit: number | null;
-        };
-        /** TrainStarted */
-        TrainStarted: {
-            /** Job */
-            job: string;
-            /** Run */
-            run: string;
-        };
-        /** Trust */
-        Trust: {
-            /**
-             * Job
-             * @default null
-             */
-            job: string | null;
-            /**
-             * Lights
-             * @default []
-             */
-            lights: components["schemas"]["Light"][];
-        };
-        /** TrustRequest */
-        TrustRequest: {
-            /** Key */
-            key: string;
-        };
         /** VerdictPayload */
         VerdictPayload: {
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            kind: "Verdict";
-            /** Found */
-            found: boolean;
-            /** Sentence */
-            sentence: string;
-            /** Target */
-            target: string;
+            /** Control Rate */
+            control_rate: number | null;
             /**
              * Cue
              * @description "place", "background", "border", ...
              */
             cue: string;
+            /** Examples */
+            examples: string | null;
             /** Flip Rate */
             flip_rate: number | null;
-            /** Control Rate */
-            control_rate: number | null;
+            /** Found */
+            found: boolean;
             /** Interval */
             interval: [
                 number | null,
                 number | null
             ];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "Verdict";
             /** Region */
             region: string | null;
-            /** Examples */
-            examples: string | null;
+            /** Sentence */
+            sentence: string;
+            /** Target */
+            target: string;
         };
     };
     responses: never;
@@ -934,4 +1031,1732 @@ export interface components {
     pathItems: never;
 }
 export type $defs = Record<string, never>;
-export type operations = Record<string, never>;
+export interface operations {
+    confusion_api_confusion_get: {
+        parameters: {
+            query?: {
+                split?: "train" | "validation" | "test";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Confusion"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    job_api_jobs__name__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_api_jobs__name__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    events_api_jobs__name__events_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    filters_api_layers__name__filters_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Sprites"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    filters_png_api_layers__name__filters_png_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": string;
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    layer_maps_api_layers__name__maps_get: {
+        parameters: {
+            query: {
+                picture: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Sprites"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    layer_maps_png_api_layers__name__maps_png_get: {
+        parameters: {
+            query: {
+                picture: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": string;
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    receptive_api_layers__name__receptive_get: {
+        parameters: {
+            query: {
+                y: number;
+                x: number;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReceptiveBox"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    neighbours_api_neighbours_get: {
+        parameters: {
+            query: {
+                picture: string;
+                k?: number;
+                metric?: "l2" | "l1" | "mse" | "cosine";
+                layer?: string | null;
+                split?: "train" | "validation" | "test" | "all";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Neighbours"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pictures_api_pictures_get: {
+        parameters: {
+            query?: {
+                split?: "train" | "validation" | "test";
+                offset?: number;
+                limit?: number;
+                label?: string | null;
+                predicted?: string | null;
+                right?: boolean | null;
+                q?: string;
+                sort?: "index" | "loss" | "confidence";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PicturePage"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    upload_api_pictures_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["Body_upload_api_pictures_post"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Picture"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    picture_api_pictures__name__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Picture"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    picture_png_api_pictures__name__png_get: {
+        parameters: {
+            query?: {
+                side?: number | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": string;
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    edit_api_pictures__name__edit_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EditRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Edited"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    picture_scores_api_pictures__name__scores_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Scores"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ask_api_results_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResultRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Started"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    result_api_results__key__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Result"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    result_file_api_results__key___name__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    session_api_session_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+}
