@@ -24,16 +24,22 @@ PLACE = re.compile(r"^(train|validation|test):(\d+)(?:-(\d+))?$")
 
 def classifier(model: str, given: argparse.Namespace) -> Classifier:
     """The network that MODEL and the options beside it name."""
+    return load(model, **brought(given))
+
+
+def brought(given: argparse.Namespace) -> dict[str, Any]:
+    """What the options beside MODEL say, as `convsight.load` takes it."""
     names = ("weights", "classes", "input_size", "input_channels", "mean", "std")
     said = {name: getattr(given, name, None) for name in names}
     options = {
+        "weights": said["weights"],
         "classes": class_names(said["classes"]),
         "input_size": size(said["input_size"]),
         "channels": said["input_channels"],
         "mean": numbers("--mean", said["mean"]),
         "std": numbers("--std", said["std"]),
     }
-    return load(model, weights=said["weights"], **{k: v for k, v in options.items() if v is not None})
+    return {k: v for k, v in options.items() if v is not None}
 
 
 def run_of(model: str | None) -> Run | None:

@@ -32,7 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"convsight {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (_demo, _train, _test, _show, _lists, _space, _report, _doctor):
+    for add in (_demo, _train, _test, _show, _lists, _space, _report, _studio, _doctor):
         add(commands)
     return parser
 
@@ -211,6 +211,21 @@ def _report(commands: Any) -> None:
     report.add_argument("run_path", metavar="RUN", help="a run directory")
     report.add_argument("-o", "--out", help="the HTML file (default: report.html in the run)")
     report.add_argument("--images", help=f"{PICTURE} (default: some of the test set, right and wrong)")
+
+
+def _studio(commands: Any) -> None:
+    studio = _command(
+        commands, "studio", "open a page in which everything of a network can be clicked", "studio:studio"
+    )
+    studio.add_argument("model", metavar="MODEL", nargs="?", help=f"{MODEL} (default: the newest run)")
+    studio.add_argument("--data", help=f"{DATA} (default: the run's own)")
+    studio.add_argument("--port", type=int, help="default: 8765, or the next free one; 0: any")
+    studio.add_argument(
+        "--host", default="127.0.0.1", help="another address lets others in who have the URL's token"
+    )
+    studio.add_argument("--no-browser", action="store_true", help="only print the URL")
+    studio.add_argument("--runs", default="runs", help="where trainings are kept (default: %(default)s)")
+    _bring(studio)
 
 
 def _doctor(commands: Any) -> None:

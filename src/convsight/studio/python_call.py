@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from convsight.classifier import Classifier
 from convsight.method import Method
 from convsight.studio import schemas
 
@@ -11,20 +14,40 @@ if TYPE_CHECKING:
     from convsight.studio.session import Studio
 
 
+@dataclass(frozen=True)
+class Calls:
+    """The expressions that open the network and the data set again."""
+
+    net: str = "..."
+    data: str | None = None
+    imports: tuple[str, ...] = ("import convsight as cs",)
+
+
+def calls(net: Classifier, model: str, options: dict[str, Any], data: str | None, album: bool) -> Calls:
+    """How a network and its data set were opened: `data` is None for the run's own."""
+    more = "".join(f", {name}={value!r}" for name, value in options.items() if value is not None)
+    opened = f"cs.load({model!r}{more})"
+    if album:
+        imports = (*Calls.imports, "from convsight.studio.album import album")
+        return Calls(opened, f"album({data!r}, net)", imports)
+    if data is not None:
+        return Calls(opened, f"cs.dataset({data!r}, size={net.input_size}, channels={net.channels})")
+    return Calls(opened, f"cs.Run.open({model!r}).dataset" if Path(model).is_dir() else None)
+
+
 def python_call(studio: Studio, method: Method, request: schemas.ResultRequest) -> str:
     """A script that runs as it is, but for the file names of uploaded pictures."""
-    needs = method.needs()
-    lines, words = ["import convsight as cs", ""], []
-    in_run = studio.run is not None and studio.data_source is None
+    needs, words = method.needs(), []
     names = [*request.pictures, *(request.query or []), *([request.style] if request.style else [])]
-    uses_data = ("data" in needs and studio.data is not None) or any(not n.startswith("up:") for n in names)
+    uses_data = "data" in needs or any(not name.startswith("up:") for name in names)
+    data = studio.calls.data if uses_data else None
+    lines = [*studio.calls.imports, ""]
+    if "net" in needs or "net)" in (data or ""):
+        lines.append(f"net = {studio.calls.net}")
     if "net" in needs:
-        lines.append(f"net = cs.load({studio.source!r})")
         words.append("net")
-    if uses_data and studio.data is not None:
-        opened = f"cs.Run.open({studio.source!r}).dataset"
-        fitted = f"size={studio.net.input_size}, channels={studio.net.channels}"
-        lines.append(f"data = {opened}" if in_run else f"data = cs.dataset({studio.data_source!r}, {fitted})")
+    if data is not None:
+        lines.append(f"data = {data}")
     for argument in needs:
         if argument == "images" and request.pictures:
             words.append(_pictures(request.pictures, lines, "images"))

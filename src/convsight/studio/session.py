@@ -18,6 +18,7 @@ from convsight.studio.jobs import Jobs
 from convsight.studio.occluding import Kept
 from convsight.studio.pictures import MOST_BYTES, MOST_PIXELS, Pictures
 from convsight.studio.predictions import Predictions
+from convsight.studio.python_call import Calls
 from convsight.studio.store import Store
 
 SAMPLES = 24
@@ -27,8 +28,8 @@ SAMPLES = 24
 class Studio:
     """Everything that the routes answer from.
 
-    net is in evaluation mode for the whole session; `source` is the word it was opened with, as Python's
-    `convsight.load` takes it. `runs` is the folder in which trainings are started and found.
+    net is in evaluation mode for the whole session; `source` is the word it was opened with, `calls` how
+    Python opens the same. `data_source` is what was said in place of the run's own data set. `runs` is the folder in which trainings are started and found.
     """
 
     net: Classifier
@@ -37,6 +38,8 @@ class Studio:
     source: str = ""
     runs: Path = Path("runs")
     data_source: str | None = None
+    is_album: bool = False  # the data is a folder of pictures that are not sorted into classes
+    calls: Calls = field(default_factory=Calls)
     jobs: Jobs = field(default_factory=Jobs)
     store: Store = field(default_factory=Store)
 
@@ -59,6 +62,8 @@ class Studio:
     @property
     def own_data(self) -> tuple[str, dict[str, Any]] | None:
         """(source, options) with which the data set was opened, if it can be opened again."""
+        if self.is_album:
+            return None
         if self.data_source is not None:
             return self.data_source, {"size": self.net.input_size, "channels": self.net.channels}
         known = self.run.config["data"] if self.run is not None else {}
@@ -84,7 +89,11 @@ class Studio:
             samples=self._samples(),
             run=self.run.name if self.run is not None else None,
             limits=schemas.Limits(upload_bytes=MOST_BYTES, upload_pixels=MOST_PIXELS),
-            can=schemas.Can(train=True, audit=self.data is not None, map=self.data is not None),
+            can=schemas.Can(
+                train=True,
+                audit=self.data is not None and bool(self.data.classes) and not self.is_album,
+                map=self.data is not None,
+            ),
         )
 
     def _samples(self) -> list[str]:

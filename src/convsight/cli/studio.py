@@ -1,0 +1,70 @@
+"""`convsight studio [RUN|MODEL]`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+from convsight.classifier import Classifier
+from convsight.cli.console import err, out
+from convsight.cli.inputs import brought, classifier, data_of, run_of
+from convsight.datasets import Dataset
+from convsight.errors import DataNotFound, MissingExtra
+from convsight.run import CONFIG, METRICS, Run
+
+USUAL_PORT = 8765
+
+
+def studio(given: argparse.Namespace, rest: list[str]) -> int:
+    try:
+        from convsight.studio.python_call import calls
+        from convsight.studio.serve import serve
+        from convsight.studio.session import Studio
+    except ModuleNotFoundError as missing:
+        raise MissingExtra(missing.name or "fastapi", "studio", "the studio") from missing
+    logging.basicConfig(format="%(levelname)s: %(message)s")
+    runs = Path(given.runs).expanduser()
+    model = given.model or str(newest_run(runs))
+    run = run_of(model)
+    net = run.classifier if run is not None else classifier(model, given)
+    data, is_album = _data(given.data, run, net)
+    opened = Studio(
+        net, data, run, source=model, runs=runs, data_source=given.data, is_album=is_album,
+        calls=calls(net, model, brought(given), given.data, is_album),
+    )  # fmt: skip
+    about = f"{net.name}, {data.name if data is not None else 'no data set: --data FOLDER gives one'}"
+    out.print(f"{run.path if run else model}: {about}", soft_wrap=True, markup=False)
+    port = USUAL_PORT if given.port is None else given.port
+    serve(
+        opened, given.host, port, exact_port=given.port not in (None, 0), browser=not given.no_browser,
+        tell=lambda words: out.print(words, soft_wrap=True, markup=False),
+    )  # fmt: skip
+    return 0
+
+
+def newest_run(runs: Path) -> Path:
+    """The finished run in the folder that was made last; DataNotFound says how to make one."""
+    finished = [f for f in runs.glob("*") if (f / CONFIG).is_file() and (f / METRICS).is_file()]
+    if not finished:
+        raise DataNotFound(
+            f"there is no finished run in {runs}; `convsight demo` makes one in a minute, or name a network: "
+            "convsight studio RUN, convsight studio torchvision:resnet50"
+        )
+    return max(finished, key=lambda folder: (folder / METRICS).stat().st_mtime)
+
+
+def _data(source: str | None, run: Run | None, net: Classifier) -> tuple[Dataset | None, bool]:
+    """(the data set asked for, or the run's own if it can be had; whether it is an unsorted folder)."""
+    if source is not None:
+        from convsight.studio.album import album, is_album
+
+        folder = Path(source).expanduser()
+        return (album(folder, net), True) if is_album(folder) else (data_of(source, None, net), False)
+    if run is None:
+        return None, False
+    try:
+        return run.dataset, False
+    except DataNotFound as missing:
+        err.print(f"Going on without the run's data set: {missing}", soft_wrap=True, markup=False)
+        return None, False

@@ -1,0 +1,131 @@
+"""How does the studio come up at an address, say where it is, and go down at Ctrl-C?"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import secrets
+import socket
+import threading
+import time
+import webbrowser
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import uvicorn
+
+from convsight.errors import InputError, StorageError
+from convsight.studio.app import create_app
+from convsight.studio.guard import LOCAL
+from convsight.studio.session import Studio
+
+TRIES = 20  # ports after the wanted one
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where the studio listens, and what a browser must show to be let in."""
+
+    host: str
+    port: int
+    token: str | None
+
+    @property
+    def url(self) -> str:
+        shown = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host
+        shown = f"[{shown}]" if ":" in shown else shown
+        return f"http://{shown}:{self.port}/" + (f"?token={self.token}" if self.token else "")
+
+
+def serve(
+    studio: Studio,
+    host: str = "127.0.0.1",
+    port: int = 8765,
+    *,
+    exact_port: bool = False,
+    browser: bool = True,
+    tell: Callable[[str], None] = print,
+) -> None:
+    """Serve until Ctrl-C. A busy port gives way to the next free one, unless `exact_port`.
+
+    On an address that others can reach, a random token is demanded, which the URL carries.
+    """
+    listening = _listen(host, port, 0 if exact_port else TRIES)
+    local = _is_local(host)
+    address = Address(host, listening.getsockname()[1], None if local else secrets.token_urlsafe(24))
+    hosts = LOCAL if local else _own_names(host)
+    app = create_app(studio, hosts=hosts, token=address.token)
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, timeout_graceful_shutdown=2, server_header=False,
+        timeout_keep_alive=30, h11_max_incomplete_event_size=32 * 1024,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    if address.port != port:
+        tell(f"Port {port} is in use; taking {address.port}.")
+    tell(f"The studio is at {address.url}")
+    if not local:
+        tell("Everyone who has this URL can use it. Ctrl-C stops it.")
+    else:
+        tell("Ctrl-C stops it.")
+    if browser:
+        threading.Thread(target=_open_when_up, args=(server, address.url), daemon=True).start()
+    try:
+        server.run(sockets=[listening])
+    except KeyboardInterrupt:
+        pass
+    finally:
+        listening.close()
+        studio.jobs.close()
+    tell("The studio has stopped.")
+
+
+def _listen(host: str, port: int, more: int) -> socket.socket:
+    """A socket bound to the port, or to one of the `more` after it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for number in range(port, min(port + more, 65535) + 1):
+        made = socket.socket(family, socket.SOCK_STREAM)
+        if hasattr(socket, "SO_REUSEADDR") and not hasattr(socket, "SO_EXCLUSIVEADDRUSE"):
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            made.bind((host, number))
+            made.listen(2048)
+            return made
+        except socket.gaierror as error:
+            made.close()
+            raise InputError(
+                f"--host {host!r} is no address of this machine; 127.0.0.1 is the usual one"
+            ) from error
+        except OSError as error:
+            made.close()
+            if error.errno == errno.EACCES:
+                raise StorageError(f"port {number} needs more rights; choose one above 1023") from error
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise InputError(
+                    f"--host {host!r} is no address of this machine; 127.0.0.1 is the usual one"
+                ) from error
+            if error.errno != errno.EADDRINUSE:
+                raise
+    used = f"port {port} is" if not more else f"ports {port} to {min(port + more, 65535)} are"
+    raise InputError(f"{used} in use; choose another with --port, or --port 0 for any that is free")
+
+
+def _is_local(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _own_names(host: str) -> tuple[str, ...]:
+    """Names under which a server that others can reach may be asked; any, if it listens everywhere."""
+    return ("*",) if host in ("0.0.0.0", "::") else (host.lower(), f"[{host}]", *LOCAL)
+
+
+def _open_when_up(server: uvicorn.Server, url: str) -> None:
+    for _ in range(200):
+        if server.started:
+            webbrowser.open(url)
+            return
+        time.sleep(0.05)
