@@ -26,6 +26,7 @@ export interface Style {
 }
 
 const DIM = 0.22; // opacity of what is not chosen while something is
+const AROUND_ONE = 0.55;
 const FULL = 0.88;
 
 /** Few points are drawn large, so that each is seen; many small, so that they do not hide one another. */
@@ -57,7 +58,7 @@ export function paint(
   picture.pixels.fill(packed(style.paper));
   const palette = colours.palette.map(packed);
   const disc = mask(style.radius);
-  const opacity = chosen.size ? DIM : FULL;
+  const opacity = [FULL, AROUND_ONE][chosen.size] ?? DIM;
   for (const i of order) stamp(picture, ...pixelOf(cloud, i, view, picture), disc, palette[colours.of[i]], opacity);
   const ring = mask(style.radius + 1.5);
   for (const i of chosen) stamp(picture, ...pixelOf(cloud, i, view, picture), ring, packed(style.ink), 1);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { aligned, best, duration, extended, lines, measures } from './log';
+import { best, duration, extended, lines, measures } from './log';
 
 const log = [
   { epoch: 1, loss: 2, validation_loss: 2.5, accuracy: 0.4, validation_accuracy: 0.3 },
@@ -19,19 +19,6 @@ test('what is measured is read from the log', () => {
   expect(measures(log)).toEqual(['loss', 'accuracy']);
   expect(measures([{ loss: 1, error_px: 3 }])).toEqual(['loss', 'error_px']);
   expect(measures([])).toEqual([]);
-});
-
-test('lines of different length share one axis', () => {
-  const all = [
-    { name: 'a', x: [1, 2], y: [10, 20] },
-    { name: 'b', x: [2, 4], y: [7, null] },
-  ];
-  expect(aligned(all)).toEqual([
-    [1, 2, 4],
-    [10, 20, null],
-    [null, 7, null],
-  ]);
-  expect(aligned([])).toEqual([[]]);
 });
 
 test('a resumed training tells an epoch again, and what came after it is forgotten', () => {

@@ -40,16 +40,6 @@ function number(value: unknown): number | null {
   return typeof value === 'number' && Number.isFinite(value) ? value : null;
 }
 
-/** Lines on one common axis, as uPlot takes them: all x in order, then each line's y, null where it has none. */
-export function aligned(all: readonly Line[]): [number[], ...(number | null)[][]] {
-  const xs = [...new Set(all.flatMap((line) => line.x))].sort((a, b) => a - b);
-  const columns = all.map((line) => {
-    const at = new Map(line.x.map((x, i) => [x, line.y[i]]));
-    return xs.map((x) => at.get(x) ?? null);
-  });
-  return [xs, ...columns];
-}
-
 /** The log with one more epoch; an epoch told twice (a resumed training) replaces the first telling. */
 export function extended(log: readonly Row[], row: Row): Row[] {
   const at = epoch(row, log.length);
