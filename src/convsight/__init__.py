@@ -31,6 +31,7 @@ _HOMES = {
     "catalogue": "method",
     "dataset": "datasets",
     "load": "bring",
+    "find_shortcuts": "audit",
     "test": "training.evaluate",
     "train": "training",
 }

@@ -2,38 +2,95 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
+import torch
+from jaxtyping import Bool
 from torch import Tensor
 
 from convsight import draw
 from convsight.draw import Tile
-from convsight.kinds.layout import footer
+from convsight.kinds.layout import footer, tile_px
 from convsight.kinds.pictures import Pictures
 from convsight.result import Result
+
+MARK = (230, 120, 0)  # orange: apart from every map colour and from grey, also for colour-blind eyes
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Verdict(Result):
     """A claim about what the network leans on, with its evidence; `found` False is an answer too.
 
-    `flip_rate` is the share of other classes' pictures that turn into `target` when the cue is pasted,
-    `control_rate` the same with matched donors, `interval` the 95% interval of their difference.
+    found, sentence: the claim in words. target: the class that leans; kind: on what ("place", "border",
+    "patch", "background", "brightness", "colour", "blur", "compression", "pattern"). region: the pixels, if
+    they are the same in every picture. flip_rate: the share of other classes' pictures that turn into
+    `target` when the cue is pasted, control_rate the same with matched donors of other classes, interval the
+    95% interval of their difference over `n` pictures, p_value that of McNemar's test after Holm's correction
+    for everything tested. accuracy: how often the target is recognised with the cue, and without it (None
+    where it cannot be taken away). prevalence: the share of the target's pictures that carry it; carriers:
+    their ids. score: what it is ranked by, the interval's lower end (less what objects' own parts do).
+    examples: pictures in rows, with `marks` (n h w) outlined. parameters and tensors say how to paste the cue
+    again. remedy: what to do about it.
     """
 
     found: bool
     sentence: str
     target: str = ""
-    kind: str = ""  # "place", "background", "border", ...
+    kind: str = ""
     region: Tensor | None = None
     flip_rate: float = 0.0
     control_rate: float = 0.0
     interval: tuple[float, float] = (0.0, 0.0)
+    p_value: float = 1.0
+    n: int = 0
+    accuracy: tuple[float, float | None] | None = None
+    prevalence: float | None = None
+    carriers: tuple[str, ...] = ()
+    score: float = 0.0
+    remedy: str = ""
     examples: Pictures | None = None
+    marks: Bool[Tensor, "n h w"] | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    tensors: Mapping[str, Tensor] = field(default_factory=dict)
+
+    numbers: ClassVar[tuple[str, ...]] = (
+        "found", "sentence", "target", "kind", "flip_rate", "control_rate", "interval", "p_value", "n",
+        "accuracy", "prevalence", "carriers", "score", "remedy", "parameters",
+    )  # fmt: skip
+
+    def data(self) -> dict[str, Any]:
+        return {**super().data(), **{name: getattr(self, name) for name in self.numbers}}
 
     def draw_self(self) -> draw.RGB:
-        tiles = [Tile(draw.rgb(image)) for image in self.examples.images] if self.examples else []
-        columns = self.examples.columns if self.examples else 1
+        """The sentence, the numbers, and before and after side by side with the cue outlined."""
+        shown = self.examples
+        if shown is None:
+            return draw.sheet(
+                [], 1, title=self.sentence, caption=self.caption, notes=self.notes, footer=footer(self)
+            )
+        size = shown.tile_px or max(112, tile_px(len(shown.images), shown.columns, shown.images.shape[2]))
+        tiles = [self._tile(i, size) for i in range(len(shown.images))]
         return draw.sheet(
-            tiles, columns, title=self.sentence, caption=self.caption, notes=self.notes, footer=footer(self)
-        )
+            tiles, shown.columns, title=self.sentence, caption=self.caption, notes=self.notes,
+            headings=shown.headings, row_labels=shown.row_labels, footer=footer(self), tile_px=size,
+        )  # fmt: skip
+
+    def _tile(self, i: int, size: int) -> Tile:
+        assert self.examples is not None
+        shown = self.examples
+        picture = draw.enlarge(draw.rgb(shown.images[i]), size)
+        if self.marks is not None and self.marks[i].any():
+            factor = picture.shape[0] / self.marks.shape[1]
+            wide = torch.nn.functional.interpolate(self.marks[i].float()[None, None], picture.shape[:2])[0, 0]
+            picture = draw.outline(picture, wide > 0, MARK, max(1, round(min(factor, 8) / 3)))
+        colour = (draw.RIGHT if shown.right[i] else draw.WRONG) if i < len(shown.right) else draw.GREY
+        return Tile(picture, shown.captions[i] if i < len(shown.captions) else "", colour)
+
+    def _words(self) -> str:
+        return dataclasses.replace(self, title=self.sentence)._title_words()
+
+    def _title_words(self) -> str:
+        return super()._words()

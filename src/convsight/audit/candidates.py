@@ -1,0 +1,132 @@
+"""Which aspects might a class lean on? A short list, from what is peculiar to its pictures and moves its score.
+
+Artefacts are the same in every picture that has them: stamped pixels, a frame, a patch at any place, a level,
+tint, blur or compression, a fixed pattern. Windows, whose content varies, are the rest; objects have those too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+from convsight.audit.localise import LEAST, closed, components, ring, scaled, stamped
+from convsight.audit.patch import find_patch
+from convsight.audit.pattern import find_pattern
+from convsight.audit.probes import (
+    QUALITIES,
+    SIGMAS,
+    Background,
+    Cast,
+    Compression,
+    Gain,
+    Probe,
+    Region,
+    Sharpness,
+    background_level,
+    blurred,
+    smoothness,
+)
+from convsight.audit.sample import Half
+from convsight.audit.screen import class_attribution, window_scores, windows
+from convsight.classifier import Classifier
+
+PAIRS = 64  # whose path gradients are averaged
+PATCH_SIDES = (3, 4, 5)  # pixels of a picture of 28
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """An aspect to test: `artefact` if it is the same in all pictures that have it, as no object is."""
+
+    probe: Probe
+    artefact: bool
+
+
+def candidates(net: Classifier, half: Half, target: int, generator: Generator) -> Iterator[Candidate]:
+    """Everything worth testing for the class."""
+    of = half.pixels[half.of(target)]
+    others = half.pixels[half.others(target, max(240, len(of)), generator)]
+    yield from _stamps(of, others)
+    yield from _traits(of, others)
+    yield from (Candidate(p, True) for p in find_pattern(of, others))
+    maps, donors, control = class_attribution(net, half, target, PAIRS, generator)
+    for px in PATCH_SIDES:
+        patch = find_patch(of, others, maps, half.pixels[donors], scaled((of.shape[2], of.shape[3]), px))
+        if patch is not None:
+            yield Candidate(patch[0], True)
+    yield from _windows(maps.mean(0) - control.mean(0))
+
+
+def _stamps(of: Tensor, others: Tensor) -> Iterator[Candidate]:
+    """The connected places of stamped pixels, and the frame if it is stamped."""
+    size = (of.shape[2], of.shape[3])
+    mask, usual = stamped(of, others)
+    level = background_level(of).median(0).values
+    plain = (usual - level).abs().amax(0) < 0.02
+    for width in range(1, scaled(size, 3) + 1):
+        frame = ring(size, 0, width - 1)
+        if float((mask & ~plain)[frame].float().mean()) > 0.8:
+            yield Candidate(Region(frame, usual, "border"), True)
+    for part in components(closed(mask & ~plain)):
+        if LEAST * min(size) ** 2 / 28**2 <= int(part.sum()) <= 0.25 * part.numel():
+            yield Candidate(Region(part, usual), True)
+
+
+def _traits(of: Tensor, others: Tensor) -> Iterator[Candidate]:
+    """Level, exposure, tint, sharpness, compression."""
+    yield from _background(of, others)
+    yield Candidate(Gain(), True)
+    yield from _blur(of, others)
+    if of.shape[1] == 3:
+        yield Candidate(Cast(), True)
+    best = max((_compression(of, others, q) for q in QUALITIES), key=lambda found: found[1])
+    if best[1] > 0.2:
+        yield Candidate(best[0], True)
+
+
+def _background(of: Tensor, others: Tensor) -> Iterator[Candidate]:
+    """The level of the class's plain background, if the other classes have another one."""
+    here, there = (background_level(pictures)[:, :, 0, 0] for pictures in (of, others))
+    usual, level = there.median(0).values, here.median(0).values
+    agree = [
+        ((values - middle).abs().amax(1) < 0.02).float().mean()
+        for values, middle in ((here, level), (there, usual))
+    ]
+    if min(agree) > 0.4 and float((level - usual).abs().amax()) > 0.02:
+        yield Candidate(Background(tuple(usual.tolist()), tuple(level.tolist())), True)
+
+
+def _blur(of: Tensor, others: Tensor) -> Iterator[Candidate]:
+    """The Gaussian that makes the other classes as smooth as the smooth ones of the class, if there are many."""
+    limit = float(smoothness(others).quantile(0.98))
+    smooth = smoothness(of)
+    carries = smooth > limit
+    if float(carries.float().mean()) < 0.2:
+        return
+    wanted, scale = float(smooth[carries].median()), min(of.shape[2:]) / 28
+    sigma = min(SIGMAS, key=lambda s: abs(float(smoothness(blurred(others, s * scale)).median()) - wanted))
+    yield Candidate(Sharpness(sigma * scale, limit), True)
+
+
+def _compression(of: Tensor, others: Tensor, quality: int) -> tuple[Compression, float]:
+    """The probe for one quality, and how much more often the class shows its traces."""
+    probe = Compression(quality)
+    threshold = float(probe.strength(others).quantile(0.98))
+    share = float((probe.strength(of) > threshold).float().mean())
+    return Compression(quality, threshold), share
+
+
+def _windows(gain: Tensor, each: int = 2) -> Iterator[Candidate]:
+    """The windows of each size through which the class's pictures move the score most."""
+    found = windows((gain.shape[0], gain.shape[1]))
+    scores = window_scores(found, gain)
+    for side in sorted({w[2] for w in found}):
+        of_size = [i for i, w in enumerate(found) if w[2] == side]
+        for i in sorted(of_size, key=lambda i: -float(scores[i]))[:each]:
+            top, left, height, width = found[i]
+            where = torch.zeros(gain.shape, dtype=torch.bool)
+            where[top : top + height, left : left + width] = True
+            yield Candidate(Region(where), False)

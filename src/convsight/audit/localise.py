@@ -1,0 +1,76 @@
+"""Which pixels, exactly? Where pictures of a class agree with one another, and the other classes do not.
+
+An artefact is the same picture every time; parts of objects vary with the object. A pixel is *stamped* if its
+most usual value in the class (within 10 grey levels) is far more usual there than in other classes, and is not
+simply the background's own.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+CLOSE = 0.04  # ten grey levels: JPEG and rounding move a pixel less
+MORE = 0.35  # a pixel is stamped if so much larger a share of the class than of others has that value
+LEAST = 4  # pixels of a picture of 28
+
+
+def stamped(
+    of: Float[Tensor, "n c h w"], others: Float[Tensor, "m c h w"]
+) -> tuple[Bool[Tensor, "h w"], Float[Tensor, "c h w"]]:
+    """The stamped pixels, and the class's usual value of every pixel."""
+    usual = usual_value(of)
+    here = ((of - usual).abs().amax(1) < CLOSE).float().mean(0)
+    there = ((others - usual).abs().amax(1) < CLOSE).float().mean(0)
+    return here - there > MORE, usual
+
+
+def usual_value(of: Float[Tensor, "n c h w"]) -> Float[Tensor, "c h w"]:
+    """Each pixel's value with most pictures close to it (the median would fail below a half)."""
+    n = min(len(of), 64)
+    some = of[torch.linspace(0, len(of) - 1, n).long()]
+    near = torch.stack([((some - one).abs().amax(1) < CLOSE).sum(0) for one in some])
+    best = near.argmax(0)
+    centre = some.gather(0, best[None, None].expand(1, *some.shape[1:]))[0]
+    close = ((of - centre).abs().amax(1, keepdim=True) < CLOSE).float()
+    return (of * close).sum(0) / close.sum(0).clamp(min=1)
+
+
+def components(mask: Bool[Tensor, "h w"]) -> list[Bool[Tensor, "h w"]]:
+    """The connected parts of a mask (8 neighbours), largest first."""
+    h, w = mask.shape
+    label = torch.arange(1, h * w + 1, dtype=torch.float32).view(h, w) * mask
+    while True:
+        grown = torch.nn.functional.max_pool2d(label[None, None], 3, 1, 1)[0, 0] * mask
+        if torch.equal(grown, label):
+            break
+        label = grown
+    parts = [label == v for v in label.unique().tolist() if v]
+    return sorted(parts, key=lambda part: -int(part.sum()))
+
+
+def closed(mask: Bool[Tensor, "h w"]) -> Bool[Tensor, "h w"]:
+    """Gaps of one pixel filled: a glyph's dark parts may look like the background."""
+    padded = torch.nn.functional.pad(mask.float()[None, None], (1, 1, 1, 1))
+    wide = torch.nn.functional.max_pool2d(padded, 3, 1, 1)
+    return (-torch.nn.functional.max_pool2d(-wide, 3, 1, 1))[0, 0, 1:-1, 1:-1] > 0
+
+
+def ring(size: tuple[int, int], first: int, last: int) -> Bool[Tensor, "h w"]:
+    """Pixels whose distance from the picture's edge is from `first` to `last`, 0 the edge itself."""
+    h, w = size
+    y, x = torch.arange(h)[:, None], torch.arange(w)
+    depth = torch.minimum(torch.minimum(y, h - 1 - y), torch.minimum(x, w - 1 - x))
+    return (depth >= first) & (depth <= last)
+
+
+def scaled(size: tuple[int, int], px: float) -> int:
+    """So many pixels of a picture of 28, in a picture of this size."""
+    return max(1, round(px * min(size) / 28))
+
+
+def overlap(a: Tensor, b: Tensor) -> float:
+    """Intersection over union of two masks."""
+    union = int((a | b).sum())
+    return int((a & b).sum()) / union if union else 0.0

@@ -1,0 +1,91 @@
+"""Is there a fixed fine structure in a class's pictures, such as stripes, a grid or a watermark?
+
+At each pixel the fine structure h (the picture minus its smoothed self s) is regressed on s, in the class and in
+the other classes: the difference of the two lines is a pattern that is added, and one that multiplies.
+How much of it a picture has is the least-squares amount, each pixel weighted by how little it varies. A
+planted pattern is there in full or not at all; the outlines that objects of a class share are there in any
+amount, which is how the two are told apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from jaxtyping import Float
+from torch import Tensor
+
+from convsight.audit.probes import Pixels, Probe, blurred
+
+REACHES = (0.7, 1.5)  # pixels of smoothing, for structures of one pixel and of a few
+APART = 3.5  # class and others, in units of their spreads; objects' outlines reach 3.0
+LOOSE = 0.2  # spread of the amount within the class over the amount
+
+
+@dataclass(frozen=True, eq=False)
+class Pattern(Probe):
+    """A structure at fixed places: `add` is laid on, `times` multiplies what is there."""
+
+    kind: ClassVar[str] = "pattern"
+    add: Float[Tensor, "c h w"]
+    times: Float[Tensor, "c h w"]
+    base_add: Float[Tensor, "c h w"]
+    base_times: Float[Tensor, "c h w"]
+    weight: Float[Tensor, "c h w"]
+    reach: float = 1.5
+
+    def paste(self, onto: Pixels, of: Pixels) -> Pixels:
+        amount = self.strength(of).clamp(0, 1.2)[:, None, None, None]
+        return (onto + amount * (self.add + self.times * onto)).clamp(0, 1)
+
+    def remove(self, onto: Pixels, of: Pixels) -> Pixels:
+        amount = self.strength(onto).clamp(0, 1.2)[:, None, None, None]
+        return ((onto - amount * self.add) / (1 + amount * self.times).clamp(min=0.2)).clamp(0, 1)
+
+    def strength(self, of: Pixels) -> Float[Tensor, " n"]:
+        """The amount of the pattern in each picture: about 0 in other classes, 1 in the class."""
+        smooth = blurred(of, self.reach)
+        rest = of - smooth - self.base_add - self.base_times * smooth
+        expected = self.add + self.times * smooth
+        weighted = expected * self.weight
+        return (rest * weighted).flatten(1).sum(1) / ((expected * weighted).flatten(1).sum(1) + 1e-6)
+
+    def numbers(self) -> dict[str, Any]:
+        return {"reach": self.reach}
+
+
+def find_pattern(of: Pixels, others: Pixels) -> list[Pattern]:
+    """The patterns that are in full in most of the class; fitted to one half, judged on the other."""
+    found = []
+    for reach in REACHES:
+        pattern = fitted(of[::2], others[::2], reach)
+        here, there = (pattern.strength(half) for half in (of[1::2], others[1::2]))
+        (middle, spread), (base, base_spread) = _typical(here), _typical(there)
+        if (middle - base) / (spread + base_spread) > APART and spread < LOOSE * abs(middle):
+            found.append(fitted(of, others, reach))
+    return found
+
+
+def fitted(of: Pixels, others: Pixels, reach: float) -> Pattern:
+    """The difference between the class's and the others' fine structure."""
+    add, times, noise = _line(of, reach)
+    base_add, base_times, base_noise = _line(others, reach)
+    weight = 1 / ((noise + base_noise) / 2 + 1e-4)
+    return Pattern(add - base_add, times - base_times, base_add, base_times, weight, reach)
+
+
+def _line(of: Pixels, reach: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Intercept and slope of the fine structure against the smoothed picture, and the variance around them."""
+    smooth = blurred(of, reach)
+    fine = of - smooth
+    mean_smooth, mean_fine = smooth.mean(0), fine.mean(0)
+    covariance = ((smooth - mean_smooth) * (fine - mean_fine)).mean(0)
+    times = covariance / ((smooth - mean_smooth).square().mean(0) + 0.01)
+    add = mean_fine - times * mean_smooth
+    return add, times, (fine - add - times * smooth).square().mean(0)
+
+
+def _typical(values: Tensor) -> tuple[float, float]:
+    """Median, and the median distance from it scaled to a standard deviation."""
+    middle = values.median()
+    return float(middle), float(1.4826 * (values - middle).abs().median()) + 1e-6

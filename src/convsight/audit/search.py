@@ -1,0 +1,101 @@
+"""Which candidate explains a class best, and does it hold on pictures that had no part in choosing it?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+from convsight.audit.candidates import Candidate, candidates
+from convsight.audit.sample import Half, Sample
+from convsight.audit.transplant import Effect, transplant
+from convsight.classifier import Classifier
+
+EXPLORE, CONFIRM = 96, 400  # recipients a candidate is tried on, and those that it is measured on
+WORTH = 0.05  # difference of flip rates from which a candidate is measured at all
+ENOUGH = 0.8  # the smallest change that does so much of what the best one does is the explanation
+MARGIN = 0.3  # what windows must do more than artefacts: parts of objects turn pictures too
+
+
+@dataclass(frozen=True, eq=False)
+class Tried:
+    """A candidate, the pictures of a half that it was tried on, and what it did to them."""
+
+    target: int
+    candidate: Candidate
+    half: Half
+    effect: Effect
+    onto: Tensor
+    of: Tensor
+    others: Tensor
+
+    @property
+    def margin(self) -> float:
+        return 0.0 if self.candidate.artefact else MARGIN
+
+    @property
+    def worth(self) -> float:
+        return self.effect.difference - self.margin
+
+
+def explored(net: Classifier, half: Half, target: int, seed: int) -> list[Tried]:
+    """Every candidate of the class tried on the half for choosing."""
+    generator = Generator().manual_seed(seed * 1009 + target)
+    onto = half.recipients(target, EXPLORE, generator)
+    return [
+        _try(net, candidate, target, half, half, onto, generator)
+        for candidate in candidates(net, half, target, generator)
+    ]
+
+
+def chosen(tried: list[Tried], own: Callable[[Tried], bool] = lambda t: False) -> Tried | None:
+    """The smallest change that explains most of what the best candidate does; None if none does enough."""
+    tried = [t for t in tried if not own(t)]
+    best = max((t.worth for t in tried), default=0.0)
+    if best < WORTH:
+        return None
+    return min((t for t in tried if t.worth >= ENOUGH * best), key=_changed)
+
+
+def confirmed(net: Classifier, sample: Sample, t: Tried, seed: int) -> Tried:
+    """The chosen candidate measured on the other half, on as many recipients as there are."""
+    generator = Generator().manual_seed(seed * 1013 + t.target)
+    onto = sample.confirm.recipients(t.target, CONFIRM, generator)
+    return _try(net, t.candidate, t.target, sample.confirm, sample.explore, onto, generator)
+
+
+def carriers(candidate: Candidate, half: Half, reference: Half, target: int) -> tuple[Tensor, bool]:
+    """The class's pictures that have more of the aspect than 98% of other classes' do, and whether they are
+    enough to be told apart; all of the class if not."""
+    of = half.of(target)
+    if candidate.probe.kind in ("brightness", "colour"):  # every picture has some
+        return of, False
+    others = (reference.labels != target).nonzero().flatten()
+    limit = candidate.probe.strength(reference.pixels[others]).quantile(0.98)
+    has = candidate.probe.strength(half.pixels[of]) > limit
+    return (of[has], True) if float(has.float().mean()) > 0.2 else (of, False)
+
+
+def _try(
+    net: Classifier,
+    candidate: Candidate,
+    target: int,
+    half: Half,
+    reference: Half,
+    onto: Tensor,
+    generator: Generator,
+) -> Tried:
+    members, _ = carriers(candidate, half, reference, target)
+    of = members[torch.randint(len(members), (len(onto),), generator=generator)]
+    others = half.others(target, len(onto), generator)
+    p = half.pixels
+    effect = transplant(net, candidate.probe, target, p[onto], p[of], p[others])
+    return Tried(target, candidate, half, effect, onto, of, others)
+
+
+def _changed(t: Tried) -> float:
+    """The mean change of a pixel, over some of the pictures."""
+    onto, of = t.half.pixels[t.onto[:32]], t.half.pixels[t.of[:32]]
+    return float((t.candidate.probe.paste(onto, of) - onto).abs().mean())
