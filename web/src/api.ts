@@ -122,8 +122,13 @@ export function src(url: string): string {
   return found ? `data:${found.type};base64,${found.base64 ?? btoa(String(found.body ?? ''))}` : MISSING_PICTURE;
 }
 
+/** The picture's own address; `/scores` and `/edit` hang below it. */
+export function pictureAt(id: string): string {
+  return `/api/pictures/${encodeURIComponent(id).replace('%3A', ':')}`;
+}
+
 export function pictureUrl(id: string, side?: number): string {
-  return `/api/pictures/${encodeURIComponent(id)}.png${side ? `?side=${side}` : ''}`;
+  return `${pictureAt(id)}.png${side ? `?side=${side}` : ''}`;
 }
 
 /** Whether a saved copy holds the answer; always true while a server is there. */

@@ -1,0 +1,28 @@
+// Which techniques can explain one picture, and what does each of them ask the reader for?
+import type { Method } from '../../types';
+
+const GIVEN = new Set(['net', 'images', 'target', 'layer', 'style']); // what this panel can hand over
+
+/** Techniques about pictures whose every required argument can be given here. */
+export function explaining(methods: Method[]): Method[] {
+  return methods.filter(
+    (method) =>
+      'images' in method.needs && 'net' in method.needs && Object.entries(method.needs).every(([name, must]) => !must || GIVEN.has(name)),
+  );
+}
+
+/** Maps first, under their own heading. */
+export function grouped(methods: Method[]): { title: string; methods: Method[] }[] {
+  const maps = methods.filter((method) => method.kind === 'Map');
+  const others = methods.filter((method) => method.kind !== 'Map');
+  return [
+    { title: 'Maps over the picture', methods: maps },
+    { title: 'Other views of it', methods: others },
+  ].filter((group) => group.methods.length);
+}
+
+/** A target as it stands in the URL: a class by its name, an output by its index, or a unit such as conv1:7. */
+export function targetOf(text: string | null): string | number | null {
+  if (!text) return null;
+  return /^\d+$/.test(text) ? Number(text) : text;
+}
