@@ -28,6 +28,7 @@ from convsight.audit.probes import (
     background_level,
     blurred,
     smoothness,
+    tint,
 )
 from convsight.audit.sample import Half
 from convsight.audit.screen import class_attribution, window_scores, windows
@@ -81,7 +82,7 @@ def _traits(of: Tensor, others: Tensor) -> Iterator[Candidate]:
     yield Candidate(Gain(), True)
     yield from _blur(of, others)
     if of.shape[1] == 3:
-        yield Candidate(Cast(), True)
+        yield from _cast(of, others)
     best = max((_compression(of, others, q) for q in QUALITIES), key=lambda found: found[1])
     if best[1] > 0.2:
         yield Candidate(best[0], True)
@@ -97,6 +98,15 @@ def _background(of: Tensor, others: Tensor) -> Iterator[Candidate]:
     ]
     if min(agree) > 0.4 and float((level - usual).abs().amax()) > 0.02:
         yield Candidate(Background(tuple(usual.tolist()), tuple(level.tolist())), True)
+
+
+def _cast(of: Tensor, others: Tensor) -> Iterator[Candidate]:
+    """The tint that the class has and the others have not, if it sets many of its pictures apart."""
+    factor = tuple((tint(of).median(0).values - tint(others).median(0).values).exp().tolist())
+    limit = float(Cast(factor, 0).strength(others).quantile(0.98))
+    probe = Cast(factor, limit)
+    if float((probe.strength(of) > limit).float().mean()) > 0.2:
+        yield Candidate(probe, True)
 
 
 def _blur(of: Tensor, others: Tensor) -> Iterator[Candidate]:

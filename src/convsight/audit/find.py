@@ -26,6 +26,7 @@ from convsight.targets import resolve_target
 
 LEAST = 0.08  # lower end of the interval from which a cue counts as found
 LEVEL = 0.01  # of the p-value, after Holm's correction for all that was measured
+PER_CLASS = 240  # pictures of a class, half of them to choose and half to measure
 SHOWN = 3  # verdicts on what was measured and not found
 
 
@@ -35,7 +36,7 @@ def find_shortcuts(
     *,
     split: str = "test",
     target: Any = None,
-    per_class: int = 240,
+    per_class: int = PER_CLASS,
     seed: int = 0,
     own: Sequence[Mapping[str, Any]] = (),
 ) -> list[Verdict]:

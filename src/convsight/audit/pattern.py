@@ -9,7 +9,7 @@ amount, which is how the two are told apart.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from jaxtyping import Float
@@ -19,6 +19,7 @@ from convsight.audit.probes import Pixels, Probe, blurred
 
 REACHES = (0.7, 1.5)  # pixels of smoothing, for structures of one pixel and of a few
 APART = 3.5  # class and others, in units of their spreads; objects' outlines reach 3.0
+SCALES = (1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.3)
 LOOSE = 0.2  # spread of the amount within the class over the amount
 
 
@@ -33,13 +34,14 @@ class Pattern(Probe):
     base_times: Float[Tensor, "c h w"]
     weight: Float[Tensor, "c h w"]
     reach: float = 1.5
+    scale: float = 1.0
 
     def paste(self, onto: Pixels, of: Pixels) -> Pixels:
-        amount = self.strength(of).clamp(0, 1.2)[:, None, None, None]
+        amount = self.scale * self.strength(of).clamp(0, 1.2)[:, None, None, None]
         return (onto + amount * (self.add + self.times * onto)).clamp(0, 1)
 
     def remove(self, onto: Pixels, of: Pixels) -> Pixels:
-        amount = self.strength(onto).clamp(0, 1.2)[:, None, None, None]
+        amount = self.scale * self.strength(onto).clamp(0, 1.2)[:, None, None, None]
         return ((onto - amount * self.add) / (1 + amount * self.times).clamp(min=0.2)).clamp(0, 1)
 
     def strength(self, of: Pixels) -> Float[Tensor, " n"]:
@@ -51,7 +53,7 @@ class Pattern(Probe):
         return (rest * weighted).flatten(1).sum(1) / ((expected * weighted).flatten(1).sum(1) + 1e-6)
 
     def numbers(self) -> dict[str, Any]:
-        return {"reach": self.reach}
+        return {"reach": self.reach, "scale": self.scale}
 
 
 def find_pattern(of: Pixels, others: Pixels) -> list[Pattern]:
@@ -62,7 +64,7 @@ def find_pattern(of: Pixels, others: Pixels) -> list[Pattern]:
         here, there = (pattern.strength(half) for half in (of[1::2], others[1::2]))
         (middle, spread), (base, base_spread) = _typical(here), _typical(there)
         if (middle - base) / (spread + base_spread) > APART and spread < LOOSE * abs(middle):
-            found.append(fitted(of, others, reach))
+            found.append(calibrated(fitted(of, others, reach), of, others))
     return found
 
 
@@ -72,6 +74,21 @@ def fitted(of: Pixels, others: Pixels, reach: float) -> Pattern:
     base_add, base_times, base_noise = _line(others, reach)
     weight = 1 / ((noise + base_noise) / 2 + 1e-4)
     return Pattern(add - base_add, times - base_times, base_add, base_times, weight, reach)
+
+
+def calibrated(pattern: Pattern, of: Pixels, others: Pixels) -> Pattern:
+    """The pattern at the scale at which pictures that it is pasted on have as much of it as the class has.
+
+    Fine structure is less than the whole: what is clipped at black or smooth in itself is missing from it.
+    """
+    n = min(len(of), len(others), 100)
+    wanted = float(pattern.strength(of).median())
+
+    def miss(scale: float) -> float:
+        pasted = replace(pattern, scale=scale).paste(others[:n], of[:n])
+        return abs(float(pattern.strength(pasted).median()) - wanted)
+
+    return replace(pattern, scale=min(SCALES, key=miss))
 
 
 def _line(of: Pixels, reach: float) -> tuple[Tensor, Tensor, Tensor]:

@@ -139,22 +139,35 @@ class Gain(Probe):
 
 @dataclass(frozen=True, eq=False)
 class Cast(Probe):
-    """The tint: the ratio of the channels' means."""
+    """The tint: each channel multiplied by its `factor`, if the donor's tint goes that way by `threshold`."""
 
     kind: ClassVar[str] = "colour"
+    factor: tuple[float, ...]
+    threshold: float
 
     def paste(self, onto: Pixels, of: Pixels) -> Pixels:
-        factor = (self.tint(of) - self.tint(onto)).exp().clamp(0.3, 3)
-        return (onto * factor[:, :, None, None]).clamp(0, 1)
+        return self._tinted(onto, self.strength(of) > self.threshold, torch.tensor(self.factor))
 
-    @staticmethod
-    def tint(of: Pixels) -> Float[Tensor, "n c"]:
-        log = of.mean((2, 3)).clamp(min=0.01).log()
-        return log - log.mean(1, keepdim=True)
+    def remove(self, onto: Pixels, of: Pixels) -> Pixels:
+        return self._tinted(onto, self.strength(of) <= self.threshold, 1 / torch.tensor(self.factor))
+
+    def _tinted(self, onto: Pixels, who: Tensor, factor: Tensor) -> Pixels:
+        tinted = (onto * factor[:, None, None]).clamp(0, 1)
+        return torch.where(who[:, None, None, None], tinted, onto)
 
     def strength(self, of: Pixels) -> Float[Tensor, " n"]:
-        """How far the tint is from grey."""
-        return self.tint(of).square().sum(1).sqrt()
+        """The picture's tint along that of the factor; in nats."""
+        direction = torch.tensor(self.factor).log()
+        return tint(of) @ (direction - direction.mean()) / (direction.norm() + 1e-6)
+
+    def numbers(self) -> dict[str, Any]:
+        return {"factor": list(self.factor), "threshold": self.threshold}
+
+
+def tint(of: Pixels) -> Float[Tensor, "n c"]:
+    """How much each channel's mean is above that of all channels; in nats."""
+    log = of.mean((2, 3)).clamp(min=0.01).log()
+    return log - log.mean(1, keepdim=True)
 
 
 SIGMAS = tuple(0.1 * i for i in range(2, 21))  # pixels of a picture of 28

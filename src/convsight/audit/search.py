@@ -70,7 +70,7 @@ def carriers(candidate: Candidate, half: Half, reference: Half, target: int) -> 
     """The class's pictures that have more of the aspect than 98% of other classes' do, and whether they are
     enough to be told apart; all of the class if not."""
     of = half.of(target)
-    if candidate.probe.kind in ("brightness", "colour"):  # every picture has some
+    if candidate.probe.kind == "brightness":  # every picture has some
         return of, False
     others = (reference.labels != target).nonzero().flatten()
     limit = candidate.probe.strength(reference.pixels[others]).quantile(0.98)

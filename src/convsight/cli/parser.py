@@ -32,7 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"convsight {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (_demo, _train, _test, _show, _lists, _space, _report, _studio, _doctor):
+    for add in (_demo, _train, _test, _show, _lists, _space, _audit, _report, _studio, _doctor):
         add(commands)
     return parser
 
@@ -202,6 +202,28 @@ def _space(commands: Any) -> None:
         made.add_argument("--data", help=f"{DATA} (default: the run's own)")
         made.add_argument("-o", "--out", help="where to save: .png .npz .json .html")
         made.add_argument("--quiet", action="store_true", help="no progress")
+
+
+def _audit(commands: Any) -> None:
+    audit = _command(
+        commands, "audit", "find what a network leans on beside the object, and prove it", "audit:audit"
+    )
+    _model(audit)
+    audit.add_argument("--data", help=f"{DATA} (default: the run's own)")
+    audit.add_argument(
+        "--split", default="test", choices=("train", "validation", "test"), help="default: test"
+    )
+    audit.add_argument("--target", metavar="CLASS", help="audit this class only (default: all)")
+    audit.add_argument(
+        "--limit", type=int, metavar="N", help="at most N pictures of each class (default: 240)"
+    )
+    audit.add_argument("--seed", type=int, default=0, help="which pictures are used (default: 0)")
+    audit.add_argument(
+        "--own", type=int, metavar="N", help="verdict N is the object itself: remember that in the run"
+    )
+    audit.add_argument("--fail-on", choices=("found",), help="exit with 3 if something is found, for CI")
+    audit.add_argument("--json", action="store_true", help="print the verdicts as JSON, and nothing else")
+    audit.add_argument("-o", "--out", help="where to save the pictures: .png .html .json .npz")
 
 
 def _report(commands: Any) -> None:

@@ -1,0 +1,80 @@
+"""`convsight audit MODEL`: does the network lean on something that is not the object?"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from convsight.audit.find import PER_CLASS, find_shortcuts
+from convsight.audit.store import AUDIT, mark_own, owned, save_verdicts
+from convsight.cli.console import bar, err, out, print_json
+from convsight.cli.inputs import classifier, data_of, run_of
+from convsight.errors import InputError
+from convsight.kinds import Verdict
+
+FOUND = 3  # exit status of --fail-on found, for CI
+
+
+def audit(given: argparse.Namespace, rest: list[str]) -> int:
+    run = run_of(given.model)
+    if given.own is not None:
+        return _own(given, None if run is None else run.path)
+    net = classifier(given.model, given)
+    data = data_of(given.data, given.model, net)
+    own = owned(run.path) if run else []
+    with bar(f"Auditing on {data.name}", quiet=given.json):
+        verdicts = find_shortcuts(
+            net, data, split=given.split, target=given.target, per_class=given.limit or PER_CLASS, own=own,
+            seed=given.seed,
+        )  # fmt: skip
+    if run is not None:
+        about = {"data": data.name, "split": given.split, "weights": net.weights_hash, "seed": given.seed}
+        save_verdicts(run.path, verdicts, about)
+    if given.json:
+        print_json([_row(i, v) for i, v in enumerate(verdicts, 1)])
+    else:
+        _tell(verdicts, given, None if run is None else run.path)
+    if given.out:
+        first = replace(verdicts[0], parts=tuple(verdicts[1:]))
+        path = first.save(Path(given.out).expanduser())
+        if not given.json:
+            out.print(f"saved {path}", soft_wrap=True)
+    found = any(v.found for v in verdicts)
+    return FOUND if found and given.fail_on == "found" else 0
+
+
+def _row(number: int, verdict: Verdict) -> dict[str, Any]:
+    row = {name: getattr(verdict, name) for name in Verdict.numbers}
+    return {"number": number, **row, "caption": verdict.caption, "notes": verdict.notes}
+
+
+def _tell(verdicts: list[Verdict], given: argparse.Namespace, run: Path | None) -> None:
+    """Each verdict as a person reads it, with what can be done about it."""
+    for number, verdict in enumerate(verdicts, 1):
+        mark = "[b red]found[/b red]" if verdict.found else "[dim]not found[/dim]"
+        out.print(f"{number}  {mark}  ", end="")
+        out.print(verdict.sentence, markup=False)
+        out.print(f"   {verdict.caption}", markup=False, style="dim")
+        for note in verdict.notes:
+            out.print(f"   note: {note}", markup=False, style="dim")
+    found = [number for number, verdict in enumerate(verdicts, 1) if verdict.found]
+    if run is not None:
+        out.print(f"kept:  {run / AUDIT}", soft_wrap=True, markup=False)
+        if found:
+            out.print(f"fix:   convsight fix {run} --verdict {found[0]}", soft_wrap=True, markup=False)
+            words = f"convsight audit {run} --own {found[0]}"
+            out.print(f"or, if that is the object itself:  {words}", soft_wrap=True, markup=False)
+    elif not given.out:
+        err.print("see it:  the same with -o audit.html (or .png)", markup=False)
+
+
+def _own(given: argparse.Namespace, run: Path | None) -> int:
+    if run is None:
+        raise InputError(f"--own is remembered in a run's directory, and {given.model} is none")
+    own = mark_own(run, given.own)
+    out.print(
+        f"Remembered: the {own['kind']} of {own['target']} is the object itself. The next audit passes over it."
+    )
+    return 0
