@@ -20,6 +20,6 @@ export default defineConfig(({ mode }) => {
       sourcemap: false,
       rollupOptions: { input: frozen ? 'frozen.html' : 'index.html' },
     },
-    test: { environment: 'happy-dom', include: ['src/**/*.test.ts'] },
+    test: { environment: 'node', include: ['src/**/*.test.ts'] },
   };
 });

@@ -4,8 +4,9 @@
 export function short(value: number | null | undefined): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return '–';
   const size = Math.abs(value);
+  if (size === 0) return '0';
   if (size >= 10_000) return grouped(Math.round(value));
-  if (value !== 0 && size < 0.001) return value.toExponential(1).replace('-', '−').replace('e−', 'e−');
+  if (value !== 0 && size < 0.001) return value.toExponential(1).replaceAll('-', '−');
   const digits = size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3;
   return value.toFixed(digits).replace('-', '−');
 }
