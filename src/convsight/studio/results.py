@@ -116,7 +116,7 @@ def arguments_of(studio: Studio, asked: Asked) -> dict[str, Any]:
     """What the technique's `compute` is called with."""
     request, needs = asked.request, asked.method.needs()
     found: dict[str, Any] = {}
-    if "net" in needs:
+    if "net" in needs and (needs["net"] or "images" not in needs or request.pictures):
         found["net"] = studio.net
     if "images" in needs and request.pictures:
         found["images"] = _pictures(studio, asked.method, request.pictures)
