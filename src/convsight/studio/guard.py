@@ -7,6 +7,7 @@ token of its URL, which it then keeps in a cookie that no script can read.
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -54,11 +55,9 @@ class Guard:
         if self.token is not None and (given := _query(scope).get("token")):
             await self._enter(scope, send, given)
             return
-        limited = _Limited(receive)
-        try:
-            await self.app(scope, limited, _with_headers(send, limited))
-        except TooLarge:
-            await _answer(send, 413, *TOO_LARGE)
+        limited = _Limited(receive, send)
+        with contextlib.suppress(TooLarge):
+            await self.app(scope, limited.receive, limited.send)
 
     def _refusal(self, scope: Scope, headers: dict[str, str]) -> tuple[int, str, str, str] | None:
         host = headers.get("host", "")
@@ -102,35 +101,36 @@ class Guard:
 
 
 class TooLarge(Exception):
-    """More came than was announced or is taken."""
+    """More came than is taken."""
 
 
 TOO_LARGE = ("the request is too large", "", f"at most {MOST_BYTES:,} bytes are taken")
 
 
 class _Limited:
-    """Counts what is received, whatever the headers said."""
+    """One exchange: counts what is received, whatever was announced, and adds headers to what is sent."""
 
-    def __init__(self, receive: Any):
-        self.receive, self.seen, self.started = receive, 0, False
+    def __init__(self, receive: Any, send: Any):
+        self._receive, self._send = receive, send
+        self.seen, self.refused = 0, False
 
-    async def __call__(self) -> Any:
-        message = await self.receive()
+    async def receive(self) -> Any:
+        message = await self._receive()
         self.seen += len(message.get("body", b""))
-        if self.seen > BODY_BYTES and not self.started:
+        if self.seen > BODY_BYTES:
+            if not self.refused:
+                self.refused = True
+                await _answer(self._send, 413, *TOO_LARGE)
             raise TooLarge
         return message
 
-
-def _with_headers(send: Any, limited: _Limited) -> Any:
-    async def answered(message: Any) -> None:
+    async def send(self, message: Any) -> None:
+        if self.refused:  # whatever the application makes of the cut, it was answered
+            return
         if message["type"] == "http.response.start":
-            limited.started = True
             present = {name for name, _ in message["headers"]}
             message["headers"] = [*message["headers"], *(h for h in HEADERS if h[0] not in present)]
-        await send(message)
-
-    return answered
+        await self._send(message)
 
 
 async def _answer(send: Any, status: int, error: str, given: str, works: str) -> None:

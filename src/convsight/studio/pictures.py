@@ -120,18 +120,23 @@ def decoded(content: bytes) -> Images:
         file = Path(folder) / f"picture{ending}"
         file.write_bytes(content)
         header = picture_header(file)
-        if header is None:
-            raise InputError("the file starts like a picture, but cannot be read as one")
-        (height, width), _ = header
-        if height * width > MOST_PIXELS:
-            raise InputError(
-                f"the picture has {height}×{width} = {height * width:,} pixels; at most {MOST_PIXELS:,} are taken"
-            )
+        if header is not None:
+            _check_size(header[0])
         try:
-            return Images(read_picture(file)[None])
+            images = Images(read_picture(file)[None])  # of what has no readable header it says what is wrong
         except Exception as error:
             words = str(error).replace(f"{file}: ", "")
             raise InputError(f"the file cannot be read as a picture: {words}") from None
+    _check_size(images.size)
+    return images
+
+
+def _check_size(size: tuple[int, int]) -> None:
+    height, width = size
+    if height * width > MOST_PIXELS:
+        raise InputError(
+            f"the picture has {height}×{width} = {height * width:,} pixels; at most {MOST_PIXELS:,} are taken"
+        )
 
 
 def _ending(content: bytes) -> str:

@@ -1,6 +1,6 @@
 """Which hand-made kernels does the playground offer? Printed for the page, which has no copy of its own.
 
-    python -m convsight.studio.presets > web/src/gen/kernels.json
+python -m convsight.studio.presets > web/src/gen/kernels.json
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ def kernel_text(kernel: Kernel) -> str:
     >>> kernel_text(kernels("-1 0 1; -2 0 2; -1 0 1")[0])
     '-1 0 1; -2 0 2; -1 0 1'
     """
-    grids = [[" ".join(f"{weight:.7g}" for weight in row) for row in grid] for grid in kernel.weights.tolist()]
+    grids = [
+        [" ".join(f"{weight:.7g}" for weight in row) for row in grid] for grid in kernel.weights.tolist()
+    ]
     return " | ".join("; ".join(rows) for rows in grids)
 
 

@@ -37,6 +37,12 @@ class Store:
                 self._size -= self._kept.popitem(last=False)[1][1]
             return value
 
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._kept.clear()
+            self._size = 0
+
     def once(self, key: str, make: Callable[[], bytes]) -> bytes:
         """The bytes kept under `key`, made when they are first asked for."""
         found = self.get(key)
