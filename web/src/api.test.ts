@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
-import { ApiError, Cancelled, floats, get, job, pictureUrl, post, result, seen, src, stable, useFrozen } from './api';
+import { ApiError, Cancelled, floats, get, job, pictureUrl, post, result, results, seen, src, stable, useFrozen } from './api';
 
 type Answer = [number, unknown];
 let answers: Record<string, Answer | (() => Answer)>;
@@ -144,6 +144,13 @@ describe('a saved page', () => {
     expect(asked).toEqual([]);
   });
 
+  test('finds a request however it was written, and parses what was saved as text', async () => {
+    const state = JSON.stringify({ hash: '', made: [['{"pictures": ["test:1"], "knobs": {}, "method": "saliency"}', 'r9', '#/image']] });
+    useFrozen({ state, responses: { '/api/results/r9': { type: 'application/json', body: '{"key":"r9"}' } } });
+    expect(await result(request).done).toEqual({ key: 'r9' });
+    expect(results()).toEqual([{ key: 'r9', hash: '#/image' }]);
+  });
+
   test('says that it is saved where it has no answer', async () => {
     useFrozen(saved);
     await expect(result({ method: 'gradcam' }).done).rejects.toThrow('saved copy');
@@ -160,6 +167,6 @@ describe('a saved page', () => {
     const { urls, state } = seen('#/image?method=gradcam');
     expect(urls).toEqual(expect.arrayContaining(['/api/results/r5', '/api/results/r5/image.png']));
     expect(JSON.parse(state)).toMatchObject({ hash: '#/image?method=gradcam' });
-    expect(JSON.parse(state).made).toContainEqual(['{"layer":"conv2","method":"gradcam"}', 'r5']);
+    expect(JSON.parse(state).made).toContainEqual(['{"layer":"conv2","method":"gradcam"}', 'r5', location.hash]);
   });
 });

@@ -37,7 +37,7 @@ const LIVE = 'open the run again: convsight studio RUN';
 
 let saved: Frozen | null = readFrozen();
 const asked = new Set<string>(); // every GET whose answer a frozen copy of this page would need
-const made = new Map<string, string>(); // request → key, so that a frozen copy finds its results again
+const made = new Map<string, [key: string, hash: string]>(); // request → its result, and where it was seen
 const kept = new Map<string, Promise<unknown>>(); // answers at URLs whose content never changes
 
 function readFrozen(): Frozen | null {
@@ -62,17 +62,24 @@ export function frozenState(): FrozenState {
 
 export interface FrozenState {
   hash: string;
-  made: [string, string][];
+  /** Each request as JSON, the key of its result, and the address at which it was seen, if it was. */
+  made: [request: string, key: string, hash?: string][];
 }
 
 /** What an export of this page must hold. */
 export function seen(hash: string): { urls: string[]; state: string } {
-  const state: FrozenState = { hash, made: [...made] };
+  const state: FrozenState = { hash, made: [...made].map(([request, [key, at]]) => [request, key, at]) };
   return { urls: [...asked], state: JSON.stringify(state) };
 }
 
+/** Every result of this session (or of the saved copy), in the order in which they came. */
+export function results(): { key: string; hash: string }[] {
+  if (saved) return frozenState().made.map(([, key, hash]) => ({ key, hash: hash ?? '' }));
+  return [...made.values()].map(([key, hash]) => ({ key, hash }));
+}
+
 export async function get<T>(url: string, options: { fresh?: boolean; signal?: AbortSignal } = {}): Promise<T> {
-  if (saved) return answerOf(url).body as T;
+  if (saved) return jsonOf(answerOf(url)) as T;
   asked.add(url);
   if (options.fresh || options.signal || !neverChanges(url)) return (await request(url, options)).json() as Promise<T>;
   return remembered(url, async () => (await request(url)).json()) as Promise<T>;
@@ -150,7 +157,8 @@ export function result(wanted: ResultRequest, onStep: (step: Step) => void = () 
       stop = running.cancel;
       await running.done;
     }
-    made.set(name, started.key);
+    made.delete(name);
+    made.set(name, [started.key, typeof location === 'undefined' ? '' : location.hash]);
     return get<Result>(`/api/results/${started.key}`);
   };
   const cancel = () => {
@@ -195,13 +203,17 @@ export function job(
   return { done, cancel };
 }
 
-/** The same words for the same request, whatever the order of its fields. */
+/** The same words for the same request, whatever the order of its fields; what is empty is as if left out. */
 export function stable(value: unknown): string {
   return JSON.stringify(value, (_, v) =>
     v && typeof v === 'object' && !Array.isArray(v)
-      ? Object.fromEntries(Object.entries(v).filter(([, x]) => x != null).sort(([a], [b]) => (a < b ? -1 : 1)))
+      ? Object.fromEntries(Object.entries(v).filter(([, x]) => !empty(x)).sort(([a], [b]) => (a < b ? -1 : 1)))
       : v,
   );
+}
+
+function empty(value: unknown): boolean {
+  return value == null || (typeof value === 'object' && !Object.keys(value).length);
 }
 
 async function request(url: string, options: RequestInit = {}): Promise<Response> {
@@ -238,7 +250,7 @@ function refuseWhenFrozen(): void {
 }
 
 function savedKey(name: string): string {
-  const found = frozenState().made.find(([request]) => request === name);
+  const found = frozenState().made.find(([request]) => stable(JSON.parse(request)) === name);
   if (!found) throw new ApiError(`${NOT_SAVED}; this was not computed before it was saved`, '', LIVE);
   return found[1];
 }
@@ -247,6 +259,10 @@ function answerOf(url: string): Saved {
   const found = saved?.responses[url];
   if (!found) throw new ApiError(`${NOT_SAVED} without this part`, '', LIVE);
   return found;
+}
+
+function jsonOf(answer: Saved): unknown {
+  return typeof answer.body === 'string' ? JSON.parse(answer.body) : answer.body;
 }
 
 function bytesOf(answer: Saved): Uint8Array<ArrayBuffer> {

@@ -18,7 +18,7 @@ export class Watched {
 
   follow(id: string, run: string, log: readonly Row[], ended: () => void): void {
     const mine = ++this.#mine;
-    Object.assign(this, { run, log: [...log], step: null, fraction: 0, message: 'Getting ready', running: true });
+    Object.assign(this, { run, log: [...log], step: null, fraction: 0, message: 'Getting ready: a process of its own is started', running: true });
     Object.assign(this, { stopping: false, error: null });
     this.#job = id;
     const { done } = job(
