@@ -201,18 +201,35 @@ def _verdict(studio: Studio, result: Verdict, base: str) -> schemas.VerdictPaylo
         flip_rate=number(result.flip_rate),
         control_rate=number(result.control_rate),
         interval=(number(low), number(high)),
+        p_value=number(result.p_value),
+        n=result.n,
+        accuracy=None
+        if result.accuracy is None
+        else (_or_none(result.accuracy[0]), _or_none(result.accuracy[1])),
+        prevalence=_or_none(result.prevalence),
+        carriers=[name for name in picture_ids(studio.data, result.carriers, "all") if name],
+        remedy=result.remedy,
         region=f"{base}region.png" if result.region is not None else None,
         examples=f"{base}examples.png" if result.examples is not None else None,
     )
 
 
 def _verdict_file(result: Verdict, name: str) -> Callable[[], bytes] | None:
-    region, examples = result.region, result.examples
+    region = result.region
     if name == "region.png" and region is not None:
         return lambda: draw.png(draw.rgb(region.float()[None]))
-    if name == "examples.png" and examples is not None:
-        return lambda: draw.png(examples.draw())
+    if name == "examples.png" and result.examples is not None:
+        return lambda: _without_words(result)
     return None
+
+
+def _without_words(result: Result) -> bytes:
+    with draw.without_words():
+        return draw.png(result.draw_self())
+
+
+def _or_none(value: float | None) -> float | None:
+    return None if value is None else number(value)
 
 
 PAYLOADS: dict[type[Result], Callable[[Studio, Any, str], Any]] = {

@@ -46,6 +46,7 @@ class Kept:
     key: str
     result: Result
     python: str
+    asked: Asked | None = None
 
 
 def ask(studio: Studio, request: schemas.ResultRequest) -> Asked:
@@ -104,12 +105,13 @@ def compute(studio: Studio, asked: Asked, job: Job) -> None:
         assert result is not None
     else:
         result = asked.method(**arguments)
-    keep(studio, asked.key, result, python_call(studio, asked.method, asked.request))
+    keep(studio, asked.key, result, python_call(studio, asked.method, asked.request), asked)
 
 
-def keep(studio: Studio, key: str, result: Result, python: str) -> None:
+def keep(studio: Studio, key: str, result: Result, python: str, asked: Asked | None = None) -> None:
+    """Remember a result under its key."""
     size = 4 * sum(array.size for part in _all(result) for array in part.arrays().values())
-    studio.store.put(key, Kept(key, result, python), size + 10_000)
+    studio.store.put(key, Kept(key, result, python, asked), size + 10_000)
 
 
 def arguments_of(studio: Studio, asked: Asked) -> dict[str, Any]:

@@ -303,8 +303,14 @@ class VerdictPayload(Model):
     flip_rate: Number
     control_rate: Number
     interval: tuple[Number, Number]
+    p_value: Number
+    n: int
+    accuracy: tuple[Number, Number] | None = Field(description="with the cue, and without it")
+    prevalence: Number
+    carriers: list[str] = Field(description="pictures of the data set that carry the cue")
+    remedy: str
     region: str | None
-    examples: str | None
+    examples: str | None = Field(description="PNG: before and after side by side, the cue outlined")
 
 
 Payload = Annotated[
@@ -480,6 +486,7 @@ class Light(Model):
     sentence: str
     numbers: dict[str, Any]
     pictures: list[str]
+    captions: list[str]
 
 
 class Trust(Model):

@@ -10,6 +10,7 @@ from typing import Any
 from convsight import __version__
 from convsight.classifier import Classifier
 from convsight.datasets import Dataset
+from convsight.kinds import Verdict
 from convsight.layers import Layer
 from convsight.method import Entry, catalogue
 from convsight.run import Run
@@ -42,6 +43,7 @@ class Studio:
     calls: Calls = field(default_factory=Calls)
     jobs: Jobs = field(default_factory=Jobs)
     store: Store = field(default_factory=Store)
+    verdicts: list[Verdict] | None = None  # of the last audit
 
     def __post_init__(self) -> None:
         self.net.module.eval()

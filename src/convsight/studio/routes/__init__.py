@@ -1,6 +1,6 @@
 """The routes of the studio, one file a panel."""
 
-from convsight.studio.routes import layers, pictures, results, session, share, training, whole_set
+from convsight.studio.routes import judging, layers, pictures, results, session, share, training, whole_set
 
 ROUTERS = (
     session.router,
@@ -9,5 +9,6 @@ ROUTERS = (
     layers.router,
     whole_set.router,
     training.router,
+    judging.router,
     share.router,
 )

@@ -1,0 +1,123 @@
+"""Does the network lean on a shortcut, and how far can this map be trusted? The audit's answers for the page."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from convsight import draw
+from convsight.audit.find import find_shortcuts
+from convsight.audit.store import AUDIT, owned, read_verdicts, save_verdicts
+from convsight.audit.trust import Light, lights
+from convsight.errors import ConvsightError, DataNotFound, InputError
+from convsight.kinds import Map, Verdict
+from convsight.studio import results, schemas
+from convsight.studio.payloads import number
+
+if TYPE_CHECKING:
+    from convsight.studio.session import Studio
+
+TITLE = "Looking for shortcuts"
+
+
+def audit(studio: Studio) -> schemas.Audit:
+    """The verdicts that are there: of this session, or of the run's last audit."""
+    job = studio.jobs.running(TITLE)
+    verdicts = _verdicts(studio)
+    state = "running" if job else "none" if verdicts is None else "done"
+    pages = [_page(studio, i, verdict) for i, verdict in enumerate(verdicts or ())]
+    return schemas.Audit(state=state, verdicts=pages, job=job.id if job else None)
+
+
+def start_audit(studio: Studio) -> schemas.JobStarted:
+    """Look for shortcuts in the background; one audit at a time."""
+    if not studio.info.can.audit:
+        raise InputError("an audit needs a labelled data set; start the studio with --data")
+    job = studio.jobs.start(TITLE, lambda job: _look(studio), key=f"audit {studio.weights}")
+    return schemas.JobStarted(job=job.id)
+
+
+def trust(studio: Studio, key: str) -> schemas.Trust:
+    """The three lights of a map's first picture; with `job` while they are being found."""
+    kept = results.found(studio, key)
+    asked = kept.asked
+    if not isinstance(kept.result, Map) or asked is None or not asked.request.pictures:
+        raise InputError("trust lights are for maps of a picture, such as saliency or occlusion")
+    name = _trust_key(key)
+    found: list[Light] | None = studio.store.get(name)
+    if found is None:
+        job = studio.jobs.start(
+            f"How far to trust {asked.method.title}", lambda job: _ask_lights(studio, asked, name), key=name,
+            lane="data",
+        )  # fmt: skip
+        job.finished.wait(results.WAIT_S)
+        if job.status == "failed" and job.error:
+            raise InputError(job.error)
+        found = studio.store.get(name)
+        if found is None:
+            return schemas.Trust(job=job.id)
+    return schemas.Trust(lights=[_light(key, i, light) for i, light in enumerate(found)])
+
+
+def light_png(studio: Studio, key: str, index: int) -> bytes:
+    """What one light saw."""
+    found: list[Light] | None = studio.store.get(_trust_key(key))
+    if found is None or index >= len(found) or found[index].pictures is None:
+        raise DataNotFound("no such picture; ask for the trust lights again")
+    pictures = found[index].pictures
+    assert pictures is not None
+    with results.DRAWING, draw.without_words():
+        return draw.png(pictures.draw())
+
+
+def _look(studio: Studio) -> None:
+    assert studio.data is not None
+    run = studio.run
+    split = next(name for name in ("test", "validation", "train") if len(studio.data.splits[name]))
+    own = owned(run.path) if run is not None else []
+    verdicts = find_shortcuts(studio.net, studio.data, split=split, own=own)
+    if run is not None:
+        about = {"data": studio.data.name, "split": split, "weights": studio.weights, "seed": 0}
+        save_verdicts(run.path, verdicts, about)
+    studio.verdicts = verdicts
+
+
+def _verdicts(studio: Studio) -> list[Verdict] | None:
+    if studio.verdicts is None and studio.run is not None and (studio.run.path / AUDIT).is_file():
+        try:
+            studio.verdicts = read_verdicts(studio.run.path)
+        except ConvsightError:  # damaged or of another version: as if there were none
+            return None
+    return studio.verdicts
+
+
+def _page(studio: Studio, index: int, verdict: Verdict) -> schemas.Result:
+    said = hashlib.blake2b(f"{verdict.sentence}{verdict.interval}".encode(), digest_size=8).hexdigest()
+    key = f"verdict{index}-{studio.weights[:8]}{said}"
+    call = f"verdicts = cs.find_shortcuts(net, data)\nresult = verdicts[{index}]\n"
+    opened = [*studio.calls.imports, "", f"net = {studio.calls.net}", f"data = {studio.calls.data}", call]
+    results.keep(studio, key, verdict, "\n".join(opened))
+    return results.page_of(studio, key)
+
+
+def _trust_key(key: str) -> str:
+    return f"trust {key}"
+
+
+def _ask_lights(studio: Studio, asked: results.Asked, name: str) -> None:
+    request = asked.request
+    needs = asked.method.needs()
+    more: dict[str, Any] = {"layer": request.layer} if request.layer is not None and "layer" in needs else {}
+    images = studio.pictures.some(request.pictures[:1])
+    (found,) = lights(studio.net, images, asked.method, request.target, data=studio.data, **more)
+    studio.store.put(name, list(found), 4_000_000)
+
+
+def _light(key: str, index: int, light: Light) -> schemas.Light:
+    pictures = [] if light.pictures is None else [f"/api/trust/{key}/{index}.png"]
+    captions = [] if light.pictures is None else list(light.pictures.captions)
+    return schemas.Light(
+        name=light.title, answer=light.verdict, sentence=light.sentence,
+        numbers={name: number(value) for name, value in light.numbers.items()}, pictures=pictures,
+        captions=captions,
+    )  # fmt: skip
