@@ -1,5 +1,14 @@
 // How are verdicts told? What was found first, by how much it flips; and plainly when nothing was.
 
+import type { Result } from '../../types';
+
+/** What the server tells of its audit; `job` while it runs. */
+export interface Audit {
+  state: 'none' | 'running' | 'done';
+  verdicts: Result[];
+  job?: string | null;
+}
+
 export interface Claim {
   found: boolean;
   target: string;
