@@ -60,6 +60,19 @@ def read_picture(path: str | Path) -> Float[Tensor, "c h w"]:
         raise DataError(f"{path}: cannot be read as a picture ({error})") from error
 
 
+def decode_bytes(content: bytes) -> Float[Tensor, "c h w"]:
+    """The picture that the bytes of a file hold; DataError if they hold none."""
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            return decode(image)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise DataError(_too_large()) from None
+    except DataError:
+        raise
+    except Exception as error:  # as above
+        raise DataError(f"{len(content):,} bytes that are no picture ({error})") from error
+
+
 def picture_header(path: str | Path) -> tuple[Size, int] | None:
     """((h, w), channels) of a file from its header alone, as it will be decoded; None if unreadable."""
     try:

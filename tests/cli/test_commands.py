@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from safetensors.torch import load_file
 
@@ -86,8 +87,6 @@ def test_show_saves_the_picture_of_a_data_set_index(run_path: Path, tmp_path: Pa
         "Bag",
     ]
     assert main([*words, "--quiet", "-o", str(out)]) == 0
-    import numpy as np
-
     with np.load(out) as saved:
         assert saved["values"].shape == (2, 28, 28)
         assert json.loads(str(saved["provenance"]))["knobs"]["patch"] == 8
@@ -127,8 +126,6 @@ def test_show_of_a_file_equals_the_python_call(run_path: Path, tmp_path: Path) -
         )
         == 0
     )
-    import numpy as np
-
     with np.load(tmp_path / "s.npz") as saved:
         np.testing.assert_allclose(saved["values"], cs.saliency(net, images).values, rtol=1e-4, atol=1e-6)
 
@@ -210,3 +207,22 @@ def test_layers_methods_networks_datasets_doctor_print_json(capsys: pytest.Captu
     for command in ("methods", "networks", "datasets", "doctor"):
         assert main([command, "--json"]) == 0
         assert json.loads(capsys.readouterr().out)
+
+
+def test_an_index_is_made_with_the_features_and_asked_by_neighbours(
+    run_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    index = str(tmp_path / "index")
+    wanted = ["features", str(run_path), "-o", str(tmp_path / "shards"), "--thumbnails", "--quiet"]
+    assert main([*wanted, "--index", index]) == 0
+    assert "an index of" in capsys.readouterr().out
+    out = tmp_path / "near.npz"
+    asked = ["neighbours", str(run_path), "test:0", "--index", index, "--k", "3", "--quiet", "-o", str(out)]
+    assert main([*asked, "--split", "test"]) == 0
+    with np.load(out) as found:
+        assert found["distances"].shape == (1, 3) and found["distances"][0, 0] < 1e-3
+    assert main([*asked, "--metric", "l1"]) == 2
+    assert "there are --k, --split and --only" in capsys.readouterr().err
+    assert main([*wanted, "--index", index]) == 2
+    assert "holds an index already" in capsys.readouterr().err
+    assert main([*wanted, "--index", index, "--overwrite", "--metric", "cosine"]) == 0

@@ -187,16 +187,29 @@ def _space(commands: Any) -> None:
     )
     features.add_argument("--shard-size", type=int, default=4096, help="pictures a file (default: 4096)")
     features.add_argument("--thumbnails", action="store_true", help="keep a small picture of each")
+    features.add_argument(
+        "--ray", type=int, metavar="TASKS", help="share the work among so many tasks of a Ray cluster"
+    )
+    features.add_argument(
+        "--index",
+        metavar="URL",
+        help="also make an index: a folder or bucket (LanceDB), or http://HOST:6333/NAME (Qdrant)",
+    )
+    features.add_argument("--metric", default="l2", help="of the index: l2, cosine or mse (default: l2)")
+    features.add_argument("--overwrite", action="store_true", help="replace the index that is there")
     features.add_argument("--quiet", action="store_true", help="no progress")
     neighbours = _command(
         commands, "neighbours", "the pictures nearest to one, by features and pixels", "show:neighbours"
     )
     _model(neighbours)
     neighbours.add_argument("query", metavar="IMAGE", help=PICTURE)
+    neighbours.add_argument("--index", metavar="URL", help="look in an index that `features` made, with --k")
     neighbours.set_defaults(takes_knobs=True)
-    places = _command(commands, "map", "the data set as a map: PCA or t-SNE of the last features", "show:map")
+    places = _command(
+        commands, "map", "the data set as a map: PCA, t-SNE or UMAP of the last features", "show:map"
+    )
     _model(places)
-    places.add_argument("--method", default="tsne", choices=("pca", "tsne"), help="default: tsne")
+    places.add_argument("--method", default="tsne", choices=("pca", "tsne", "umap"), help="default: tsne")
     places.set_defaults(takes_knobs=True)
     for made in (neighbours, places):
         made.add_argument("--data", help=f"{DATA} (default: the run's own)")

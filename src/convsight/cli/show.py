@@ -47,9 +47,27 @@ def show(given: argparse.Namespace, rest: list[str]) -> int:
 def neighbours(given: argparse.Namespace, rest: list[str]) -> int:
     method = find_method("neighbours")
     net = classifier(given.model, given)
+    if given.index:
+        return _indexed(net, given, rest)
     data = data_of(given.data, given.model, net)
     query = pictures([given.query], given.data, given.model, net)
     _run(_only_knobs(method, rest), {"net": net, "query": query, "data": data}, given)
+    return 0
+
+
+def _indexed(net: Classifier, given: argparse.Namespace, rest: list[str]) -> int:
+    """`neighbours` in an index: of the knobs only k, of the filters split and class, the metric is the index's."""
+    from convsight.features.index import nearest_stored, open_index
+
+    values, others = knobs(find_method("neighbours"), rest)
+    unknown = [name for name in values if name not in ("k", "split", "only")]
+    if unknown or others:
+        raise InputError(f"with --index there are --k, --split and --only; given {[*unknown, *others][0]!r}")
+    columns = {"split": values.get("split", "all"), "class": values.get("only")}
+    where = {column: value for column, value in columns.items() if value not in (None, "all")}
+    query = pictures([given.query], given.data, given.model, net)
+    result = nearest_stored(net, query, open_index(given.index), k=values.get("k", 10), where=where)
+    _keep(result, given, "neighbours")
     return 0
 
 
@@ -117,11 +135,16 @@ def _has_data(model: str | None) -> bool:
 def _run(method: Method, arguments: dict[str, Any], given: argparse.Namespace) -> None:
     with bar(method.title, quiet=given.quiet):
         result = method(**arguments)
+    _keep(result, given, method.name)
+
+
+def _keep(result: Result, given: argparse.Namespace, name: str) -> None:
+    """Say what there is to say, and save the picture where it is asked for or under the technique's name."""
     _tell(result)
     if given.out:
         out.print(f"saved {result.save(Path(given.out).expanduser())}", soft_wrap=True)
     else:
-        path = result.save(Path(f"{method.name}.png"))
+        path = result.save(Path(f"{name}.png"))
         out.print(f"saved {path} (choose with -o FILE)", soft_wrap=True)
 
 

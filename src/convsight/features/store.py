@@ -53,7 +53,7 @@ class FeatureStore:
 
     def table(self, columns: list[str] | None = None) -> Any:
         """All rows, or some columns of them, as one Arrow table; DataError while shards are missing."""
-        return arrow()[0].concat_tables([read_shard(path, columns) for path in self._complete()])
+        return arrow()[0].concat_tables([read_shard(path, columns) for path in self.complete()])
 
     def vectors(self) -> Float[Tensor, "n d"]:
         """All vectors in memory, as float32."""
@@ -65,7 +65,7 @@ class FeatureStore:
 
     def chunks(self) -> Iterator[Float[Tensor, "m d"]]:
         """The vectors shard by shard: one is in memory at a time."""
-        return (vectors_in(read_shard(path, ["vector"])) for path in self._complete())
+        return (vectors_in(read_shard(path, ["vector"])) for path in self.complete())
 
     def nearest(
         self, queries: Float[Tensor, "q d"], k: int = 10, metric: str = "l2"
@@ -84,7 +84,8 @@ class FeatureStore:
                 "expected of both. Delete the shards and extract again"
             )
 
-    def _complete(self) -> list[Path]:
+    def complete(self) -> list[Path]:
+        """Every shard's file; DataError while some are missing."""
         missing = self.missing()
         if missing:
             raise DataError(
