@@ -34,6 +34,7 @@ _HOMES = {
     "find_shortcuts": "audit",
     "test": "training.evaluate",
     "train": "training",
+    "trust": "audit.trust",
 }
 
 

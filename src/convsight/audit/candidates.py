@@ -6,7 +6,7 @@ tint, blur or compression, a fixed pattern. Windows, whose content varies, are t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 
 from convsight.audit.localise import LEAST, closed, components, ring, scaled, stamped
 from convsight.audit.patch import find_patch
-from convsight.audit.pattern import find_pattern
+from convsight.audit.pattern import Pattern
 from convsight.audit.probes import (
     QUALITIES,
     SIGMAS,
@@ -34,6 +34,7 @@ from convsight.audit.sample import Half
 from convsight.audit.screen import class_attribution, window_scores, windows
 from convsight.classifier import Classifier
 
+Patterns = Sequence[tuple[Pattern, bool]]
 PAIRS = 64  # whose path gradients are averaged
 PATCH_SIDES = (3, 4, 5)  # pixels of a picture of 28
 
@@ -46,13 +47,15 @@ class Candidate:
     artefact: bool
 
 
-def candidates(net: Classifier, half: Half, target: int, generator: Generator) -> Iterator[Candidate]:
+def candidates(
+    net: Classifier, half: Half, target: int, patterns: Patterns, generator: Generator
+) -> Iterator[Candidate]:
     """Everything worth testing for the class."""
     of = half.pixels[half.of(target)]
     others = half.pixels[half.others(target, max(240, len(of)), generator)]
     yield from _stamps(of, others)
     yield from _traits(of, others)
-    yield from (Candidate(p, True) for p in find_pattern(of, others))
+    yield from (Candidate(pattern, fixed) for pattern, fixed in patterns)
     maps, donors, control = class_attribution(net, half, target, PAIRS, generator)
     for px in PATCH_SIDES:
         patch = find_patch(of, others, maps, half.pixels[donors], scaled((of.shape[2], of.shape[3]), px))

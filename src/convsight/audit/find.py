@@ -11,6 +11,7 @@ from torch import Tensor
 
 from convsight.audit.gallery import gallery
 from convsight.audit.localise import overlap
+from convsight.audit.pattern import find_patterns
 from convsight.audit.sample import Sample, draw_sample
 from convsight.audit.search import Tried, carriers, chosen, confirmed, explored
 from convsight.audit.store import described
@@ -69,10 +70,11 @@ def find_shortcuts(
     started = time.perf_counter()
     sample = draw_sample(net, _split(data, split), per_class=per_class, seed=seed)
     targets = _targets(net, sample, target)
+    patterns = find_patterns(sample.explore, sample.targets)
     measured, tests = [], 0
     for i, k in enumerate(targets):
         report(i / len(targets), net.classes[k].split(", ")[0])
-        tried = explored(net, sample.explore, k, seed)
+        tried = explored(net, sample.explore, k, patterns[k], seed)
         tests += len(tried)
         best = chosen(tried, lambda t: _is_own(net, t, own))
         if best is not None:

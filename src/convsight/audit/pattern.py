@@ -4,23 +4,26 @@ At each pixel the fine structure h (the picture minus its smoothed self s) is re
 the other classes: the difference of the two lines is a pattern that is added, and one that multiplies.
 How much of it a picture has is the least-squares amount, each pixel weighted by how little it varies. A
 planted pattern is there in full or not at all; the outlines that objects of a class share are there in any
-amount, which is how the two are told apart.
+amount, and other classes have outlines too. So a pattern counts as fixed if it sets its class clearly further
+apart than any other class is set apart.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from jaxtyping import Float
-from torch import Tensor
+from torch import Generator, Tensor
 
 from convsight.audit.probes import Pixels, Probe, blurred
+from convsight.audit.sample import Half
 
 REACHES = (0.7, 1.5)  # pixels of smoothing, for structures of one pixel and of a few
-APART = 3.5  # class and others, in units of their spreads; objects' outlines reach 3.0
 SCALES = (1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.3)
-LOOSE = 0.2  # spread of the amount within the class over the amount
+LEAST_APART, LEAST_GAP = 2.0, 0.2  # less is not worth a test
+OUTSTANDING, CLEAR_GAP = 1.6, 0.35  # objects' outlines set the next class apart nearly as far (measured: 1.2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,16 +59,36 @@ class Pattern(Probe):
         return {"reach": self.reach, "scale": self.scale}
 
 
-def find_pattern(of: Pixels, others: Pixels) -> list[Pattern]:
-    """The patterns that are in full in most of the class; fitted to one half, judged on the other."""
-    found = []
+def find_patterns(half: Half, targets: Sequence[int]) -> dict[int, list[tuple[Pattern, bool]]]:
+    """For each class the patterns worth a test, and whether they are fixed rather than outlines of objects.
+
+    Each is fitted to one half of the class's pictures and judged on the other.
+    """
+    found: dict[int, list[tuple[Pattern, bool]]] = {k: [] for k in targets}
     for reach in REACHES:
-        pattern = fitted(of[::2], others[::2], reach)
-        here, there = (pattern.strength(half) for half in (of[1::2], others[1::2]))
-        (middle, spread), (base, base_spread) = _typical(here), _typical(there)
-        if (middle - base) / (spread + base_spread) > APART and spread < LOOSE * abs(middle):
-            found.append(calibrated(fitted(of, others, reach), of, others))
+        apart = {k: _apart(half, k, reach) for k in targets}
+        for k, (distance, gap) in apart.items():
+            if distance < LEAST_APART or gap < LEAST_GAP:
+                continue
+            next_largest = max((d for other, (d, _) in apart.items() if other != k), default=0.0)
+            of, others = _of_and_others(half, k)
+            pattern = calibrated(fitted(of, others, reach), of, others)
+            found[k].append((pattern, distance > OUTSTANDING * next_largest and gap > CLEAR_GAP))
     return found
+
+
+def _apart(half: Half, target: int, reach: float) -> tuple[float, float]:
+    """How far the class is from the others in units of their spreads, and the gap between nearly all of each."""
+    of, others = _of_and_others(half, target)
+    pattern = fitted(of[::2], others[::2], reach)
+    here, there = (pattern.strength(pictures) for pictures in (of[1::2], others[1::2]))
+    (middle, spread), (base, base_spread) = _typical(here), _typical(there)
+    return (middle - base) / (spread + base_spread), float(here.quantile(0.25) - there.quantile(0.98))
+
+
+def _of_and_others(half: Half, target: int) -> tuple[Tensor, Tensor]:
+    others = half.others(target, 240, Generator().manual_seed(target))
+    return half.pixels[half.of(target)], half.pixels[others]
 
 
 def fitted(of: Pixels, others: Pixels, reach: float) -> Pattern:

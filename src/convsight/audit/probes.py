@@ -104,10 +104,10 @@ class Background(Probe):
     near: float = 0.1
 
     def paste(self, onto: Pixels, of: Pixels) -> Pixels:
-        return self._moved(onto, self.strength(of) > 0.5, self.usual, self.level)
+        return self._moved(onto, self.strength(of) > 0, self.usual, self.level)
 
     def remove(self, onto: Pixels, of: Pixels) -> Pixels:
-        return self._moved(onto, self.strength(of) < 0.5, self.level, self.usual)
+        return self._moved(onto, self.strength(of) <= 0, self.level, self.usual)
 
     def _moved(self, onto: Pixels, who: Tensor, start: tuple[float, ...], end: tuple[float, ...]) -> Pixels:
         first, last = (torch.tensor(level).view(1, -1, 1, 1) for level in (start, end))
@@ -115,9 +115,11 @@ class Background(Probe):
         return (onto + background * (last - first)).clamp(0, 1)
 
     def strength(self, of: Pixels) -> Float[Tensor, " n"]:
-        """0 for a picture with the usual background, 1 for one with the other level."""
-        step = torch.tensor(self.level) - torch.tensor(self.usual)
-        return (background_level(of)[:, :, 0, 0] - torch.tensor(self.usual)) @ step / step.square().sum()
+        """1 for a picture with many pixels of that level and none of the usual, -1 for the opposite."""
+        usual, level = (torch.tensor(v).view(1, -1, 1, 1) for v in (self.usual, self.level))
+        close = min(0.03, float((level - usual).abs().amax()) / 3)
+        here, there = (((of - v).abs().amax(1) < close).float().mean((1, 2)) for v in (level, usual))
+        return (here - there) / (here + there + 0.05)
 
     def numbers(self) -> dict[str, Any]:
         return {"usual": list(self.usual), "level": list(self.level), "near": self.near}

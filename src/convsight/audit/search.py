@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from convsight.audit.candidates import Candidate, candidates
+from convsight.audit.candidates import Candidate, Patterns, candidates
 from convsight.audit.sample import Half, Sample
 from convsight.audit.transplant import Effect, transplant
 from convsight.classifier import Classifier
@@ -40,13 +40,13 @@ class Tried:
         return self.effect.difference - self.margin
 
 
-def explored(net: Classifier, half: Half, target: int, seed: int) -> list[Tried]:
+def explored(net: Classifier, half: Half, target: int, patterns: Patterns, seed: int) -> list[Tried]:
     """Every candidate of the class tried on the half for choosing."""
     generator = Generator().manual_seed(seed * 1009 + target)
     onto = half.recipients(target, EXPLORE, generator)
     return [
         _try(net, candidate, target, half, half, onto, generator)
-        for candidate in candidates(net, half, target, generator)
+        for candidate in candidates(net, half, target, patterns, generator)
     ]
 
 
