@@ -195,7 +195,7 @@ class Sharpness(Probe):
         return smoothness(of)
 
     def numbers(self) -> dict[str, Any]:
-        return {"sigma_px": self.sigma, "threshold": self.threshold}
+        return {"sigma": self.sigma, "threshold": self.threshold}
 
 
 def smoothness(of: Pixels) -> Float[Tensor, " n"]:
