@@ -1,6 +1,6 @@
 """Is the built site whole? Every link inside it leads somewhere, and no page asks another host for anything.
 
-    python docs/check_site.py docs/_build/site       prints what is wrong; exit status 1 if anything is
+python docs/check_site.py docs/_build/site       prints what is wrong; exit status 1 if anything is
 """
 
 from __future__ import annotations

@@ -126,11 +126,15 @@ def test_every_field_of_a_result_has_its_entry_and_no_entry_is_left_over():
 
 
 def test_the_check_of_the_site_finds_dead_links_missing_anchors_and_foreign_requests(tmp_path):
-    (tmp_path / "a.html").write_text('<h1 id="top">A</h1><a href="index.html#top">b</a><a href="https://x.y">out</a>')
+    (tmp_path / "a.html").write_text(
+        '<h1 id="top">A</h1><a href="index.html#top">b</a><a href="https://x.y">out</a>'
+    )
     index = tmp_path / "index.html"
     index.write_text('<h1 id="top">I</h1><a href="a.html#top">a</a><a href="#top">up</a>')
     assert check_site.faults(tmp_path) == []
-    index.write_text('<a href="b.html">b</a><a href="a.html#no">a</a><script src="https://cdn.x/y.js"></script>')
+    index.write_text(
+        '<a href="b.html">b</a><a href="a.html#no">a</a><script src="https://cdn.x/y.js"></script>'
+    )
     told = " | ".join(check_site.faults(tmp_path))
     assert "b.html leads nowhere" in told and "a.html#no names an anchor" in told and "cdn.x" in told
     assert "index.html#top" in told  # a.html points to an id that index.html has no more
