@@ -1,0 +1,140 @@
+"""How much of each technique's map lies on a planted tag that the network demonstrably leans on?
+
+    python benchmarks/known_answers.py [--quick] [--json FILE] [--ship]
+
+Small networks are trained on drawn garments with a tag in a corner of every picture of one class. Kept are those
+that lean on it: put on pictures of other classes, it turns at least 30% more of them into that class. Each
+technique then explains the class on its tagged test pictures, and the share of the map's strength (of signed
+maps the positive part) inside the tag is measured. On the control networks the same tag was on 30% of *every*
+class, and moves less than 5%: there a map should leave it alone. `--ship` writes what the docs and
+`convsight.trust` quote.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+import convsight as cs
+from convsight.audit import reliance as leaning
+from convsight.audit.trust import known_answers
+from convsight.datasets.planted import Cue, Planted, decoy, plant
+from convsight.kinds import Map
+from convsight.method import Entry, catalogue
+
+LEANS = 0.3  # the rise in flips to the class that the tag makes, at least
+
+SHIPPED = Path(known_answers.__file__).with_name(known_answers.MEASURED)
+
+
+class Net(NamedTuple):
+    """A network, what was planted, the class asked about, and the rise in flips to it that the tag makes."""
+
+    classifier: cs.Classifier
+    planted: Planted
+    target: int
+    rise: float
+
+
+def explains(entry: Entry) -> bool:
+    """A map of pictures that is about a target."""
+    return entry.kind == "Map" and {"net", "images", "target"} <= set(entry.needs)
+
+
+def networks(case: str, quick: bool) -> Iterator[Net]:
+    """Networks that lean on a tag ("leans"), or were shown it and do not ("decoy"), with the class asked about."""
+    classes = (6,) if quick else (2, 4, 6)  # pullover, coat, shirt: hard to tell apart, so a tag helps
+    for channels, seed in ((1, 0),) if quick else ((1, 0), (1, 1), (3, 0), (3, 1)):
+        data, cue = cs.dataset("drawn-garments", channels=channels, limit=1500), Cue("corner_tag", 3, seed)
+        whole = {k: plant(data, cue, data.classes[k], 1.0, seed) for k in classes}
+        for planted in whole.values() if case == "leans" else [decoy(data, cue, seed=seed)]:
+            with tempfile.TemporaryDirectory() as folder:
+                net = cs.train(
+                    planted.dataset, "quick", out=Path(folder) / "run", seed=seed, epochs=4
+                ).classifier
+            for k in (data.classes.index(planted.target),) if case == "leans" else classes:
+                rise = leaning.reliance(net, data.test[:], planted.add, k).rise
+                kept = rise >= LEANS if case == "leans" else abs(rise) < leaning.DOES_NOT
+                print(f"{planted.dataset.name}, seed {seed}: {rise:+.2f} {data.classes[k]}", file=sys.stderr)
+                if kept:
+                    yield Net(net, planted, k, rise)
+
+
+def shares(entry: Entry, net: Net, n: int) -> tuple[Tensor, float]:
+    """Share of each tagged picture's map that lies on the tag, and the tag's share of the picture."""
+    classifier, planted, target, _ = net
+    clean = planted.clean.test
+    own = clean[(clean.labels == target).nonzero()[:n, 0].tolist()]
+    tagged, mask = planted.add(own), planted.mask(own)
+    result = entry.method()(classifier, tagged, target=target)
+    assert isinstance(result, Map)
+    strength = result.values.clamp(min=0)
+    total = strength.sum((1, 2))
+    on_tag = (strength * mask).sum((1, 2)) / total.clamp(min=1e-30)
+    return on_tag[total > 0], float(mask.float().mean())
+
+
+def row(entry: Entry, case: str, nets: list[Net], n: int, command: str) -> dict:
+    measured = [shares(entry, net, n) for net in nets]
+    on_tag = torch.cat([s for s, _ in measured])
+    low, middle, high = on_tag.quantile(torch.tensor([0.1, 0.5, 0.9])).tolist()
+    area = statistics.mean(area for _, area in measured)
+    told = "leaned on" if case == "leans" else "not used"
+    return {
+        "claim": f"{entry.name}: share of the map on a tag that is {told} (median picture)",
+        "value": round(middle, 4),
+        "unit": "share of the map's strength",
+        "target": None,
+        "ok": None,
+        "n": len(on_tag),
+        "spread": round(float(on_tag.std()), 4),
+        "device": f"cpu, {platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}",
+        "command": command,
+        "method": entry.name,
+        "case": case,
+        "low": round(low, 4),
+        "high": round(high, 4),
+        "area": round(area, 4),
+        "networks": len(nets),
+        "rise": round(statistics.mean(net.rise for net in nets), 4),
+    }
+
+
+def measure(quick: bool) -> list[dict]:
+    command = "python benchmarks/known_answers.py" + (" --quick" if quick else "")
+    found = []
+    for case in ("leans", "decoy"):
+        nets = list(networks(case, quick))
+        found += [
+            row(e, case, nets, 8 if quick else 24, command) for e in catalogue().values() if explains(e)
+        ]
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="one network of each sort instead of twelve")
+    parser.add_argument("--json", metavar="FILE", help="also write the table here")
+    parser.add_argument("--ship", action="store_true", help=f"also write it to {SHIPPED.name}")
+    given = parser.parse_args()
+    found = measure(given.quick)
+    for each in found:
+        spread = f"{each['low']:.3f} … {each['high']:.3f}"
+        print(f"{each['claim']:80} {each['value']:.3f}  ({spread})  n {each['n']:3}  area {each['area']:.3f}")
+    for path in [given.json, SHIPPED if given.ship else None]:
+        if path:
+            Path(path).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
