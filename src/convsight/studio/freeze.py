@@ -1,0 +1,268 @@
+"""What of a session is worth keeping, and how does it become one offline page without anybody clicking?
+
+The frozen page is the studio's own: it finds inside itself what it would have asked the server. So this asks
+the same routes for the same addresses, most important first, until the page would grow too large.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from convsight.errors import ConvsightError
+from convsight.method import Entry, catalogue
+from convsight.progress import report as tell
+from convsight.storage import write_atomic
+from convsight.studio import results, schemas
+from convsight.studio.app import STATIC, create_app
+from convsight.studio.export import frozen
+from convsight.studio.inside import answer_of
+from convsight.studio.session import Studio
+
+LARGEST = 40 * 2**20  # bytes of answers after which nothing more is taken up
+CELLS = 40  # cells of the confusion matrix whose pictures are kept
+EXPLAINED = 8  # of those, cells whose first picture is explained for both classes
+A_CELL = 24  # pictures of one cell, as many as the page asks for
+NEIGHBOURS = 10
+WHY = "gradcam"  # what the page explains mistakes with
+
+
+def freeze(studio: Studio, path: str | Path, *, pictures: int = 6, largest: int = LARGEST) -> Path:
+    """Write the studio's page with its answers inside to `path`: one HTML file that needs no server.
+
+    Kept are the session, its sample pictures with their scores, every map technique on the first `pictures`
+    of them (more make the page larger), the feature maps of each layer on the first, the filters, the map of
+    the data set with its thumbnails, the nearest pictures of each sample, the confusion matrix with the
+    pictures of its cells and why the most frequent mistakes were made, the demonstrations, and the audit if
+    one was made. At most about `largest` bytes of them; what comes last is left out first. Whatever is not
+    inside, the page says so and how to get it.
+
+    Raises InputError if the page was not built with this copy of convsight.
+
+    >>> import convsight as cs                                                        # doctest: +SKIP
+    >>> run = cs.Run.open("runs/demo")                                                # doctest: +SKIP
+    >>> freeze(Studio(run.classifier, run.dataset, run, source="runs/demo"), "demo.html")  # doctest: +SKIP
+    """
+    page = STATIC / "frozen.html"
+    collected = Collected(studio, largest)
+    state = json.dumps({"hash": "#/network", "made": []})
+    _in_a_thread(
+        lambda: frozen(page, [], state, collected.answer)
+    )  # a page that is not built is told at once
+    steps = list(_steps(collected, pictures))
+    for i, (what, step) in enumerate(steps):
+        tell(i / len(steps), what)
+        try:
+            step()
+        except ConvsightError as error:  # one technique that cannot answer must not cost the page
+            collected.notes.append(f"{what}: {error}")
+    state = json.dumps({"hash": "#/network", "made": collected.made})
+    made = _in_a_thread(lambda: frozen(page, collected.answers, state, collected.answer))
+    tell(1.0, f"{len(collected.answers)} answers, {len(made) / 1e6:.1f} MB")
+    return write_atomic(Path(path), made)
+
+
+class Collected:
+    """Answers by address, asked of the studio's own routes and kept while there is room."""
+
+    def __init__(self, studio: Studio, largest: int):
+        self.studio, self.largest = studio, largest
+        self.answers: dict[str, tuple[int, str, bytes]] = {}
+        self.made: list[tuple[str, str]] = []
+        self.notes: list[str] = []
+        self.size = 0
+        host = SimpleNamespace(headers=SimpleNamespace(raw=[(b"host", b"127.0.0.1")]))
+        self._ask = answer_of(create_app(studio), host)
+
+    async def answer(self, url: str) -> tuple[int, str, bytes]:
+        return self.answers.get(url) or await self._ask(url)
+
+    @property
+    def full(self) -> bool:
+        return self.size >= self.largest
+
+    def get(self, url: str) -> Any:
+        """Keep the answer to a GET; what it holds if it is JSON, None if it is not or there is no room."""
+        if url not in self.answers:
+            if self.full:
+                return None
+            status, media, body = _in_a_thread(lambda: self._ask(url))
+            if status != 200:
+                return None
+            self.answers[url] = (status, media, body)
+            self.size += len(body)
+        _, media, body = self.answers[url]
+        return json.loads(body) if media.startswith("application/json") else None
+
+    def picture(self, name: str, *sides: int | None) -> None:
+        for side in sides:
+            self.get(f"/api/pictures/{quote(name, safe=':')}.png" + (f"?side={side}" if side else ""))
+
+    def result(self, **request: Any) -> dict[str, Any] | None:
+        """Compute a technique's result and keep everything that its drawing needs."""
+        if self.full:
+            return None
+        started = results.start(self.studio, schemas.ResultRequest(**request))
+        if not started.ready and started.job is not None:
+            job = self.studio.jobs.get(started.job)
+            job.finished.wait()
+            if job.status != "done":
+                self.notes.append(f"{request['method']}: {job.error}")
+                return None
+        self.made.append((json.dumps(request), started.key))
+        told = self.get(f"/api/results/{started.key}")
+        for url in _addresses(told):
+            self.get(url)
+        return told
+
+
+def _steps(to: Collected, pictures: int) -> Iterator[tuple[str, Any]]:
+    """What is kept, in the order of its worth, each with a line of words."""
+    info = to.studio.info
+    samples, shown = info.samples, info.samples[:pictures]
+    yield "the session", lambda: to.get("/api/session")
+    yield "sample pictures", lambda: _samples(to, samples)
+    yield "the confusion matrix", lambda: _confusion(to)
+    for entry in _maps():
+        yield entry.title, lambda entry=entry: [to.result(method=entry.name, pictures=[p]) for p in shown]
+    for layer in info.layers:
+        if layer.maps and shown:
+            yield f"feature maps of {layer.name}", lambda layer=layer: _sprites(to, layer.name, shown[0])
+    for layer in info.layers:
+        if layer.convolution:
+            yield f"filters of {layer.name}", lambda layer=layer: _filters(to, layer.name)
+    for entry in catalogue().values():
+        if not any(entry.needs.values()) and entry.kind == "Pictures" and "data" not in entry.needs:
+            yield entry.title, lambda entry=entry: to.result(method=entry.name)
+    if info.can.map:
+        yield "the map of the data set", lambda: to.result(method="pca")
+        yield "the nearest pictures", lambda: [_neighbours(to, p) for p in samples]
+    if info.can.audit:
+        yield "the audit", lambda: _addressed(to, "/api/audit")
+    for picture in shown[1:3]:
+        for layer in info.layers:
+            if layer.maps:
+                yield f"more of {layer.name}", lambda n=layer.name, p=picture: _sprites(to, n, p)
+
+
+def _maps() -> list[Entry]:
+    """Techniques that lay a map over a picture with nothing else to be chosen."""
+    return [
+        entry
+        for entry in catalogue().values()
+        if entry.kind == "Map" and entry.method.in_report and _required(entry) == {"net", "images"}
+    ]
+
+
+def _required(entry: Entry) -> set[str]:
+    return {name for name, must in entry.needs.items() if must}
+
+
+def _samples(to: Collected, samples: list[str]) -> None:
+    for name in samples:
+        to.picture(name, None, 64)
+        to.get(f"/api/pictures/{quote(name, safe=':')}/scores")
+
+
+def _sprites(to: Collected, layer: str, picture: str) -> None:
+    _addressed(to, f"/api/layers/{quote(layer, safe='')}/maps?picture={quote(picture, safe=':')}")
+
+
+def _filters(to: Collected, layer: str) -> None:
+    _addressed(to, f"/api/layers/{quote(layer, safe='')}/filters")
+
+
+def _addressed(to: Collected, url: str) -> None:
+    for inner in _addresses(to.get(url)):
+        to.get(inner)
+
+
+def _neighbours(to: Collected, picture: str) -> None:
+    url = f"/api/neighbours?{_query(picture=picture, k=NEIGHBOURS, metric='l2')}"
+    told = _settled(to, url)
+    for item in [*told.get("features", []), *told.get("pixels", [])]:
+        to.picture(item["picture"], 64)
+
+
+def _confusion(to: Collected) -> None:
+    """The matrix of the test pictures, its cells from the fullest mistakes on, and why for the first."""
+    split = next((n for n in ("test", "validation", "train") if _count(to.studio, n)), None)
+    if split is None or to.studio.net.task != "classify":
+        return
+    told = _settled(to, f"/api/confusion?split={split}")
+    names = told.get("classes", [])
+    cells = sorted(
+        ((n, i, j) for i, row in enumerate(told.get("counts", [])) for j, n in enumerate(row) if n),
+        key=lambda cell: (cell[1] == cell[2], -cell[0]),
+    )
+    for rank, (_, label, predicted) in enumerate(cells[:CELLS]):
+        of = {"split": split, "label": names[label], "predicted": names[predicted]}
+        page = to.get(f"/api/pictures?{_query(**of, sort='confidence', limit=A_CELL)}") or {"items": []}
+        for item in page["items"]:
+            to.picture(item["id"], 96)
+        if rank < EXPLAINED and label != predicted and page["items"]:
+            _why(to, page["items"][0]["id"], names[label], names[predicted])
+
+
+def _why(to: Collected, picture: str, label: str, predicted: str) -> None:
+    _samples(to, [picture])
+    for target in (label, predicted):
+        to.result(method=WHY, pictures=[picture], target=target)
+
+
+def _settled(to: Collected, url: str) -> dict[str, Any]:
+    """An answer that is first "under way": asked for again when its job is done."""
+    told = to.get(url)
+    if told and told.get("job"):
+        job = to.studio.jobs.get(told["job"])
+        job.finished.wait()
+        _, _, body = to.answers.pop(url)
+        to.size -= len(body)
+        told = to.get(url)
+    return told or {}
+
+
+def _query(**words: Any) -> str:
+    """Parameters as the page's URLSearchParams writes them."""
+    return urlencode(words, safe="*").replace("~", "%7E")
+
+
+def _count(studio: Studio, split: str) -> int:
+    return 0 if studio.data is None else len(studio.data.splits[split])
+
+
+def _addresses(value: Any) -> Iterator[str]:
+    """Every address of this server in what a route told, but for files to download: those need it."""
+    if isinstance(value, str) and value.startswith("/api/"):
+        yield value
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            if name not in ("downloads", "png"):
+                yield from _addresses(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _addresses(inner)
+
+
+def _in_a_thread(make: Any) -> Any:
+    """The outcome of a coroutine, also where a loop runs already (a notebook)."""
+    told: dict[str, Any] = {}
+
+    def work() -> None:
+        try:
+            told["value"] = asyncio.run(make())
+        except BaseException as error:
+            told["error"] = error
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join()
+    if "error" in told:
+        raise told["error"]
+    return told["value"]
