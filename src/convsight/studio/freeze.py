@@ -74,7 +74,7 @@ class Collected:
     def __init__(self, studio: Studio, largest: int):
         self.studio, self.largest = studio, largest
         self.answers: dict[str, tuple[int, str, bytes]] = {}
-        self.made: list[tuple[str, str]] = []
+        self.made: list[tuple[str, str, str]] = []  # request, key, address at which the page shows it
         self.notes: list[str] = []
         self.size = 0
         host = SimpleNamespace(headers=SimpleNamespace(raw=[(b"host", b"127.0.0.1")]))
@@ -104,8 +104,8 @@ class Collected:
         for side in sides:
             self.get(f"/api/pictures/{quote(name, safe=':')}.png" + (f"?side={side}" if side else ""))
 
-    def result(self, **request: Any) -> dict[str, Any] | None:
-        """Compute a technique's result and keep everything that its drawing needs."""
+    def result(self, at: str = "", **request: Any) -> dict[str, Any] | None:
+        """Compute a technique's result and keep everything that its drawing needs; `at`: where it is shown."""
         if self.full:
             return None
         started = results.start(self.studio, schemas.ResultRequest(**request))
@@ -115,7 +115,7 @@ class Collected:
             if job.status != "done":
                 self.notes.append(f"{request['method']}: {job.error}")
                 return None
-        self.made.append((json.dumps(request), started.key))
+        self.made.append((json.dumps(request), started.key, at))
         told = self.get(f"/api/results/{started.key}")
         for url in _addresses(told):
             self.get(url)
@@ -130,7 +130,7 @@ def _steps(to: Collected, pictures: int) -> Iterator[tuple[str, Any]]:
     yield "sample pictures", lambda: _samples(to, samples)
     yield "the confusion matrix", lambda: _confusion(to)
     for entry in _maps():
-        yield entry.title, lambda entry=entry: [to.result(method=entry.name, pictures=[p]) for p in shown]
+        yield entry.title, lambda name=entry.name: [_explained(to, name, p) for p in shown]
     for layer in info.layers:
         if layer.maps and shown:
             yield f"feature maps of {layer.name}", lambda layer=layer: _sprites(to, layer.name, shown[0])
@@ -139,9 +139,10 @@ def _steps(to: Collected, pictures: int) -> Iterator[tuple[str, Any]]:
             yield f"filters of {layer.name}", lambda layer=layer: _filters(to, layer.name)
     for entry in catalogue().values():
         if not any(entry.needs.values()) and entry.kind == "Pictures" and "data" not in entry.needs:
-            yield entry.title, lambda entry=entry: to.result(method=entry.name)
+            at = f"#/playground?try={entry.name}"
+            yield entry.title, lambda name=entry.name, at=at: to.result(at, method=name)
     if info.can.map:
-        yield "the map of the data set", lambda: to.result(method="pca")
+        yield "the map of the data set", lambda: to.result("#/map", method="pca")
         yield "the nearest pictures", lambda: [_neighbours(to, p) for p in samples]
     if info.can.audit:
         yield "the audit", lambda: _addressed(to, "/api/audit")
@@ -158,6 +159,11 @@ def _maps() -> list[Entry]:
         for entry in catalogue().values()
         if entry.kind == "Map" and entry.method.in_report and _required(entry) == {"net", "images"}
     ]
+
+
+def _explained(to: Collected, method: str, picture: str) -> None:
+    at = f"#/image?method={method}&picture={quote(picture, safe=':')}"
+    to.result(at, method=method, pictures=[picture])
 
 
 def _required(entry: Entry) -> set[str]:
@@ -212,8 +218,9 @@ def _confusion(to: Collected) -> None:
 
 def _why(to: Collected, picture: str, label: str, predicted: str) -> None:
     _samples(to, [picture])
+    at = f"#/mistakes?{_query(**{'as': predicted, 'is': label, 'wrong': picture})}"
     for target in (label, predicted):
-        to.result(method=WHY, pictures=[picture], target=target)
+        to.result(at, method=WHY, pictures=[picture], target=target)
 
 
 def _settled(to: Collected, url: str) -> dict[str, Any]:

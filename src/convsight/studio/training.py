@@ -161,24 +161,23 @@ def _begin(studio: Studio, folder: Path, told: dict[str, Any]) -> schemas.TrainS
 
 def _train(job: Job, told: dict[str, Any]) -> None:
     """Run the process, and pass on what it tells until it ends."""
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "convsight.studio.trainer"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
         start_new_session=True,  # Ctrl-C in the server's terminal must not reach it beside the closed stdin
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )  # fmt: skip
-    assert process.stdin is not None and process.stdout is not None and process.stderr is not None
-    failing: list[str] = []
-    drain = threading.Thread(target=lambda e=process.stderr: failing.extend(e), daemon=True)
-    drain.start()
-    process.stdin.write(json.dumps(told) + "\n")
-    process.stdin.flush()
-    job.stop = lambda: _stop(process, job)
-    if job.cancelled:
-        _stop(process, job)
-    ended = _follow(job, process.stdout)
-    process.wait(STOP_S)
-    drain.join(1)
+    ) as process:  # fmt: skip
+        assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+        failing: list[str] = []
+        drain = threading.Thread(target=failing.extend, args=(process.stderr,), daemon=True)
+        drain.start()
+        process.stdin.write(json.dumps(told) + "\n")
+        process.stdin.flush()
+        job.stop = lambda: _stop(process, job)
+        if job.cancelled:
+            _stop(process, job)
+        ended = _follow(job, process.stdout)
+        drain.join(STOP_S)
     if ended is None:
         raise DataError(f"the training ended without a word (status {process.returncode}): {_last(failing)}")
 
