@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import importlib
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +11,10 @@ from typing import Any
 import torch
 from torch import Generator
 
+from convsight.audit.find import find_shortcuts
 from convsight.audit.probes import Probe
 from convsight.audit.reliance import Groups, groups
+from convsight.audit.store import load_verdicts, owned, save_verdicts
 from convsight.audit.swap import both_ways, drawn, swapped
 from convsight.classifier import Classifier
 from convsight.datasets import Dataset, Split
@@ -117,7 +117,7 @@ def fix(
     fixed = Run(folder, module=copy.deepcopy(run.classifier.module), data=data)
     without, with_cue = _changed(fixed.classifier, data.test, probe, number, seed)
     before, after = (groups(each.classifier, without, with_cue, number) for each in (run, fixed))
-    verdicts = _audited(fixed, data, seed) if audit else ()
+    verdicts = _audited(fixed, run, data, seed) if audit else ()
     plain = tuple(float(each.metrics["test"]["accuracy"]) for each in (run, fixed))
     result = Fixed(fixed, record["target"], before, after, (plain[0], plain[1]), verdicts)
     _remember(result, run, verdict, record, share)
@@ -126,8 +126,7 @@ def fix(
 
 def _chosen(run: Run, number: int) -> tuple[dict[str, Any], Probe]:
     """The verdict of that number in the run's audit, and what to swap."""
-    load = importlib.import_module("convsight.audit.store").load_verdicts
-    verdicts: Sequence[tuple[dict[str, Any], Probe | None]] = load(run.path)
+    verdicts = load_verdicts(run.path)
     found = [i for i, (record, _) in enumerate(verdicts, 1) if record["found"]]
     there = f"found are {', '.join(map(str, found))}" if found else "nothing was found, so nothing is to fix"
     if not 1 <= number <= len(verdicts):
@@ -184,10 +183,12 @@ def _changed(net: Classifier, split: Split, probe: Probe, target: int, seed: int
     return replace(images, pixels=images.pixels if taken is None else taken), replace(images, pixels=given)
 
 
-def _audited(run: Run, data: Dataset, seed: int) -> tuple[Verdict, ...]:
-    """The audit of the new network, kept in its run."""
-    find = importlib.import_module("convsight.audit.find").find_shortcuts
-    return tuple(find(run.classifier, data, seed=seed))
+def _audited(run: Run, old: Run, data: Dataset, seed: int) -> tuple[Verdict, ...]:
+    """The audit of the new network, kept in its run, without what was marked as the object in the old one."""
+    verdicts = find_shortcuts(run.classifier, data, seed=seed, own=owned(old.path))
+    about = {"data": data.name, "split": "test", "weights": run.classifier.weights_hash, "seed": seed}
+    save_verdicts(run.path, verdicts, about)
+    return tuple(verdicts)
 
 
 def _remember(result: Fixed, old: Run, number: int, record: dict[str, Any], share: float) -> None:

@@ -32,7 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"convsight {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (_demo, _train, _test, _show, _lists, _space, _audit, _report, _studio, _doctor):
+    for add in (_demo, _train, _test, _show, _lists, _space, _audit, _fix, _report, _studio, _doctor):
         add(commands)
     return parser
 
@@ -237,6 +237,24 @@ def _audit(commands: Any) -> None:
     audit.add_argument("--fail-on", choices=("found",), help="exit with 3 if something is found, for CI")
     audit.add_argument("--json", action="store_true", help="print the verdicts as JSON, and nothing else")
     audit.add_argument("-o", "--out", help="where to save the pictures: .png .html .json .npz")
+
+
+def _fix(commands: Any) -> None:
+    fix = _command(commands, "fix", "train a run on without the shortcut that its audit found", "fix:run")
+    fix.add_argument("run_path", metavar="RUN", help="a run directory that was audited; it stays as it is")
+    fix.add_argument(
+        "--verdict", type=int, default=1, metavar="N", help="which of the audit's verdicts (default: 1)"
+    )
+    fix.add_argument("--data", help=f"{DATA} (default: the run's own)")
+    fix.add_argument("--out", help="the new run's directory (default: RUN-fixed)")
+    fix.add_argument("--epochs", type=int, help="passes over the training pictures (default: 2 or more)")
+    fix.add_argument(
+        "--share", type=float, default=0.9, help="of the training pictures that swap, 0 to 1 (default: 0.9)"
+    )
+    fix.add_argument("--seed", type=int, default=0, help="which pictures swap, and the order (default: 0)")
+    fix.add_argument("--no-audit", action="store_true", help="do not audit the new network")
+    fix.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="default: auto")
+    fix.add_argument("--json", action="store_true", help="print before and after as JSON, and nothing else")
 
 
 def _report(commands: Any) -> None:
