@@ -264,6 +264,9 @@ def _report(commands: Any) -> None:
     report.add_argument("run_path", metavar="RUN", help="a run directory")
     report.add_argument("-o", "--out", help="the HTML file (default: report.html in the run)")
     report.add_argument("--images", help=f"{PICTURE} (default: some of the test set, right and wrong)")
+    report.add_argument(
+        "--interactive", action="store_true", help="the studio's page as one file: maps, cards and tables to click"
+    )
 
 
 def _studio(commands: Any) -> None:

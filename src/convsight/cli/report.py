@@ -5,15 +5,39 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from convsight.cli.console import err, out
+from convsight.cli.console import bar, err, out
 from convsight.cli.inputs import pictures
+from convsight.errors import InputError, MissingExtra
 from convsight.run import Run
 
 
 def report(given: argparse.Namespace, rest: list[str]) -> int:
     run = Run.open(Path(given.run_path).expanduser())
+    if given.interactive:
+        return _interactive(run, given)
     chosen = pictures([given.images], None, given.run_path, run.classifier) if given.images else None
     with err.status("Looking inside and writing the report ..."):
         path = run.report(given.out, images=chosen)
     out.print(f"report:  {path}", soft_wrap=True)
+    return 0
+
+
+def _interactive(run: Run, given: argparse.Namespace) -> int:
+    """The studio's page over this run, frozen: what can be clicked there can be clicked in the file."""
+    try:
+        from convsight.studio.freeze import freeze
+        from convsight.studio.python_call import calls
+        from convsight.studio.session import Studio
+    except ModuleNotFoundError as missing:
+        raise MissingExtra(missing.name or "fastapi", "studio", "the interactive report") from missing
+    if given.images:
+        raise InputError("--images is for the plain report; an interactive one shows the run's test pictures")
+    how = calls(run.classifier, given.run_path, {}, None, False)
+    studio = Studio(run.classifier, run.dataset, run, source=given.run_path, runs=run.path.parent, calls=how)
+    try:
+        with bar("Looking inside"):
+            path = freeze(studio, given.out or run.path / "interactive.html")
+    finally:
+        studio.jobs.close()
+    out.print(f"report:  {path} ({path.stat().st_size / 1e6:.1f} MB)", soft_wrap=True)
     return 0
