@@ -21,13 +21,14 @@ from convsight.incremental.answers import Reading
 from convsight.incremental.plan import Planner, Values, logical, physical
 from convsight.incremental.regions import Changed, changed_by, sides_of
 from convsight.incremental.rules import RULES
+from convsight.incremental.segments import Stretch, stretches
 from convsight.incremental.simplify import simplified
 from convsight.incremental.store import Store
 from convsight.incremental.trace import Program, Step
 from convsight.intervals import Axis, Field
 from convsight.occluders import Occluders
 
-WINDOWS = 32  # positions of one chunk on large pictures: more gains no speed, and takes more memory
+WINDOWS = 81  # positions of one chunk on large pictures: enough for layers whose weights are many
 KEPT_PLANS = 64
 KEPT = ("engine",)
 KEPT_NUMBERS = 2_000_000  # in the tables of an engine that is kept for the next call
@@ -126,27 +127,40 @@ class Engine:
     # ---- chunks --------------------------------------------------------------------------------------------
 
     def chunks(self, places: np.ndarray) -> Iterator[np.ndarray]:
-        """Positions in turn, rows of the grid together, so that their windows are as high as one row needs."""
-        size = self._chunk_size()
-        in_row = max(1, int(np.unique(places // self.occluders.grid[1], return_counts=True)[1].max()))
-        turn = in_row if in_row > size else size // in_row * in_row
-        for start in range(0, len(places), turn):
-            stop = min(start + turn, len(places))
-            yield from (places[at : min(at + size, stop)] for at in range(start, stop, size))
+        """Positions in turn, neighbours together: their windows are about as high and as wide."""
+        rows, columns = places // self.occluders.grid[1], places % self.occluders.grid[1]
+        size, high, wide = self._chunk_size(), len(np.unique(rows)), len(np.unique(columns))
+        side = math.sqrt(size)
+        across = math.ceil(wide / max(1.0, min(wide, max(side, size / high))))
+        down = math.ceil(high / max(1, size // math.ceil(wide / across)))
+        for some_rows in np.array_split(np.unique(rows), down):
+            for some_columns in np.array_split(np.unique(columns), across):
+                part = places[np.isin(rows, some_rows) & np.isin(columns, some_columns)]
+                if len(part):
+                    yield part
 
     def _chunk_size(self) -> int:
         """As many positions as need no more memory than the batches of the dense loop."""
         most = chunk_size((self.net.channels, *self.net.input_size))
-        whole = max(_count(s.shape) for s in self.live)
-        largest = max(self._numbers(s) for s in self.live)
-        return max(1, min(max(WINDOWS, most), most * whole // largest) // self.pictures)
+        room = most * max(math.prod(s.shape) for s in self.live)
+        size = max(WINDOWS, most)
+        for stretch in self.stretches():
+            if stretch.size > room / stretch.numbers:
+                size = min(size, 2 * room // stretch.numbers)
+        return max(1, size // self.pictures)
 
-    def _numbers(self, step: Step) -> int:
-        """Numbers in the largest window of a step's value."""
-        changed = self.changed[step.index]
+    def stretches(self) -> list[Stretch]:
+        """The steps, in stretches that are carried out on some positions at a time."""
+        most = max(WINDOWS, chunk_size((self.net.channels, *self.net.input_size)))
+        return stretches(self.live, self._numbers, most)
+
+    def _numbers(self, index: int) -> int:
+        """Numbers in the largest window of a value."""
+        shape = (self.net.channels, *self.net.input_size) if index < 0 else self.program.steps[index].shape
+        changed = self.changed[index]
         if changed is None:
-            return _count(step.shape)
-        return _count(step.shape) * changed.window(slice(None)).area // _count(changed.extent)
+            return math.prod(shape)
+        return math.prod(shape) * changed.window(slice(None)).area // math.prod(changed.extent)
 
     def run(self, places: np.ndarray) -> tuple[Tensor, list[Tensor]]:
         """Scores (pictures m k) and readings (pictures m) of one chunk of positions, for the loaded group."""
@@ -172,57 +186,75 @@ class Engine:
             self.program, self.changed, self.store_of, RULES, self._inside, tuple(self._inside.shape[1:]),
             np.repeat(np.arange(self.pictures), len(places)), np.tile(places, self.pictures), self.prepared, fast=self.fast,
         )  # fmt: skip
-        self._plan_input(plan, places)
-        for step in self.live:
+        found: list[int] = []  # readings that later segments have to hand on
+        for number, stretch in enumerate(self.stretches()):
+            inside = {step.index for step in stretch.steps}
+            carried = [i for i in self._crossing(stretch.steps[0].index) if number] + found
+            found += [SCORES - 1 - r for r, index in enumerate(self.read) if index in inside]
+            kept = self._crossing(stretch.steps[-1].index + 1) + found
+            plan.begin(math.ceil(stretch.size), carried, kept)
+            if not number:
+                self._plan_input(plan)
+            self._plan_steps(plan, stretch.steps)
+        plan.begin(len(plan), [self.program.output, *found], [SCORES, *found])
+        plan.emit(SCORES, plan.whole(self.program.output), [self.program.output])
+        return plan
+
+    def _plan_steps(self, plan: Planner, steps: Sequence[Step]) -> None:
+        for step in steps:
             plan.add(step)
             for r, index in enumerate(self.read):
                 if index == step.index:
                     self._plan_reading(plan, r)
-        plan.emit(SCORES, plan.whole(self.program.output), [self.program.output])
-        return plan
 
-    def _plan_input(self, plan: Planner, places: np.ndarray) -> None:
+    def _crossing(self, before: int) -> list[int]:
+        """Values from before a step that it, or a later one, reads."""
+        read = {p for step in self.live if step.index >= before for p in step.parents}
+        return sorted(i for i in {*read, self.program.output} if i < before)
+
+    def _plan_input(self, plan: Planner) -> None:
         """The pictures' windows with the fill in them."""
         window = plan.wanted(-1)
         plan.windows[-1] = window
-        hidden = self.occluders.cover(places).repeat(self.pictures, 1, 1)[..., None].to(self.net.device)
-        clean, fill, picture = (
-            self.store_of(-1),
-            self.fill,
-            torch.from_numpy(plan.picture).to(self.net.device),
-        )
+        hidden = self.occluders.cover(plan.places)[..., None].to(self.net.device)
+        clean, fill = self.store_of(-1), self.fill
         if window is None:
-            plan.emit(
-                -1,
-                lambda _: logical(torch.where(hidden, fill.maps()[picture], clean.maps()[picture]), (2, 3)),
-                [],
-            )
+            picture = plan.by_part(torch.from_numpy(plan.picture).to(self.net.device))
+            covers = plan.by_part(hidden)
+
+            def hide_whole(values: Values) -> Tensor:
+                which = picture[plan.turn]
+                return logical(
+                    torch.where(covers[plan.turn], fill.maps()[which], clean.maps()[which]), (2, 3)
+                )
+
+            plan.emit(-1, hide_whole, [])
             return
         rows, columns = window.rows.cells(), window.columns.cells()
         cover = hidden[np.arange(len(rows))[:, None, None], rows[:, :, None], columns[:, None, :]]
-        index, everywhere = fill.index(plan.picture, rows, columns, None), bool(cover.all())
+        everywhere = bool(cover.all())
+        index = plan.by_part(fill.index(plan.picture, rows, columns, None))
+        covered = plan.by_part(cover)
 
         def hide(values: Values) -> Tensor:
-            shown = fill.gather(index)
-            return shown if everywhere else torch.where(cover, shown, clean.gather(index))
+            shown = fill.gather(index[plan.turn])
+            if everywhere:
+                return shown
+            return torch.where(covered[plan.turn], shown, clean.gather(index[plan.turn]))
 
         plan.emit(-1, hide, [])
 
     def _plan_reading(self, plan: Planner, r: int) -> None:
         """Read a value as soon as it is there: later steps may change it."""
         value = plan.whole(self.read[r])
-        element, picture = torch.arange(len(plan)), torch.from_numpy(plan.picture)
+        pictures = plan.by_part(torch.from_numpy(plan.picture))
 
         def read(values: Values) -> Tensor:
-            reading = self.readings[r]
+            reading, picture = self.readings[r], pictures[plan.turn]
             channels = reading.channels[self._first : self._first + self.pictures][picture]
-            return reading.of_map(value(values)[element, channels])
+            return reading.of_map(value(values)[torch.arange(len(picture)), channels])
 
         plan.emit(SCORES - 1 - r, read, [self.read[r]])
-
-
-def _count(shape: Sequence[int]) -> int:
-    return math.prod(shape)
 
 
 def borrow(

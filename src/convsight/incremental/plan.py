@@ -6,12 +6,15 @@ values so far, with all indices worked out, so that a plan serves every picture.
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from convsight.incremental.regions import Changed, Window
@@ -35,6 +38,26 @@ Rule = Callable[[Step, "Planner"], Outcome | None]
 
 
 @dataclass(eq=False)
+class Segment:
+    """Operations that are carried out on one part of the chunk after the other."""
+
+    parts: list[slice]
+    carried: list[int]  # values from earlier segments
+    kept: list[int]  # values that later segments, or the caller, ask for
+    operations: list[tuple[int | None, Callable, Sequence[int]]] = field(default_factory=list)
+
+    @functools.cached_property
+    def last(self) -> list[list[int]]:
+        """Values that nothing needs after each operation."""
+        uses = {i: at for at, (_, _, reads) in enumerate(self.operations) for i in reads}
+        over: list[list[int]] = [[] for _ in self.operations]
+        for index, at in uses.items():
+            if index not in self.kept:
+                over[at].append(index)
+        return over
+
+
+@dataclass(eq=False)
 class Planner:
     """Plans one chunk: `picture[i]` and `places[i]` are the picture and position of its i-th element."""
 
@@ -48,14 +71,23 @@ class Planner:
     places: np.ndarray
     prepared: dict[tuple, Any]  # what was made of the weights, for every chunk
     windows: dict[int, Window | None] = field(default_factory=dict)
-    operations: list[tuple[int | None, Callable]] = field(default_factory=list)
-    uses: dict[int, int] = field(default_factory=dict)
+    segments: list[Segment] = field(default_factory=list)
     fast: bool = False
     dense: list[int] = field(default_factory=list)
+    turn: int = 0  # the part of the segment that is being computed
     _placed: set[int] = field(default_factory=set)
 
     def __len__(self) -> int:
         return len(self.picture)
+
+    @property
+    def parts(self) -> list[slice]:
+        """The elements that are computed at a time, in the segment that is being planned."""
+        return self.segments[-1].parts
+
+    def by_part(self, each: Tensor) -> list[Tensor]:
+        """What is different for each element, part by part; `turn` is the number of the part at hand."""
+        return [each[part] for part in self.parts]
 
     # ---- what rules ask ------------------------------------------------------------------------------------
 
@@ -96,16 +128,17 @@ class Planner:
         if arrange is None and _same(rows, window.rows.cells()) and _same(columns, window.columns.cells()):
             return self.value_of(index)
         store = self.store_of(index)
-        where = store.index(self.picture, rows, columns, window, pad)
-        where = where if arrange is None else arrange(where).contiguous()
+        number = np.concatenate([np.arange(p.stop - p.start) for p in self.parts])
+        where = self.by_part(store.index(self.picture, rows, columns, window, pad, number))
+        where = where if arrange is None else [arrange(w).contiguous() for w in where]
         self._place(index)
-        return lambda values: store.gather(where)
+        return lambda values: store.gather(where[self.turn])
 
     def clean_cells(self, index: int, rows: np.ndarray, columns: np.ndarray) -> Compute:
         """Getter of the clean picture's cells at the same places."""
         store = self.store_of(index)
-        where = store.index(self.picture, rows, columns, None)
-        return lambda values: store.gather(where)
+        where = self.by_part(store.index(self.picture, rows, columns, None))
+        return lambda values: store.gather(where[self.turn])
 
     def value_of(self, index: int) -> Compute:
         """Getter of a value as it is: windows n h w c, or whole."""
@@ -157,13 +190,20 @@ class Planner:
     def run_whole(self, step: Step) -> Outcome:
         """The original operation on whole values, windows pasted on the clean maps: exact for any operation."""
         inputs = {parent: self.whole(parent) for parent in dict.fromkeys(step.parents)}
-        size = len(self)
-        return Outcome(None, lambda values: step.run(lambda i: inputs[i](values), size, own=True))
+        sizes = [part.stop - part.start for part in self.parts]
+        return Outcome(None, lambda values: step.run(lambda i: inputs[i](values), sizes[self.turn], own=True))
+
+    def begin(self, size: int, carried: Sequence[int], kept: Sequence[int]) -> None:
+        """The steps that follow are carried out on at most `size` elements at a time."""
+        count = -(-len(self) // max(1, size))
+        edges = [round(i * len(self) / count) for i in range(count + 1)]
+        parts = [slice(a, b) for a, b in itertools.pairwise(edges)]
+        self.segments.append(Segment(parts, list(carried), list(kept)))
+        self._placed.clear()
 
     def emit(self, index: int | None, compute: Callable, reads: Sequence[int]) -> None:
         """Next, compute the value `index` (or, for None, have an effect) from the values `reads`."""
-        self.uses |= dict.fromkeys(reads, len(self.operations))
-        self.operations.append((index, compute))
+        self.segments[-1].operations.append((index, compute, reads))
 
     def _place(self, index: int) -> None:
         if index in self._placed:
@@ -173,18 +213,30 @@ class Planner:
         self.emit(None, lambda values: store.place(value(values)), [index])
 
     def run(self) -> Values:
-        """Carry out the plan; values are let go after their last use, those that none uses remain."""
+        """Carry out the plan: the values that its last segment keeps."""
         values: Values = {}
-        last: dict[int, list[int]] = {}
-        for index, at in self.uses.items():
-            last.setdefault(at, []).append(index)
-        for at, (index, compute) in enumerate(self.operations):
+        for segment in self.segments:
+            if len(segment.parts) == 1:
+                self._carry_out(segment, 0, values)
+                continue
+            found: dict[int, list[Tensor]] = {i: [] for i in segment.kept if i not in segment.carried}
+            for turn, part in enumerate(segment.parts):
+                local = {i: values[i][part] for i in segment.carried}
+                self._carry_out(segment, turn, local)
+                for index in found:
+                    found[index].append(local[index])
+            values = {i: values[i] for i in segment.kept if i in values}
+            values |= {i: torch.cat(parts) for i, parts in found.items()}
+        return values
+
+    def _carry_out(self, segment: Segment, turn: int, values: Values) -> None:
+        self.turn = turn
+        for (index, compute, _), over in zip(segment.operations, segment.last, strict=True):
             result = compute(values)
             if index is not None:
                 values[index] = result
-            for done in last.get(at, ()):
+            for done in over:
                 values.pop(done, None)
-        return values
 
 
 def _same(one: np.ndarray, two: np.ndarray) -> bool:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from convsight.graph import Ref
+from convsight.incremental.joined import After, then
 from convsight.incremental.trace import Program, Step
 
 SAME = "same"  # the kind of a step that only hands its input on
@@ -28,6 +29,7 @@ def simplified(program: Program, keep: Collection[int], fold: bool) -> Program:
         steps = list(program.steps)
         if fold:
             _fold(steps, keep)
+            _finish(steps, keep)
         _in_place(steps, {*keep, program.output})
         program.prepared[key] = Program(tuple(steps), program.output)
     return program.prepared[key]
@@ -43,6 +45,36 @@ def _fold(steps: list[Step], keep: Collection[int]) -> None:
         if folded is not None and readers[before.index] == 1 and before.index not in keep:
             steps[before.index] = folded
             steps[at] = replace(step, kind=SAME, func=_same, args=(Ref(before.index),), kwargs={})
+
+
+def _finish(steps: list[Step], keep: Collection[int]) -> None:
+    """Mark convolutions whose only reader is an activation that can be done before their value is written."""
+    readers = Counter(parent for step in steps for parent in step.parents)
+    for at, step in enumerate(steps):
+        if len(step.parents) != 1 or step.parents[0] < 0 or _activation(step) is None:
+            continue
+        path = [steps[step.parents[0]]]
+        while path[-1].kind == SAME:
+            path.append(steps[path[-1].parents[0]])
+        before = path[-1]
+        alone = all(readers[s.index] == 1 and s.index not in keep for s in path)
+        if alone and before.kind in ("conv2d", "convolution") and before.after is None:
+            after = _activation(step)
+            assert after is not None
+            steps[before.index] = replace(before, func=then(before.func, after), after=after)
+            steps[at] = replace(step, kind=SAME, func=_same, args=step.args[:1], kwargs={}, in_place=False)
+
+
+def _activation(step: Step) -> After | None:
+    """The name and numbers of an activation as oneDNN's convolutions know it."""
+    if step.kind == "relu":
+        return "relu", ()
+    if step.kind == "relu6":
+        return "hardtanh", (0.0, 6.0)
+    if step.kind == "hardtanh":
+        low, high = step.argument(1, "min_val", -1.0), step.argument(2, "max_val", 1.0)
+        return "hardtanh", (float(low), float(high))
+    return None
 
 
 def _same(value: Tensor) -> Tensor:

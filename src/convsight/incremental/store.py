@@ -79,11 +79,13 @@ class Store:
         columns: np.ndarray,
         window: Window | None,
         pad: float = 0.0,
+        number: np.ndarray | None = None,
     ) -> Tensor:
         """Where the cells rows[i] × columns[i] of position i are, with its window over the clean maps.
 
         `picture` (m) says which clean maps a position belongs to; cells outside of the maps are `pad`;
-        without a window the cells are the clean ones.
+        without a window the cells are the clean ones. `number` says which of the placed windows is a position's,
+        if not the windows in order.
         """
         _, height, width, _ = self.shape
         inside_rows, inside_columns = (rows >= 0) & (rows < height), (columns >= 0) & (columns < width)
@@ -91,7 +93,8 @@ class Store:
         if window is not None:
             y, x = rows - window.rows.at[:, None], columns - window.columns.at[:, None]
             in_rows, in_columns = (y >= 0) & (y < window.rows.size), (x >= 0) & (x < window.columns.size)
-            m = np.arange(len(picture))[:, None] * window.rows.size
+            order = np.arange(len(picture)) if number is None else number
+            m = order[:, None] * window.rows.size
             own = (m + y)[:, :, None] * window.columns.size + x[:, None, :] + self.first_window_row
             found = np.where(in_rows[:, :, None] & in_columns[:, None, :], own, found)
         if not (inside_rows.all() and inside_columns.all()):

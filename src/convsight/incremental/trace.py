@@ -17,6 +17,7 @@ from torch import Tensor
 
 from convsight.classifier import Classifier
 from convsight.graph import Node, Ref
+from convsight.incremental.joined import After
 from convsight.intervals import Field
 from convsight.receptive_field import fields
 
@@ -43,6 +44,7 @@ class Step:
     parents: tuple[int, ...]
     in_place: bool
     field: Field
+    after: After | None = None  # an activation that was joined to a convolution
 
     def argument(self, position: int, name: str, default: Any = None) -> Any:
         if position < len(self.args):

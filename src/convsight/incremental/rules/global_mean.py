@@ -22,11 +22,12 @@ def global_mean(step: Step, plan: Planner) -> Outcome | None:
         return None
     new = plan.value_of(parent)
     old = plan.clean_cells(parent, window.rows.cells(), window.columns.cells())
-    shape, picture = step.shape, torch.from_numpy(plan.picture).to(plan.like.device)
+    shape = step.shape
+    picture = plan.by_part(torch.from_numpy(plan.picture).to(plan.like.device))
 
     def compute(values: dict[int, Tensor]) -> Tensor:
         change = (new(values) - old(values)).sum((1, 2)) / cells
-        return (store.mean()[picture] + change).view(-1, *shape)
+        return (store.mean()[picture[plan.turn]] + change).view(-1, *shape)
 
     return Outcome(None, compute)
 

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from convsight.incremental.joined import convolution_of
 from convsight.incremental.plan import Compute, Outcome, Planner, Rule
 from convsight.incremental.regions import Span, Window
 from convsight.incremental.rules.geometry import Axes, Axis, block_cost, whole_cost
@@ -34,7 +35,7 @@ def _on_blocks(blocks: Compute, run: Callable[[Tensor], Tensor]) -> Compute:
 
 
 def convolution(step: Step, plan: Planner) -> Outcome | None:
-    weight, bias = step.argument(1, "weight"), step.argument(2, "bias")
+    weight = step.argument(1, "weight")
     if not isinstance(weight, Tensor) or weight.ndim != 4 or len(set(step.parents)) > 1:
         return None
     axes = convolution_axes(step, weight)
@@ -44,28 +45,34 @@ def convolution(step: Step, plan: Planner) -> Outcome | None:
     outcome = tiled(step, plan, axes) if plan.fast and groups == 1 else None
     if outcome is not None:
         return outcome
-    dilation = [a.dilation for a in axes]
-    rows_last = plan.prepare(("channels last", step.index), lambda: _channels_last(weight))
     if plan.windows[step.parents[0]] is None:
-        return _whole(step, plan, rows_last, bias, axes, groups)
-    steps = [a.step for a in axes]
-
-    def run(block: Tensor) -> Tensor:
-        return F.conv2d(block, rows_last, bias, steps, 0, dilation, groups)
-
+        return _whole(step, plan, axes, groups)
+    run = _kernel(step, plan, [a.step for a in axes], [0, 0], axes, groups)
     return slide(step, plan, axes, 0.0, float(weight.numel()), run)
 
 
-def _whole(
-    step: Step, plan: Planner, weight: Tensor, bias: Tensor | None, axes: Axes, groups: int
-) -> Outcome:
-    """The convolution of whole maps, whose channels are already last."""
-    value = plan.value_of(step.parents[0])
-    stride, dilation = [a.stride for a in axes], [a.dilation for a in axes]
-    padding = step.argument(4, "padding", 0)
-    return Outcome(
-        None, lambda values: F.conv2d(value(values), weight, bias, stride, padding, dilation, groups)
-    )
+def _kernel(
+    step: Step, plan: Planner, stride: list[int], padding: list[int], axes: Axes, groups: int
+) -> Callable[[Tensor], Tensor]:
+    """The convolution of maps whose channels are last."""
+    weight, bias = step.argument(1, "weight"), step.argument(2, "bias")
+    dilation = [a.dilation for a in axes]
+    if plan.fast:
+        return plan.prepare(
+            ("joined", step.index, *stride, *padding),
+            lambda: convolution_of(weight, bias, stride, padding, dilation, groups, step.after),
+        )
+    rows_last = plan.prepare(("channels last", step.index), lambda: _channels_last(weight))
+    return lambda maps: F.conv2d(maps, rows_last, bias, stride, padding, dilation, groups)
+
+
+def _whole(step: Step, plan: Planner, axes: Axes, groups: int) -> Outcome | None:
+    """The convolution of whole maps, whose channels are already last; None for padding that has no number."""
+    value, padding = plan.value_of(step.parents[0]), step.argument(4, "padding", 0)
+    if isinstance(padding, str):
+        return None
+    run = _kernel(step, plan, [a.stride for a in axes], list(pair(padding)), axes, groups)
+    return Outcome(None, lambda values: run(value(values)))
 
 
 def _channels_last(weight: Tensor) -> Tensor:
@@ -133,10 +140,10 @@ def average_pool(step: Step, plan: Planner) -> Outcome | None:
     cost = kernel[0] * kernel[1] * step.shape[0]
     if divisor is None and not any(a.before for a in axes) and not _overhangs(step, plan, axes):
         return slide(step, plan, axes, 0.0, cost, lambda block: F.avg_pool2d(block, kernel, steps))
-    counts = divisor or _counts(step, plan, axes, window)
+    counts = [divisor] * len(plan.parts) if divisor else plan.by_part(_counts(step, plan, axes, window))
 
     def run(block: Tensor) -> Tensor:
-        return F.avg_pool2d(block, kernel, steps, divisor_override=1) / counts
+        return F.avg_pool2d(block, kernel, steps, divisor_override=1) / counts[plan.turn]
 
     return slide(step, plan, axes, 0.0, cost, run)
 

@@ -6,6 +6,7 @@ import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
+from convsight.incremental.joined import activated
 from convsight.incremental.plan import Compute, Outcome, Planner, Values
 from convsight.incremental.regions import Span, Window
 from convsight.incremental.rules.geometry import Axes, block_cost, whole_cost
@@ -37,10 +38,12 @@ def tiled(step: Step, plan: Planner, axes: Axes) -> Outcome | None:
         else _whole_tiles(plan, parent, step, axes, filters)
     )
     height, width = area.rows.size, area.columns.size
-    shape = (len(plan), -(-height // m[0]), -(-width // m[1]))
+    down, across = -(-height // m[0]), -(-width // m[1])
+    shapes = [(part.stop - part.start, down, across) for part in plan.parts]
 
     def compute(values: Values) -> Tensor:
-        cells = filters.run(tiles(values), shape)[:, :height, :width].contiguous()
+        cells = filters.run(tiles(values), shapes[plan.turn])[:, :height, :width].contiguous()
+        activated(cells, step.after)
         return cells if area is window else cells.permute(0, 3, 1, 2)
 
     return Outcome(window if area is window else None, compute)
