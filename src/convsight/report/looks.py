@@ -8,11 +8,12 @@ from typing import Any
 
 import torch
 
+from convsight.audit.trust import trust
 from convsight.draw import limit_of, overlay
 from convsight.errors import ConvsightError
 from convsight.images import Images
 from convsight.kinds import Map, Pictures
-from convsight.method import Method, catalogue
+from convsight.method import Method, catalogue, find_method
 from convsight.nonlinear import rectified_maps
 from convsight.progress import report as tell
 from convsight.result import Result
@@ -70,7 +71,10 @@ def where(run: Run, images: Images) -> list[str]:
     """All maps of a picture in one row, to compare; each technique in full in a fold below."""
     results = _results(run, images, _maps)
     maps = [result for result in results if isinstance(result, Map)]
-    folds = [f"<details><summary>{html.escape(_title(r))}</summary>{_shown(r)}</details>" for r in results]
+    folds = [
+        f"<details><summary>{html.escape(_title(r))}</summary>{_shown(r)}{_lights(run, images, r)}</details>"
+        for r in results
+    ]
     return (
         [side_by_side(images, maps, run.classifier.predict(images).tolist(), run).html(), *folds]
         if maps
@@ -122,6 +126,20 @@ def _answer(method: type[Method], given: dict[str, Any]) -> Result | str:
         return method()(**given)
     except ConvsightError as error:
         return f"{method.title}: {error}"
+
+
+def _lights(run: Run, images: Images, result: Result | str) -> str:
+    """How far to trust a map, below it; nothing for results that are about no score."""
+    if not isinstance(result, Map) or result.provenance is None:
+        return ""
+    method = find_method(result.provenance.method)
+    if "target" not in method.needs():
+        return ""
+    tell(0.5, f"How far to trust {result.title}")
+    try:
+        return trust(run.classifier, images, result, data=run.dataset).html()
+    except ConvsightError as error:
+        return _shown(f"{result.title}: {error}")
 
 
 def _title(result: Result | str) -> str:
