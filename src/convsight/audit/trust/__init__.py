@@ -7,13 +7,12 @@ from typing import Any
 
 from convsight.audit.trust.classes import depends_on_class
 from convsight.audit.trust.copies import needs_training
+from convsight.audit.trust.donors import opened
 from convsight.audit.trust.figure import figure
 from convsight.audit.trust.hiding import does_hiding_matter
 from convsight.audit.trust.light import Light
 from convsight.audit.trust.subject import Subject, subject_of
-from convsight.images import Images
 from convsight.kinds import Pictures
-from convsight.method import as_dataset
 from convsight.provenance import Provenance, inputs_hash
 
 __all__ = ["Light", "lights", "trust"]
@@ -53,7 +52,7 @@ def trust(
     Parameters: `net` a classifier. `images` the pictures. `of` a Map of them, a technique (`cs.Occlusion(patch=4)`)
     or its name, or any function of (net, images, target=) that answers with a Map; a Map without provenance
     gets the first light only. `target` and further arguments (such as `layer`) are handed to the technique.
-    `data` (a Dataset or Images) gives the pictures whose pixels fill what is hidden; without it the other
+    `data` (a data set, Images, or what either opens) gives the pictures whose pixels fill what is hidden; without it the other
     `images` do, or, for a single picture, its own pixels from elsewhere. `seed` draws blobs, noise and
     fillings. The second and third light make four maps more: cheap for gradients, not for occlusion.
 
@@ -77,7 +76,7 @@ def trust(
 
 
 def _lights(subject: Subject, data: Any, seed: int) -> list[tuple[Light, Light, Light]]:
-    others = data if data is None or isinstance(data, Images) else as_dataset(data)
+    others = opened(subject.net, data)
     three = (
         does_hiding_matter(subject, others, seed),
         needs_training(subject),

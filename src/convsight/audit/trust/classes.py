@@ -67,7 +67,7 @@ def _light(
     subject: Subject, i: int, rival: float, same: float, name: str, other: Float[Tensor, "h w"]
 ) -> Light:
     numbers = {"runner_up_alike": rival, "same_class_alike": same}
-    pictures = one_picture(subject.shown(other, i), f"{name}: likeness {rival:.2f}")
+    pictures = one_picture(subject.shown(other, i), f"{name} {rival:.2f}")
     if math.isnan(rival) or math.isnan(same):
         why = f"There is nothing to compare: this map, or the one for “{name}”, is the same everywhere."
         return Light(CLASS, "can't tell", why, numbers, pictures)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from convsight.audit.trust.subject import Subject
-from convsight.datasets import Dataset
+from convsight.classifier import Classifier
+from convsight.datasets import Dataset, dataset
+from convsight.errors import DataError
 from convsight.images import Images
 
 DONORS = 5
@@ -22,6 +25,17 @@ class Donors:
 
     pixels: Float[Tensor, "n d c h w"]
     words: str
+
+
+def opened(net: Classifier, data: Any) -> Dataset | Images | None:
+    """Pictures to fill from: a data set, pictures, or what either opens (also a plain folder of pictures)."""
+    if data is None or isinstance(data, (Dataset, Images)):
+        return data
+    try:
+        return dataset(data, size=net.input_size, channels=net.channels)
+    except DataError:
+        height, width = net.input_size
+        return Images.open(data, size=(round(height / net.crop), round(width / net.crop)))
 
 
 def donors_for(subject: Subject, data: Dataset | Images | None, seed: int) -> Donors:
@@ -41,11 +55,9 @@ def donors_for(subject: Subject, data: Dataset | Images | None, seed: int) -> Do
 def _pool(subject: Subject, data: Dataset | Images | None, seed: int) -> tuple[Images, str]:
     if data is None:
         return subject.images, "the other pictures' pixels"
-    if isinstance(data, Images):
-        return subject.net.fit(data), "other pictures' pixels"
-    split = data.test if len(data.test) else data.train
-    order = torch.randperm(len(split), generator=torch.Generator().manual_seed(seed))
-    return subject.net.fit(split[order[: 4 * DONORS].tolist()]), "other test pictures' pixels"
+    source = data if isinstance(data, Images) else data.test if len(data.test) else data.train
+    order = torch.randperm(len(source), generator=torch.Generator().manual_seed(seed))
+    return subject.net.fit(source[order[: 4 * DONORS].tolist()]), "other pictures' pixels"
 
 
 def _others(subject: Subject, pool: Images, i: int) -> Iterator[int]:

@@ -116,7 +116,7 @@ def _answer(found: dict[str, float]) -> tuple[Answer, str]:
         )
     return (
         "yes",
-        "The score rests on it; on the picture's strongest edges, mostly elsewhere, perhaps no less.",
+        "The score rests on it; the picture's strongest edges, mostly elsewhere, matter too.",
     )
 
 
