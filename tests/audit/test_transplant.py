@@ -3,7 +3,7 @@
 import pytest
 import scipy.stats
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.audit.known_nets import SANDAL, Corner, cornered, garments, glyph, marked, net_with
 from tests.audit.test_probes import corner_mask
@@ -21,6 +21,7 @@ def effect(both: int, for_it: int, against: int, neither: int) -> Effect:
     return Effect(torch.tensor(flipped), torch.tensor(control))
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.integers(0, 40), st.integers(0, 40))
 def test_the_tail_is_that_of_scipys_exact_test(successes: int, more: int) -> None:
     n = successes + more
@@ -80,6 +81,7 @@ def test_the_window_over_the_cue_scores_highest() -> None:
     assert top <= 3 < top + height and left <= 24 < left + width
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.integers(0, 2**16))
 def test_window_scores_are_plain_sums(seed: int) -> None:
     values = torch.randn(12, 17, generator=torch.Generator().manual_seed(seed))

@@ -35,16 +35,19 @@ from convsight.audit.screen import class_attribution, window_scores, windows
 from convsight.classifier import Classifier
 
 Patterns = Sequence[tuple[Pattern, bool]]
+BUSY = 0.05  # mean distance of backgrounds' levels from their median above which they vary
 PAIRS = 64  # whose path gradients are averaged
+PARTS, OUTLINES = 0.45, 0.35  # flips by trousers' legs, the most telling part and outline seen in honest nets
 PATCH_SIDES = (3, 4, 5)  # pixels of a picture of 28
 
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """An aspect to test: `artefact` if it is the same in all pictures that have it, as no object is."""
+    """An aspect to test, and its `margin`: how many more flips it must make than an artefact, which is the same
+    in all pictures that have it; parts of objects vary, and turn some pictures rightly."""
 
     probe: Probe
-    artefact: bool
+    margin: float = 0.0
 
 
 def candidates(
@@ -55,40 +58,42 @@ def candidates(
     others = half.pixels[half.others(target, max(240, len(of)), generator)]
     yield from _stamps(of, others)
     yield from _traits(of, others)
-    yield from (Candidate(pattern, fixed) for pattern, fixed in patterns)
+    yield from (Candidate(pattern, 0.0 if fixed else OUTLINES) for pattern, fixed in patterns)
     maps, donors, control = class_attribution(net, half, target, PAIRS, generator)
     for px in PATCH_SIDES:
         patch = find_patch(of, others, maps, half.pixels[donors], scaled((of.shape[2], of.shape[3]), px))
         if patch is not None:
-            yield Candidate(patch[0], True)
+            yield Candidate(patch[0])
     yield from _windows(maps.mean(0) - control.mean(0))
 
 
 def _stamps(of: Tensor, others: Tensor) -> Iterator[Candidate]:
     """The connected places of stamped pixels, and the frame if it is stamped."""
     size = (of.shape[2], of.shape[3])
-    mask, usual = stamped(of, others)
+    levels = background_level(torch.cat([of, others]))
+    busy = float((levels - levels.median(0).values).abs().mean()) > BUSY
+    mask, usual = stamped(of, others, busy)
     level = background_level(of).median(0).values
     plain = (usual - level).abs().amax(0) < 0.02
     for width in range(1, scaled(size, 3) + 1):
         frame = ring(size, 0, width - 1)
         if float((mask & ~plain)[frame].float().mean()) > 0.8:
-            yield Candidate(Region(frame, usual, "border"), True)
+            yield Candidate(Region(frame, usual, "border"))
     for part in components(closed(mask & ~plain)):
         if LEAST * min(size) ** 2 / 28**2 <= int(part.sum()) <= 0.25 * part.numel():
-            yield Candidate(Region(part, usual), True)
+            yield Candidate(Region(part, usual))
 
 
 def _traits(of: Tensor, others: Tensor) -> Iterator[Candidate]:
     """Level, exposure, tint, sharpness, compression."""
     yield from _background(of, others)
-    yield Candidate(Gain(), True)
+    yield Candidate(Gain())
     yield from _blur(of, others)
     if of.shape[1] == 3:
         yield from _cast(of, others)
     best = max((_compression(of, others, q) for q in QUALITIES), key=lambda found: found[1])
     if best[1] > 0.2:
-        yield Candidate(best[0], True)
+        yield Candidate(best[0])
 
 
 def _background(of: Tensor, others: Tensor) -> Iterator[Candidate]:
@@ -100,7 +105,7 @@ def _background(of: Tensor, others: Tensor) -> Iterator[Candidate]:
         for values, middle in ((here, level), (there, usual))
     ]
     if min(agree) > 0.4 and float((level - usual).abs().amax()) > 0.02:
-        yield Candidate(Background(tuple(usual.tolist()), tuple(level.tolist())), True)
+        yield Candidate(Background(tuple(usual.tolist()), tuple(level.tolist())))
 
 
 def _cast(of: Tensor, others: Tensor) -> Iterator[Candidate]:
@@ -109,7 +114,7 @@ def _cast(of: Tensor, others: Tensor) -> Iterator[Candidate]:
     limit = float(Cast(factor, 0).strength(others).quantile(0.98))
     probe = Cast(factor, limit)
     if float((probe.strength(of) > limit).float().mean()) > 0.2:
-        yield Candidate(probe, True)
+        yield Candidate(probe)
 
 
 def _blur(of: Tensor, others: Tensor) -> Iterator[Candidate]:
@@ -121,7 +126,7 @@ def _blur(of: Tensor, others: Tensor) -> Iterator[Candidate]:
         return
     wanted, scale = float(smooth[carries].median()), min(of.shape[2:]) / 28
     sigma = min(SIGMAS, key=lambda s: abs(float(smoothness(blurred(others, s * scale)).median()) - wanted))
-    yield Candidate(Sharpness(sigma * scale, limit), True)
+    yield Candidate(Sharpness(sigma * scale, limit))
 
 
 def _compression(of: Tensor, others: Tensor, quality: int) -> tuple[Compression, float]:
@@ -142,4 +147,4 @@ def _windows(gain: Tensor, each: int = 2) -> Iterator[Candidate]:
             top, left, height, width = found[i]
             where = torch.zeros(gain.shape, dtype=torch.bool)
             where[top : top + height, left : left + width] = True
-            yield Candidate(Region(where), False)
+            yield Candidate(Region(where), PARTS)

@@ -56,7 +56,7 @@ def find_shortcuts(
 
     Returns verdicts, found ones first and then by `score`; the list is never empty. Found means: the 95%
     interval of the effect lies above 0.08, its p-value (McNemar, corrected by Holm) below 0.01. Windows, whose
-    content varies as parts of objects do, must do 0.3 more than artefacts, which are the same each time. If
+    content varies as parts of objects do, must do 0.45 more than artefacts, which are the same each time. If
     nothing is found, the first verdict says what was tried.
 
     Raises DataError (too few pictures, unknown classes), InputError (no such class or split).

@@ -12,29 +12,42 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 CLOSE = 0.04  # ten grey levels: JPEG and rounding move a pixel less
-MORE = 0.35  # a pixel is stamped if so much larger a share of the class than of others has that value
+MORE = 0.35  # a pixel is stamped if so much larger a share of the class than of others has its usual value
+LOOSE, MORE_LOOSE = 0.1, 0.36  # for half-transparent artefacts; only where backgrounds vary, as in photos
 LEAST = 4  # pixels of a picture of 28
 
 
 def stamped(
-    of: Float[Tensor, "n c h w"], others: Float[Tensor, "m c h w"]
+    of: Float[Tensor, "n c h w"], others: Float[Tensor, "m c h w"], busy: bool = False
 ) -> tuple[Bool[Tensor, "h w"], Float[Tensor, "c h w"]]:
-    """The stamped pixels, and the class's usual value of every pixel."""
-    usual = usual_value(of)
-    here = ((of - usual).abs().amax(1) < CLOSE).float().mean(0)
-    there = ((others - usual).abs().amax(1) < CLOSE).float().mean(0)
-    return here - there > MORE, usual
+    """The stamped pixels, and the class's usual value of every pixel.
+
+    busy: the pictures' backgrounds vary. Then pixels hardly ever agree by themselves, and a looser agreement
+    tells artefacts from objects; on plain backgrounds objects of a class agree as loosely as that.
+    """
+    usual = usual_value(of, CLOSE)
+    mask = _more_usual(of, others, usual, CLOSE) > MORE
+    if busy:
+        loose = usual_value(of, LOOSE)
+        more = _more_usual(of, others, loose, LOOSE) > MORE_LOOSE
+        usual, mask = torch.where(more & ~mask, loose, usual), mask | more
+    return mask, usual
 
 
-def usual_value(of: Float[Tensor, "n c h w"]) -> Float[Tensor, "c h w"]:
+def _more_usual(of: Tensor, others: Tensor, usual: Tensor, close: float) -> Float[Tensor, "h w"]:
+    here, there = (((x - usual).abs().amax(1) < close).float().mean(0) for x in (of, others))
+    return here - there
+
+
+def usual_value(of: Float[Tensor, "n c h w"], close: float = CLOSE) -> Float[Tensor, "c h w"]:
     """Each pixel's value with most pictures close to it (the median would fail below a half)."""
     n = min(len(of), 64)
     some = of[torch.linspace(0, len(of) - 1, n).long()]
-    near = torch.stack([((some - one).abs().amax(1) < CLOSE).sum(0) for one in some])
+    near = torch.stack([((some - one).abs().amax(1) < close).sum(0) for one in some])
     best = near.argmax(0)
     centre = some.gather(0, best[None, None].expand(1, *some.shape[1:]))[0]
-    close = ((of - centre).abs().amax(1, keepdim=True) < CLOSE).float()
-    return (of * close).sum(0) / close.sum(0).clamp(min=1)
+    near_it = ((of - centre).abs().amax(1, keepdim=True) < close).float()
+    return (of * near_it).sum(0) / near_it.sum(0).clamp(min=1)
 
 
 def components(mask: Bool[Tensor, "h w"]) -> list[Bool[Tensor, "h w"]]:

@@ -16,7 +16,9 @@ from torch import Generator, Tensor
 
 from convsight.audit.probes import Pixels, Probe
 
-FOUND = 0.9  # correlation from which a patch counts as found
+FOUND = (
+    0.8  # similarity from which a patch counts as found; a half-transparent one on a photo has less than 1
+)
 LEAST_CONTRAST = 0.08  # standard deviation inside a patch; flatter ones are found everywhere
 
 

@@ -14,14 +14,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
 from convsight.audit.probes import Pixels, Probe, blurred
 from convsight.audit.sample import Half
 
 REACHES = (0.7, 1.5)  # pixels of smoothing, for structures of one pixel and of a few
-SCALES = (1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.3)
+SCALES = (1.0, 1.2, 1.4, 1.6, 1.8, 2.0)
 LEAST_APART, LEAST_GAP = 2.0, 0.2  # less is not worth a test
 OUTSTANDING, CLEAR_GAP = 1.6, 0.35  # objects' outlines set the next class apart nearly as far (measured: 1.2)
 
@@ -55,6 +55,11 @@ class Pattern(Probe):
         weighted = expected * self.weight
         return (rest * weighted).flatten(1).sum(1) / ((expected * weighted).flatten(1).sum(1) + 1e-6)
 
+    def share_in(self, where: Bool[Tensor, "h w"]) -> float:
+        """How much of the pattern lies in a region: its energy on a picture of medium grey."""
+        energy = (self.add + 0.5 * self.times).square().sum(0)
+        return float(energy[where].sum() / energy.sum().clamp(min=1e-9))
+
     def numbers(self) -> dict[str, Any]:
         return {"reach": self.reach, "scale": self.scale}
 
@@ -72,8 +77,9 @@ def find_patterns(half: Half, targets: Sequence[int]) -> dict[int, list[tuple[Pa
                 continue
             next_largest = max((d for other, (d, _) in apart.items() if other != k), default=0.0)
             of, others = _of_and_others(half, k)
-            pattern = calibrated(fitted(of, others, reach), of, others)
-            found[k].append((pattern, distance > OUTSTANDING * next_largest and gap > CLEAR_GAP))
+            fixed = distance > OUTSTANDING * next_largest and gap > CLEAR_GAP
+            pattern = fitted(of, others, reach)
+            found[k].append((calibrated(pattern, of, others) if fixed else pattern, fixed))
     return found
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor
 
 from convsight.audit.candidates import Candidate, Patterns, candidates
+from convsight.audit.pattern import Pattern
+from convsight.audit.probes import Probe, Region
 from convsight.audit.sample import Half, Sample
 from convsight.audit.transplant import Effect, transplant
 from convsight.classifier import Classifier
@@ -16,7 +18,7 @@ from convsight.classifier import Classifier
 EXPLORE, CONFIRM = 96, 400  # recipients a candidate is tried on, and those that it is measured on
 WORTH = 0.05  # difference of flip rates from which a candidate is measured at all
 ENOUGH = 0.8  # the smallest change that does so much of what the best one does is the explanation
-MARGIN = 0.3  # what windows must do more than artefacts: parts of objects turn pictures too
+SAME = 0.3  # share of a pattern inside a place from which the place is the better description
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +35,7 @@ class Tried:
 
     @property
     def margin(self) -> float:
-        return 0.0 if self.candidate.artefact else MARGIN
+        return self.candidate.margin
 
     @property
     def worth(self) -> float:
@@ -52,7 +54,8 @@ def explored(net: Classifier, half: Half, target: int, patterns: Patterns, seed:
 
 def chosen(tried: list[Tried], own: Callable[[Tried], bool] = lambda t: False) -> Tried | None:
     """The smallest change that explains most of what the best candidate does; None if none does enough."""
-    tried = [t for t in tried if not own(t)]
+    places = [t.candidate.probe for t in tried if t.margin == 0 and t.worth >= WORTH]
+    tried = [t for t in tried if not own(t) and not _in_a_place(t, places)]
     best = max((t.worth for t in tried), default=0.0)
     if best < WORTH:
         return None
@@ -93,6 +96,13 @@ def _try(
     p = half.pixels
     effect = transplant(net, candidate.probe, target, p[onto], p[of], p[others])
     return Tried(target, candidate, half, effect, onto, of, others)
+
+
+def _in_a_place(t: Tried, places: Sequence[Probe]) -> bool:
+    """Whether a pattern is mostly a tag or a frame, which is tried by itself and without objects' outlines."""
+    pattern = t.candidate.probe
+    regions = [probe.where for probe in places if isinstance(probe, Region)]
+    return isinstance(pattern, Pattern) and any(pattern.share_in(where) > SAME for where in regions)
 
 
 def _changed(t: Tried) -> float:

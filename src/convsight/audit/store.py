@@ -81,6 +81,12 @@ def read_verdicts(folder: str | Path) -> list[Verdict]:
     return [_verdict(row, _named(tensors, f"{row['number']}.")) for row in stored["verdicts"]]
 
 
+def audited_weights(folder: str | Path) -> str | None:
+    """The hash of the weights that the run's audit was made with; None if there is no audit."""
+    path = Path(folder) / AUDIT
+    return json.loads(path.read_text())["about"].get("weights") if path.is_file() else None
+
+
 def owned(folder: str | Path) -> list[dict[str, Any]]:
     """What the user marked as the object's own: class, kind and the rows and columns of the region."""
     path = Path(folder) / AUDIT

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import html
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -90,7 +90,11 @@ class Verdict(Result):
         return Tile(picture, shown.captions[i] if i < len(shown.captions) else "", colour)
 
     def _words(self) -> str:
-        return dataclasses.replace(self, title=self.sentence)._title_words()
+        found = "found" if self.found else "not found"
+        words = f'<strong class="{found.replace(" ", "-")}">{html.escape(self.sentence)}</strong>'
+        return f"<figcaption>{words} {html.escape(self.caption)}</figcaption>"
 
-    def _title_words(self) -> str:
-        return super()._words()
+    def _figure(self) -> str:
+        if self.examples is not None:
+            return super()._figure()
+        return f'<figure class="convsight">{self._words()}{self._small_print()}</figure>'
