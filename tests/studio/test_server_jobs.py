@@ -8,10 +8,10 @@ import time
 
 import pytest
 
+from convsight.audit import find
 from convsight.errors import InputError
 from convsight.progress import report
 from convsight.run import Run
-from convsight.studio import judging
 from convsight.studio.jobs import Jobs
 from convsight.studio.store import Store
 from tests.studio.conftest import ask
@@ -191,8 +191,8 @@ def test_what_a_training_fails_with_is_told(client, studio):
 
 
 def test_an_audit_tells_its_verdicts_and_keeps_them_in_the_run(client, studio, monkeypatch):
-    small = functools.partial(judging.find_shortcuts, per_class=24, target="Bag")
-    monkeypatch.setattr(judging, "find_shortcuts", small)
+    small = functools.partial(find.find_shortcuts, per_class=24, target="Bag")
+    monkeypatch.setattr(find, "find_shortcuts", small)
     assert client.get("/api/audit").json() == {"state": "none", "verdicts": [], "job": None}
     job = client.post("/api/audit").json()["job"]
     assert told(client, job)[-1][0] == "done"

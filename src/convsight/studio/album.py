@@ -28,35 +28,36 @@ def is_album(folder: Path) -> bool:
 
 
 def album(folder: str | Path, net: Classifier) -> Dataset:
-    """The folder as a data set for this network; DataError if labels.csv names classes that it lacks."""
+    """The folder as a data set for this network; DataError if labels.csv misses a picture."""
     folder = Path(folder).expanduser()
     files = picture_files(folder)
     store = FileStore(files, net.input_size, net.channels)
     if len(files) * net.channels * net.input_size[0] * net.input_size[1] <= IN_MEMORY_BYTES:
         store = MemoryStore(store.read(torch.arange(len(files))))
-    labels = _labels(folder / "labels.csv", files, net)
+    labels, note = _labels(folder / "labels.csv", files, net)
     classes = net.classes if labels is not None else ()
     none = torch.zeros(len(files), 0)
     test = Split(store, none if labels is None else labels, classes, [f.name for f in files])
     empty = test.take([])
-    notes = () if labels is not None else (NO_LABELS,)
+    notes = (note,) if note else ()
     return Dataset(folder.resolve().name, classes, empty, empty, test, notes=notes)
 
 
-def _labels(file: Path, files: list[Path], net: Classifier) -> Tensor | None:
+def _labels(file: Path, files: list[Path], net: Classifier) -> tuple[Tensor | None, str]:
+    """(each picture's class among the network's, ""), or (None, why there are none)."""
     if not file.is_file():
-        return None
+        return None, NO_LABELS
     with file.open(encoding="utf-8", newline="") as opened:
         rows = list(csv.DictReader(opened))
     names = {row.get("file") or "": row.get("class_name") or row.get("class") or "" for row in rows}
-    missing = [f.name for f in files if f.name not in names]
-    if missing:
+    if missing := [f.name for f in files if f.name not in names]:
         raise DataError(f"{file} has no line for {missing[0]}; its columns are file and class_name")
-    wanted = [names[f.name] for f in files]
     index = {name: i for i, name in enumerate(net.classes)}
     short = {name.partition(",")[0]: i for i, name in reversed(list(enumerate(net.classes)))}
-    found = [index.get(name, short.get(name.partition(",")[0])) for name in wanted]
-    if None in found:
-        unknown = wanted[found.index(None)]
-        raise DataError(f"{file} names a class that the network does not know: {unknown!r}")
-    return torch.tensor(found, dtype=torch.int64)
+    found = []
+    for name in (names[f.name] for f in files):
+        place = index.get(name, short.get(name.partition(",")[0]))
+        if place is None:
+            return None, f"{NO_LABELS} ({file.name} says {name!r}, which the network has no class for.)"
+        found.append(place)
+    return torch.tensor(found, dtype=torch.int64), ""

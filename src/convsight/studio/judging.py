@@ -1,4 +1,7 @@
-"""Does the network lean on a shortcut, and how far can this map be trusted? The audit's answers for the page."""
+"""Does the network lean on a shortcut, and how far can this map be trusted? The audit's answers for the page.
+
+The audit is imported when it is first asked: its statistics take a second to load, and the page is up before.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,13 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from convsight import draw
-from convsight.audit.find import find_shortcuts
-from convsight.audit.store import AUDIT, owned, read_verdicts, save_verdicts
-from convsight.audit.trust import Light, lights
 from convsight.errors import ConvsightError, DataNotFound, InputError
 from convsight.kinds import Map, Verdict
 from convsight.studio import results, schemas
 from convsight.studio.payloads import number
 
 if TYPE_CHECKING:
+    from convsight.audit.trust import Light
     from convsight.studio.session import Studio
 
 TITLE = "Looking for shortcuts"
@@ -71,6 +72,9 @@ def light_png(studio: Studio, key: str, index: int) -> bytes:
 
 
 def _look(studio: Studio) -> None:
+    from convsight.audit.find import find_shortcuts
+    from convsight.audit.store import owned, save_verdicts
+
     assert studio.data is not None
     run = studio.run
     split = next(name for name in ("test", "validation", "train") if len(studio.data.splits[name]))
@@ -83,7 +87,9 @@ def _look(studio: Studio) -> None:
 
 
 def _verdicts(studio: Studio) -> list[Verdict] | None:
-    if studio.verdicts is None and studio.run is not None and (studio.run.path / AUDIT).is_file():
+    if studio.verdicts is None and studio.run is not None and (studio.run.path / "audit.json").is_file():
+        from convsight.audit.store import read_verdicts
+
         try:
             studio.verdicts = read_verdicts(studio.run.path)
         except ConvsightError:  # damaged or of another version: as if there were none
@@ -105,6 +111,8 @@ def _trust_key(key: str) -> str:
 
 
 def _ask_lights(studio: Studio, asked: results.Asked, name: str) -> None:
+    from convsight.audit.trust import lights
+
     request = asked.request
     needs = asked.method.needs()
     more: dict[str, Any] = {"layer": request.layer} if request.layer is not None and "layer" in needs else {}

@@ -13,7 +13,6 @@ from convsight.features.selection import Selection
 from convsight.features.vectors import as_net_classes, features_of, pixels_of, query_vectors
 from convsight.studio import schemas
 from convsight.studio.identity import picture_ids
-from convsight.training.evaluate import class_metrics
 
 if TYPE_CHECKING:
     from convsight.studio.session import Studio
@@ -41,6 +40,8 @@ def confusion(studio: Studio, split: str) -> schemas.Confusion:
     truth = as_net_classes(studio.net, Selection.of(studio.data, split))
     if truth is None:
         raise InputError("the labels of this data set do not name the network's classes")
+    from convsight.training.evaluate import class_metrics  # with lightning: not before it is needed
+
     told = class_metrics(known.logits, truth, studio.net.classes)
     rows = [
         schemas.ClassAccuracy(

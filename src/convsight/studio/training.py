@@ -26,7 +26,6 @@ from convsight.run import CONFIG, LOG, METRICS, Run
 from convsight.studio import schemas
 from convsight.studio.jobs import Job
 from convsight.studio.payloads import curve_data, table_data
-from convsight.training.recipes import RECIPES
 
 if TYPE_CHECKING:
     from convsight.studio.session import Studio
@@ -37,6 +36,8 @@ STOP_S = 60  # how long a training may take to save
 
 def recipes(studio: Studio) -> schemas.Recipes:
     """What can be trained, with what and on what."""
+    from convsight.training.recipes import RECIPES  # with lightning: two seconds that starting need not wait
+
     own = [] if studio.data is None or studio.own_data is None else [
         schemas.Named(name=studio.data.name, summary="the data set that is open here")
     ]  # fmt: skip
@@ -50,6 +51,8 @@ def recipes(studio: Studio) -> schemas.Recipes:
 
 def start(studio: Studio, request: schemas.TrainRequest) -> schemas.TrainStarted:
     """Begin a training in a new folder of `runs`."""
+    from convsight.training.recipes import RECIPES
+
     source, options = _data(studio, request.data)
     for what, name, known in (
         ("recipe", request.recipe, RECIPES),
