@@ -1,6 +1,8 @@
 """Each trust light is right where the right answer is known, and the lights leave everything as it was."""
 
+import importlib.util
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from torch import nn
 
 import convsight as cs
 from convsight.audit.reliance import reliance
-from convsight.audit.trust import hiding, lights, trust
+from convsight.audit.trust import hiding, known_answers, lights, trust
 from convsight.audit.trust.copies import untrained_copies
 from convsight.audit.trust.likeness import (
     contrast,
@@ -386,3 +388,76 @@ def test_the_lights_are_shown_with_words_pictures_and_a_table(tmp_path: Any) -> 
     assert "None is proof" in page and 'src="http' not in page
     assert shown.view().png.startswith(b"\x89PNG")
     assert cs.trust is trust
+
+
+def test_the_command_line_says_how_far_to_trust_a_map(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from convsight.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    cs.dataset("drawn-garments", limit=20).test[:7].save(tmp_path / "photos")
+    words = ["lesson-2", "--weights", "random", "--quiet", "--trust"]
+    pictures = [
+        str(tmp_path / "photos" / name) for name in sorted(p.name for p in (tmp_path / "photos").iterdir())
+    ]
+    assert main(["show", "saliency", *words, pictures[0], "--data", "photos", "-o", "s.html"]) == 0
+    told = capsys.readouterr().out
+    assert told.count("Does ") == 3 and "other pictures' pixels" in told.replace("\n", " ")
+    assert "How far to trust Saliency" in (tmp_path / "s.html").read_text()
+    assert main(["show", "filters", *words]) != 0
+    assert "goes with a map" in capsys.readouterr().err.replace("\n", " ")
+
+
+# ---- known answers -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def benchmark() -> Any:
+    path = Path(__file__).resolve().parents[2] / "benchmarks" / "known_answers.py"
+    spec = importlib.util.spec_from_file_location("known_answers_benchmark", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def only_the_tag(benchmark: Any) -> Any:
+    """A network whose class 6 is the likeness of the corner to the tag, and nothing else."""
+    data = cs.dataset("drawn-garments", limit=100)
+    planted = plant(data, Cue("corner_tag", 3), data.classes[6], 1.0)
+    module = nn.Sequential(nn.Flatten(), nn.Linear(784, 10, bias=False))
+    with torch.no_grad():
+        module[1].weight.zero_()
+        tag = planted.add(data.test[:1]).pixels[0, 0] - 0.5
+        module[1].weight[6] = (planted.mask(data.test[:1])[0] * tag).flatten()
+    return benchmark.Net(cs.Classifier(module, data.classes, 28, 1), planted, 6, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "least"), [("saliency", 0.999), ("gradient_x_input", 0.999), ("occlusion", 0.4)]
+)
+def test_all_of_an_exact_map_lies_on_the_tag_where_only_the_tag_counts(
+    name: str, least: float, benchmark: Any, only_the_tag: Any
+) -> None:
+    found = benchmark.row(catalogue()[name], "leans", [only_the_tag], 4, "a test")
+    assert least <= found["value"] <= 1.0 and found["area"] == pytest.approx(25 / 784, abs=1e-4)
+
+
+def test_what_is_shipped_has_the_rows_and_columns_that_the_benchmark_makes(
+    benchmark: Any, only_the_tag: Any
+) -> None:
+    wanted = benchmark.row(catalogue()["saliency"], "leans", [only_the_tag], 4, "a test").keys()
+    assert {"claim", "value", "unit", "target", "ok", "n", "spread", "device", "command"} <= wanted
+    assert all(row.keys() == wanted for row in known_answers.measured())
+    cases = {(row["method"], row["case"]) for row in known_answers.measured()}
+    assert cases == {(name, case) for name in EXPLAINING for case in ("leans", "decoy")}
+    for row in known_answers.measured():
+        assert 0 <= row["low"] <= row["value"] <= row["high"] <= 1
+        assert row["rise"] >= benchmark.LEANS if row["case"] == "leans" else abs(row["rise"]) < 0.05
+
+
+def test_a_technique_that_was_not_measured_says_nothing() -> None:
+    assert known_answers.known_answer("filters") == ""
+    assert "planted tag" in known_answers.known_answer("saliency")

@@ -143,6 +143,11 @@ def _show(commands: Any) -> argparse.ArgumentParser:
     show.add_argument("--data", help=f"{DATA} (default: the run's own)")
     show.add_argument("--style", help="the picture whose style is taken")
     show.add_argument("--query", help=f"the picture looked for: {PICTURE}")
+    show.add_argument(
+        "--trust",
+        action="store_true",
+        help="also say how far to trust the map: three checks, in words with numbers",
+    )
     show.add_argument("--quiet", action="store_true", help="no progress")
     _bring(show)
     return show

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from convsight.audit.trust import trust
 from convsight.classifier import Classifier
 from convsight.cli.console import bar, err, out
 from convsight.cli.inputs import classifier, data_of, knobs, pictures
 from convsight.cli.listing import describe
 from convsight.errors import InputError
-from convsight.kinds import Table
+from convsight.kinds import Map, Table
 from convsight.method import Method, catalogue, find_method
 from convsight.result import Result
 
@@ -40,7 +43,8 @@ def show(given: argparse.Namespace, rest: list[str]) -> int:
         model = words.pop(0)
         net = classifier(model, given)
     arguments = _arguments(method, given, words, model, net)
-    _run(made, {**({"net": net} if net is not None else {}), **arguments}, given)
+    judge = _judge(made, net, arguments, given, model) if given.trust else None
+    _run(made, {**({"net": net} if net is not None else {}), **arguments}, given, judge)
     return 0
 
 
@@ -125,6 +129,22 @@ def _arguments(
     return found
 
 
+def _judge(
+    method: Method,
+    net: Classifier | None,
+    arguments: dict[str, Any],
+    given: argparse.Namespace,
+    model: str | None,
+) -> Callable[[], Result]:
+    """How far to trust the map, to be asked once it is made."""
+    if net is None or method.kind is not Map or "target" not in method.needs():
+        raise InputError(
+            f"--trust goes with a map of a class score, such as saliency; not with {method.name}"
+        )
+    data = data_of(None, model, net) if given.data is None and _has_data(model) else given.data
+    return lambda: trust(of=method, net=net, data=data, **arguments)
+
+
 def _has_data(model: str | None) -> bool:
     from convsight.cli.inputs import run_of
 
@@ -132,9 +152,20 @@ def _has_data(model: str | None) -> bool:
     return run is not None and run.config["data"].get("source") is not None
 
 
-def _run(method: Method, arguments: dict[str, Any], given: argparse.Namespace) -> None:
+def _run(
+    method: Method,
+    arguments: dict[str, Any],
+    given: argparse.Namespace,
+    judge: Callable[[], Result] | None = None,
+) -> None:
     with bar(method.title, quiet=given.quiet):
         result = method(**arguments)
+    if judge is not None:
+        with bar("How far to trust it", quiet=given.quiet):
+            judged = judge()
+        for words in (f"{judged.title}. {judged.caption}", *judged.notes):
+            out.print(words, markup=False)
+        result = dataclasses.replace(result, parts=(*result.parts, judged))
     _keep(result, given, method.name)
 
 
