@@ -46,6 +46,7 @@ def test_it_tells_the_whole_story(browser, report: Path, run: cs.Run) -> None:
         "Filters and feature maps",
         "Where it looks",
         "Last layer",
+        "What it leans on",
     ]
     assert f"{run.metrics['test']['accuracy']:.2%}" in page.locator("header").inner_text()
     for entry in cs.catalogue().values():

@@ -62,7 +62,9 @@ class Verdict(Result):
     )  # fmt: skip
 
     def data(self) -> dict[str, Any]:
-        return {**super().data(), **{name: getattr(self, name) for name in self.numbers}}
+        """The numbers too; what is leaned on is called `cue` here, as `kind` says which kind of result this is."""
+        named = {"cue" if name == "kind" else name: getattr(self, name) for name in self.numbers}
+        return {**super().data(), **named}
 
     def draw_self(self) -> draw.RGB:
         """The sentence, the numbers, and before and after side by side with the cue outlined."""

@@ -14,6 +14,7 @@ from convsight.errors import ConvsightError
 from convsight.images import Images
 from convsight.kinds import Pictures
 from convsight.progress import report as tell
+from convsight.report.leaning import leans
 from convsight.report.looks import inside, looks, space, where
 from convsight.run import Run
 from convsight.tables import class_table, confused_table, confusion_table, loss_curve
@@ -49,6 +50,7 @@ def chapters(run: Run, images: Images | None) -> Iterator[Chapter]:
         ),
         ("Where it looks", "Which pixels did the decision rest on?", lambda: where(run, chosen())),
         ("Last layer", "Which pictures does it think are alike?", lambda: looks(run, chosen(), space)),
+        ("What it leans on", "Is there something beside the object that makes the class?", lambda: leans(run)),
     ]
     for i, (heading, question, make) in enumerate(parts):
         tell(i / len(parts), heading)
