@@ -176,6 +176,8 @@ class EditRequest(Model):
 
 
 class Edited(Model):
+    """Of networks with many classes only the 20 highest, before or after; the same ones in both lists."""
+
     scores: list[Score]
     clean: list[Score]
     milliseconds: float

@@ -6,7 +6,10 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 
-from convsight.studio import questions, schemas
+from convsight.studio import schemas
+from convsight.studio.confusion import confusion as confusion_of
+from convsight.studio.nearby import MOST_NEIGHBOURS
+from convsight.studio.nearby import neighbours as neighbours_of
 from convsight.studio.routes.common import PictureAsked, The
 
 router = APIRouter(prefix="/api", tags=["data set"])
@@ -16,14 +19,14 @@ router = APIRouter(prefix="/api", tags=["data set"])
 def neighbours(
     studio: The,
     picture: PictureAsked,
-    k: Annotated[int, Query(ge=1, le=questions.MOST_NEIGHBOURS)] = 10,
+    k: Annotated[int, Query(ge=1, le=MOST_NEIGHBOURS)] = 10,
     metric: Literal["l2", "l1", "mse", "cosine"] = "l2",
     layer: Annotated[str | None, Query(max_length=300)] = None,
     split: Literal["train", "validation", "test", "all"] = "all",
 ) -> schemas.Neighbours:
-    return questions.neighbours(studio, picture, k, metric, layer, split)
+    return neighbours_of(studio, picture, k, metric, layer, split)
 
 
 @router.get("/confusion")
 def confusion(studio: The, split: schemas.SplitName = "test") -> schemas.Confusion:
-    return questions.confusion(studio, split)
+    return confusion_of(studio, split)

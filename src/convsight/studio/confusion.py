@@ -1,0 +1,50 @@
+"""Who is mistaken for whom, over a whole split?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from convsight.errors import InputError
+from convsight.features.selection import Selection
+from convsight.features.vectors import as_net_classes
+from convsight.studio import schemas
+
+if TYPE_CHECKING:
+    from convsight.studio.session import Studio
+
+
+def confusion(studio: Studio, split: str) -> schemas.Confusion:
+    """The confusion matrix of a split; with `job` and no numbers while its predictions are being made."""
+    if studio.data is None or studio.net.task != "classify":
+        raise InputError("a confusion matrix needs a data set of classes; start the studio with --data")
+    known = studio.predictions.get(split)
+    if known is None:
+        job = studio.jobs.start(
+            f"Predictions of the {split} split", lambda job: studio.predictions.make(split),
+            key=f"predictions {split}", lane="data",
+        )  # fmt: skip
+        job.finished.wait(0.05)
+        known = studio.predictions.get(split)
+        if known is None:
+            return schemas.Confusion(
+                classes=list(studio.net.classes), counts=[], accuracy=None, interval=(None, None),
+                per_class=[], job=job.id,
+            )  # fmt: skip
+    truth = as_net_classes(studio.net, Selection.of(studio.data, split))
+    if truth is None:
+        raise InputError("the labels of this data set do not name the network's classes")
+    from convsight.training.evaluate import class_metrics  # with lightning: not before it is needed
+
+    told = class_metrics(known.logits, truth, studio.net.classes)
+    rows = [
+        schemas.ClassAccuracy(
+            name=row["class"], n=row["n"], accuracy=row["accuracy"], low=row["interval"][0],
+            high=row["interval"][1],
+        )
+        for row in told["per_class"]
+    ]  # fmt: skip
+    low, high = told["interval"]
+    return schemas.Confusion(
+        classes=told["classes"], counts=told["confusion"], accuracy=told["accuracy"], interval=(low, high),
+        per_class=rows,
+    )  # fmt: skip
