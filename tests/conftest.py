@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.browser_fixture"]
+pytest_plugins = ["tests.browser_fixture", "tests.studio.page_fixture"]
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 

@@ -4,7 +4,7 @@ import { viteSingleFile } from 'vite-plugin-singlefile';
 import { defineConfig } from 'vitest/config';
 
 const STATIC = '../src/convsight/studio/static';
-const SERVER = 'http://127.0.0.1:8801'; // `convsight studio RUN --port 8801` while developing
+const SERVER = process.env.STUDIO ?? 'http://127.0.0.1:8801'; // `convsight studio RUN --port 8801` while developing
 
 export default defineConfig(({ mode }) => {
   const frozen = mode === 'frozen';

@@ -32,7 +32,7 @@ export class Asked {
 
   cancel = (): void => {
     const running = this.#running;
-    this.#running = null;
+    this.#running = this.step = null;
     this.busy = false;
     running?.cancel();
   };
@@ -43,7 +43,7 @@ export class Asked {
   }
 
   #end(set: () => void): void {
-    this.#running = null;
+    this.#running = this.step = null;
     this.busy = false;
     set();
   }
