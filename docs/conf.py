@@ -11,7 +11,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
-os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # pages run side by side, one on each core
 os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
 
 import generated  # noqa: E402
@@ -46,11 +46,17 @@ pygments_style, pygments_dark_style = "friendly", "monokai"
 
 
 def _fresh(app) -> None:
-    """Write the generated reference, and forget the networks that an earlier build trained."""
+    """Write the generated reference, and train anew the networks that several pages open.
+
+    They are trained before any page runs, so that pages can run side by side (`sphinx-build -j 2`).
+    """
     generated.write(HERE / "reference")
-    if nb_execution_mode == "force":
-        for page in ("tour", "how-to"):
-            shutil.rmtree(HERE / page / "runs", ignore_errors=True)
+    if nb_execution_mode != "force":
+        return
+    for page in ("tour", "how-to"):
+        shutil.rmtree(HERE / page / "runs", ignore_errors=True)
+    convsight.train("drawn-garments", "quick", out=HERE / "tour/runs/tour")
+    convsight.train("drawn-garments", "quick", limit=1000, out=HERE / "how-to/runs/how-to")
 
 
 def setup(app) -> None:
