@@ -144,6 +144,25 @@ def curves(series: Sequence[Any], x_label: str, y_label: str, style: str = "line
         return pixels(made)
 
 
+def shares(rows: Sequence[tuple[str, float, tuple[float, float] | None]]) -> RGB:
+    """Shares from 0 to 100% as horizontal bars with their words, the number, and an interval where there is one."""
+    made = figure(7.2, 0.5 + 0.34 * len(rows))
+    axes = made.add_subplot()
+    for i, (_, share, interval) in enumerate(rows):
+        axes.barh(i, share, height=0.62, color=PALETTE[i % 2 if i < 2 else 4 + i % 2])
+        if interval is not None:
+            axes.plot(interval, (i, i), color="#1c1c20", linewidth=1.6)
+        axes.text(max(share, interval[1] if interval else 0) + 0.012, i, f"{share:.0%}", va="center")
+    axes.set_yticks(range(len(rows)), [words for words, _, _ in rows])
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1.12)
+    axes.set_xticks([])
+    axes.tick_params(length=0)
+    for side in ("top", "right", "bottom"):
+        axes.spines[side].set_visible(False)
+    return pixels(made)
+
+
 def scatter(
     xy: np.ndarray,
     labels: np.ndarray | None,

@@ -21,13 +21,13 @@ def gallery(net: Classifier, t: Tried, seed: int = 0) -> tuple[Pictures, Bool[Te
     """
     rows = _rows(t, seed)
     p, probe = t.half.pixels, t.candidate.probe
-    onto, of, others = (p[index[rows]] for index in (t.onto, t.of, t.others))
-    after, control = probe.paste(onto, of), probe.paste(onto, others)
+    onto, of, others = (p[index] for index in (t.onto, t.of, t.others))
+    # all are pasted, as when it was measured: what lands at a random place lands there again
+    after, control = probe.paste(onto, of)[rows], probe.paste(onto, others)[rows]
+    onto, of = onto[rows], of[rows]
     tiles = torch.stack([onto, of, after, control], 1).flatten(0, 1)
-    marks = torch.stack(
-        [torch.zeros_like(probe.marks(of)), probe.marks(of), _moved(probe.marks(after), onto, after),
-         _moved(probe.marks(control), onto, control)], 1,
-    ).flatten(0, 1)  # fmt: skip
+    there = probe.marks(after)  # the control's cue lies where the class's does
+    marks = torch.stack([torch.zeros_like(there), probe.marks(of), there, there], 1).flatten(0, 1)
     said = net.predict(tiles)
     names = [name.split(", ")[0] for name in net.classes]
     truth = torch.stack([t.half.labels[index[rows]] for index in (t.onto, t.of, t.onto, t.onto)], 1).flatten()
@@ -47,25 +47,22 @@ def gallery(net: Classifier, t: Tried, seed: int = 0) -> tuple[Pictures, Bool[Te
     return pictures, marks
 
 
-def _moved(marks: Tensor, onto: Tensor, after: Tensor) -> Tensor:
-    """The marks, where anything changed at all there."""
-    changed = (after - onto).abs().amax(1) > 0.004
-    return marks & (changed & marks).flatten(1).any(1)[:, None, None] if marks.any() else marks
-
-
 def _rows(t: Tried, seed: int) -> Tensor:
-    """Indices into the recipients: those that turned first, one a class while there are classes."""
-    order = torch.randperm(len(t.onto), generator=Generator().manual_seed(seed))
-    turned = (t.effect.flipped & ~t.effect.control)[order]
-    order = order[torch.argsort(turned.int(), descending=True, stable=True)]
+    """Indices into the recipients: those that turned first, and that were right; different classes first."""
+    order = torch.randperm(len(t.onto), generator=Generator().manual_seed(seed)).tolist()
+    right = (t.half.predicted == t.half.labels)[t.onto]
+    turned = t.effect.flipped & ~t.effect.control
+    ranks = {i: (not turned[i], not right[i]) for i in order}
+    order.sort(key=ranks.__getitem__)
+    labels = t.half.labels[t.onto].tolist()
     picked: list[int] = []
-    seen: set[int] = set()
-    for i in order.tolist():
-        k = int(t.half.labels[t.onto[i]])
-        if k not in seen:
-            picked.append(i)
-            seen.add(k)
-        if len(picked) == ROWS:
+    for rank in sorted(set(ranks.values())):  # of each rank first those of classes not yet shown
+        alike = [i for i in order if ranks[i] == rank]
+        fresh = [
+            i for n, i in enumerate(alike) if labels[i] not in [labels[j] for j in (*picked, *alike[:n])]
+        ]
+        picked += [*fresh, *(i for i in alike if i not in fresh)]
+        if len(picked) >= ROWS:
             break
-    picked += [i for i in order.tolist() if i not in picked][: ROWS - len(picked)]
+    picked = picked[:ROWS]
     return torch.tensor(picked)

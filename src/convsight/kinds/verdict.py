@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from convsight import draw
+from convsight import draw, plot
 from convsight.draw import Tile
 from convsight.kinds.layout import footer, tile_px
 from convsight.kinds.pictures import Pictures
@@ -75,10 +75,24 @@ class Verdict(Result):
             )
         size = shown.tile_px or max(112, tile_px(len(shown.images), shown.columns, shown.images.shape[2]))
         tiles = [self._tile(i, size) for i in range(len(shown.images))]
-        return draw.sheet(
+        pictures = draw.sheet(
             tiles, shown.columns, title=self.sentence, caption=self.caption, notes=self.notes,
             headings=shown.headings, row_labels=shown.row_labels, footer=footer(self), tile_px=size,
         )  # fmt: skip
+        return draw.stack([pictures, plot.shares(self._shares())])
+
+    def _shares(self) -> list[tuple[str, float, tuple[float, float] | None]]:
+        """What is measured, as rows of a chart: words, a share and perhaps its interval."""
+        low, high = (end + self.control_rate for end in self.interval)
+        rows: list[tuple[str, float, tuple[float, float] | None]] = [
+            (f"others become {self.target} with its cue", self.flip_rate, (low, high)),
+            ("the same with other classes' instead", self.control_rate, None),
+        ]
+        if self.accuracy is not None:
+            rows.append((f"{self.target} is recognised with it", self.accuracy[0], None))
+            if self.accuracy[1] is not None:
+                rows.append((f"{self.target} is recognised without it", self.accuracy[1], None))
+        return rows
 
     def _tile(self, i: int, size: int) -> Tile:
         assert self.examples is not None
