@@ -36,6 +36,10 @@ def bound(engine: Engine) -> float:
 
 def work(engine: Engine) -> tuple[float, float]:
     """The modelled work of one position by windows, and of one picture run whole."""
+    return engine.once("work", lambda: _work(engine))
+
+
+def _work(engine: Engine) -> tuple[float, float]:
     whole = small = 0.0
     for step in engine.live:
         region, numbers = engine.changed[step.index], math.prod(step.shape)
@@ -56,6 +60,10 @@ def worthwhile(engine: Engine, pictures: int, checked: int) -> bool:
 
 def note(engine: Engine) -> str:
     """One sentence on the work that is saved, and the layers that have to be computed whole."""
+    return engine.once("note", lambda: _note(engine))
+
+
+def _note(engine: Engine) -> str:
     weighted = [s for s in engine.live if macs_per_cell(s)]
     everywhere = [
         s for s in weighted if (c := engine.changed[s.index]) is None or c.window(slice(None)).whole

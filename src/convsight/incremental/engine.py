@@ -7,9 +7,9 @@ from; then, for chunks of positions, carry out a plan made for that chunk.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -28,9 +28,11 @@ from convsight.incremental.trace import Program, Step
 from convsight.intervals import Axis, Field
 from convsight.occluders import Occluders
 
-WINDOWS = 81  # positions of one chunk on large pictures: enough for layers whose weights are many
+T = TypeVar("T")
+WINDOWS = 54  # positions of one chunk on large pictures: enough for layers whose weights are many
 KEPT_PLANS = 64
-KEPT = ("engine",)
+KEPT = ("engines",)
+KEPT_ENGINES = 4  # for groups of pictures of different sizes, a last group that is smaller
 KEPT_NUMBERS = 2_000_000  # in the tables of an engine that is kept for the next call
 SCORES = -2  # where a plan leaves the scores, and after them the readings: −3, −4, ...
 
@@ -68,6 +70,7 @@ class Engine:
         """Take other positions on the same pictures, whose clean maps stay."""
         self.occluders = occluders
         self.plans.clear()
+        self.known: dict[str, Any] = {}  # what was worked out about these positions
         height, width = self.net.input_size
         sides, picture = sides_of(occluders), Field(Axis.of_picture(height), Axis.of_picture(width))
         known = [(-1, picture, 4), *((s.index, s.field, len(s.shape) + 1) for s in self.live)]
@@ -126,10 +129,19 @@ class Engine:
 
     # ---- chunks --------------------------------------------------------------------------------------------
 
+    def once(self, what: str, work_out: Callable[[], T]) -> T:
+        """What `work_out` answers about these positions, asked once."""
+        if what not in self.known:
+            self.known[what] = work_out()
+        return self.known[what]
+
     def chunks(self, places: np.ndarray) -> Iterator[np.ndarray]:
         """Positions in turn, neighbours together: their windows are about as high and as wide."""
+        if self.once("size", self._chunk_size) >= len(places):
+            yield places
+            return
         rows, columns = places // self.occluders.grid[1], places % self.occluders.grid[1]
-        size, high, wide = self._chunk_size(), len(np.unique(rows)), len(np.unique(columns))
+        size, high, wide = self.once("size", self._chunk_size), len(np.unique(rows)), len(np.unique(columns))
         side = math.sqrt(size)
         across = math.ceil(wide / max(1.0, min(wide, max(side, size / high))))
         down = math.ceil(high / max(1, size // math.ceil(wide / across)))
@@ -152,7 +164,7 @@ class Engine:
     def stretches(self) -> list[Stretch]:
         """The steps, in stretches that are carried out on some positions at a time."""
         most = max(WINDOWS, chunk_size((self.net.channels, *self.net.input_size)))
-        return stretches(self.live, self._numbers, most)
+        return self.once("stretches", lambda: stretches(self.live, self._numbers, most))
 
     def _numbers(self, index: int) -> int:
         """Numbers in the largest window of a value."""
@@ -260,17 +272,18 @@ class Engine:
 def borrow(
     program: Program, net: Classifier, occluders: Occluders, read: tuple[int, ...], pictures: int, fast: bool
 ) -> Engine:
-    """An engine for these positions: the one that was given back last if it is the same, or a new one."""
-    engine: Engine | None = program.prepared.pop(KEPT, None)
-    wanted = Engine.key_of(net, occluders, read, pictures, fast)
-    if engine is not None and engine.key == wanted:
-        return engine
-    return Engine(net, program, occluders, read, pictures, fast)
+    """An engine for these positions: one that was given back if it is the same, or a new one."""
+    kept: dict[tuple, Engine] = program.prepared.setdefault(KEPT, {})
+    engine = kept.pop(Engine.key_of(net, occluders, read, pictures, fast), None)
+    return engine or Engine(net, program, occluders, read, pictures, fast)
 
 
 def give_back(program: Program, engine: Engine) -> bool:
     """Keep a small engine, whose plans take longer to make than to carry out, for the next call."""
     small = engine.occluders.masks is None and engine.numbers() <= KEPT_NUMBERS
     if small:
-        program.prepared[KEPT] = engine
+        kept: dict[tuple, Engine] = program.prepared.setdefault(KEPT, {})
+        while len(kept) >= KEPT_ENGINES:
+            kept.pop(next(iter(kept)))
+        kept[engine.key] = engine
     return small

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -36,6 +36,8 @@ def stretches(live: Sequence[Step], numbers: Callable[[int], int], most: int) ->
     found: list[Stretch] = []
     for block in _blocks(live):
         one = _stretch(block, numbers, most)
+        if found and not any(map(_weights, block)):  # an activation, a sum: done where its inputs are made
+            one = replace(one, size=found[-1].size)
         if found and max(one.size, found[-1].size) < ALIKE * min(one.size, found[-1].size):
             before = found.pop()
             one = Stretch(

@@ -124,7 +124,7 @@ class Sweep:
         if program is None:
             self.notes.append("The network has no fixed program: every position was run whole.")
             return None
-        engine = self._engine_for(program, 1)
+        engine = self._engine_for(program, min(len(self.pixels), self._group()))
         if not worthwhile(engine, len(self.pixels), CHECKED):
             self.notes.append(
                 "A patch changes nearly everything in this network: every position was run whole."
@@ -135,13 +135,13 @@ class Sweep:
 
     def _engine_for(self, program: Program, pictures: int) -> Engine:
         if self._engine is None or self._engine.pictures != pictures:
+            self._give_back(program)
             indices = tuple(self.net.layers[r.layer].index for r in self.readings)
             self._engine = borrow(program, self.net, self.occluders, indices, pictures, self.mode == "fast")
         return self._engine
 
     def _run_incremental(self, program: Program, places: np.ndarray) -> None:
-        size = max(1, chunk_size(self.pixels.shape[1:]) // len(self.occluders))
-        for group in _slices(len(self.pixels), size):
+        for group in _slices(len(self.pixels), self._group()):
             engine = self._engine_for(program, group.stop - group.start)
             engine.load(self.pixels[group], self.fill[group], self.readings, group.start)
             self._keep_clean(group, *engine.clean())
@@ -151,8 +151,15 @@ class Sweep:
                 self._keep(group, part, logits, found)
                 done += len(part)
                 self._report(group, done / len(places))
+        self._give_back(program)
+
+    def _give_back(self, program: Program) -> None:
         if self._engine is not None and give_back(program, self._engine):
             self._engine = None
+
+    def _group(self) -> int:
+        """Pictures that are answered together."""
+        return max(1, chunk_size(self.pixels.shape[1:]) // len(self.occluders))
 
     def _run_dense(self, places: np.ndarray) -> None:
         size = chunk_size(self.pixels.shape[1:])
@@ -192,7 +199,7 @@ class Sweep:
         for i in range(min(len(self.pixels), len(checked))):
             at = np.array(checked[i :: len(self.pixels)])
             hidden = self.occluders.hide(self.pixels[i], self.fill[i], at)
-            wanted, read = answer(self.net, hidden, self.readings, i)
+            wanted, read = self._right_answer(hidden, i)
             pairs = [(self.logits[i], self.clean_logits[i], wanted)]
             pairs += list(zip(self.read[:, i], self.clean_read[:, i], read, strict=True))
             for values, clean, right in pairs:
@@ -201,6 +208,16 @@ class Sweep:
                 error = float((values[at] - right).abs().max()) / effect
                 worst = max(worst, error if error == error else float("inf"))
         return worst
+
+    def _right_answer(self, hidden: Tensor, picture: int) -> tuple[Tensor, list[Tensor]]:
+        """The network's own scores, and readings of its steps run one by one, which needs no recording."""
+        if self._program is None or not self.readings:
+            return answer(self.net, hidden, self.readings, picture)
+        indices = [self.net.layers[r.layer].index for r in self.readings]
+        with torch.no_grad():
+            logits = self.net.forward(hidden).cpu()
+            seen = self._program.run(self.net.normalise(hidden), indices)
+        return logits, [r.of(seen[i], picture).cpu() for r, i in zip(self.readings, indices, strict=True)]
 
 
 def _corners(places: np.ndarray, columns: int) -> list[int]:
