@@ -29,6 +29,7 @@ myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 suppress_warnings = ["myst.xref_missing"] if os.environ.get("CONVSIGHT_DOCS_LOOSE") else []
 html_copy_source = False
+smartquotes = False  # --out stays --out
 
 # Every page runs from its top, in its own kernel; one that raises stops the build.
 nb_execution_mode = os.environ.get("CONVSIGHT_DOCS_EXECUTION", "force")
