@@ -115,6 +115,10 @@ OPTIONAL = (
     ("timm", "timm", "vision"),
     ("cv2", "opencv-python-headless", "segmentation"),
     ("pyarrow", "pyarrow", "features"),
+    ("lancedb", "lancedb", "index"),
+    ("qdrant_client", "qdrant-client", "qdrant"),
+    ("ray", "ray", "ray"),
+    ("umap", "umap-learn", "umap"),
 )
 
 
