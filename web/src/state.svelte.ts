@@ -83,8 +83,12 @@ class Place {
   #write(quiet: boolean): void {
     const hash = serialise(this.panel, this.params);
     if (hash === location.hash) return;
-    if (quiet) history.replaceState(null, '', hash);
-    else history.pushState(null, '', hash);
+    try {
+      if (quiet) history.replaceState(null, '', hash);
+      else history.pushState(null, '', hash);
+    } catch {
+      // a frame without an address of its own, as in a notebook, has no history
+    }
   }
 }
 

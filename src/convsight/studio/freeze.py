@@ -11,7 +11,6 @@ import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -22,7 +21,7 @@ from convsight.storage import write_atomic
 from convsight.studio import results, schemas
 from convsight.studio.app import STATIC, create_app
 from convsight.studio.export import frozen
-from convsight.studio.inside import answer_of
+from convsight.studio.inside import answer_of, as_local
 from convsight.studio.session import Studio
 
 LARGEST = 40 * 2**20  # bytes of answers after which nothing more is taken up
@@ -52,9 +51,7 @@ def freeze(studio: Studio, path: str | Path, *, pictures: int = 6, largest: int 
     page = STATIC / "frozen.html"
     collected = Collected(studio, largest)
     state = json.dumps({"hash": "#/network", "made": []})
-    _in_a_thread(
-        lambda: frozen(page, [], state, collected.answer)
-    )  # a page that is not built is told at once
+    in_a_thread(lambda: frozen(page, [], state, collected.answer))  # a page that is not built is told at once
     steps = list(_steps(collected, pictures))
     for i, (what, step) in enumerate(steps):
         tell(i / len(steps), what)
@@ -63,7 +60,7 @@ def freeze(studio: Studio, path: str | Path, *, pictures: int = 6, largest: int 
         except ConvsightError as error:  # one technique that cannot answer must not cost the page
             collected.notes.append(f"{what}: {error}")
     state = json.dumps({"hash": "#/network", "made": collected.made})
-    made = _in_a_thread(lambda: frozen(page, collected.answers, state, collected.answer))
+    made = in_a_thread(lambda: frozen(page, collected.answers, state, collected.answer))
     tell(1.0, f"{len(collected.answers)} answers, {len(made) / 1e6:.1f} MB")
     return write_atomic(Path(path), made)
 
@@ -77,8 +74,7 @@ class Collected:
         self.made: list[tuple[str, str, str]] = []  # request, key, address at which the page shows it
         self.notes: list[str] = []
         self.size = 0
-        host = SimpleNamespace(headers=SimpleNamespace(raw=[(b"host", b"127.0.0.1")]))
-        self._ask = answer_of(create_app(studio), host)
+        self._ask = answer_of(create_app(studio), as_local())
 
     async def answer(self, url: str) -> tuple[int, str, bytes]:
         return self.answers.get(url) or await self._ask(url)
@@ -92,7 +88,7 @@ class Collected:
         if url not in self.answers:
             if self.full:
                 return None
-            status, media, body = _in_a_thread(lambda: self._ask(url))
+            status, media, body = in_a_thread(lambda: self._ask(url))
             if status != 200:
                 return None
             self.answers[url] = (status, media, body)
@@ -257,7 +253,7 @@ def _addresses(value: Any) -> Iterator[str]:
             yield from _addresses(inner)
 
 
-def _in_a_thread(make: Any) -> Any:
+def in_a_thread(make: Any) -> Any:
     """The outcome of a coroutine, also where a loop runs already (a notebook)."""
     told: dict[str, Any] = {}
 
