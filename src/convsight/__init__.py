@@ -30,6 +30,7 @@ _HOMES = {
     "Verdict": "kinds",
     "catalogue": "method",
     "dataset": "datasets",
+    "explore": "studio.notebook",
     "load": "bring",
     "find_shortcuts": "audit",
     "test": "training.evaluate",

@@ -130,6 +130,10 @@ def test_without_anywidget_the_cell_is_the_frozen_page(
     shown.studio.jobs.close()
 
 
+def test_it_is_a_name_of_the_package() -> None:
+    assert cs.explore is explore
+
+
 def test_nothing_to_look_at_is_said_in_words(net: cs.Classifier) -> None:
     with pytest.raises(InputError, match="needs pictures or a data set"):
         explore(net)
