@@ -270,7 +270,9 @@ def _report(commands: Any) -> None:
     report.add_argument("-o", "--out", help="the HTML file (default: report.html in the run)")
     report.add_argument("--images", help=f"{PICTURE} (default: some of the test set, right and wrong)")
     report.add_argument(
-        "--interactive", action="store_true", help="the studio's page as one file: maps, cards and tables to click"
+        "--interactive",
+        action="store_true",
+        help="the studio's page as one file: maps, cards and tables to click",
     )
 
 
@@ -285,7 +287,7 @@ def _studio(commands: Any) -> None:
         "--host", default="127.0.0.1", help="another address lets others in who have the URL's token"
     )
     studio.add_argument("--no-browser", action="store_true", help="only print the URL")
-    studio.add_argument("--runs", default="runs", help="where trainings are kept (default: %(default)s)")
+    studio.add_argument("--runs", help="where trainings are kept (default: where the run is, or runs)")
     _bring(studio)
 
 

@@ -24,9 +24,11 @@ def studio(given: argparse.Namespace, rest: list[str]) -> int:
     except ModuleNotFoundError as missing:
         raise MissingExtra(missing.name or "fastapi", "studio", "the studio") from missing
     logging.basicConfig(format="%(levelname)s: %(message)s")
-    runs = Path(given.runs).expanduser()
+    runs = Path(given.runs or "runs").expanduser()
     model = given.model or str(newest_run(runs))
     run = run_of(model)
+    if run is not None and given.runs is None:
+        runs = run.path.absolute().parent
     net = run.classifier if run is not None else classifier(model, given)
     data, is_album = _data(given.data, run, net)
     opened = Studio(
