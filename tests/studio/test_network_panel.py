@@ -34,7 +34,7 @@ def test_every_layer_with_weights_is_drawn_with_its_shape(studio_page: StudioPag
     page = studio_page.open("network")
     drawn = page.get_by_role("radiogroup").get_by_role("radio")
     expect(drawn.first).to_be_visible()
-    names = [each.text_content() or "" for each in drawn.all()]
+    names = [each.get_attribute("aria-label") or "" for each in drawn.all()]
     for layer in session(studio_page)["layers"]:
         if layer["convolution"]:
             assert any(
