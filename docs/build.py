@@ -17,6 +17,7 @@ from typing import Any
 from PIL import Image
 
 import convsight as cs
+from convsight.audit.trust.known_answers import known_answer, measured
 from convsight.method import Entry, catalogue
 from convsight.report.looks import side_by_side
 from convsight.result import Result
@@ -43,6 +44,8 @@ def page(entry: Entry) -> str:
         ", ".join(f"`{n}`" if must else f"`{n}` (optional)" for n, must in entry.needs.items()) or "nothing"
     )
     parts.append(f"Needs: {needs}. Gives: `{entry.kind}`. Source: {entry.source}.")
+    if answer := known_answer(entry.name):
+        parts.append(f"{answer} [How far to trust a map](../trust.md) has all techniques.")
     parts.append("```sh\n" + command(entry) + "\n```")
     if example:
         parts.append("```python\n>>> " + example.strip() + "\n```")
@@ -79,6 +82,20 @@ def index() -> str:
     ]
     head = ["# Techniques", "", "| technique | what you learn | gives | source |", "|---|---|---|---|"]
     return "\n".join([*head, *rows]) + "\n"
+
+
+def known_answers() -> str:
+    """The table in trust.md: what every technique did where the right answer was known."""
+    cells = {(row["method"], row["case"]): row for row in measured()}
+    order = sorted({name for name, _ in cells}, key=lambda name: -cells[name, "leans"]["value"])
+    rows = ["| technique | on a tag that counts | on a tag that does not | pictures |", "|---|---|---|---|"]
+    for name in order:
+        leans, decoy = cells[name, "leans"], cells[name, "decoy"]
+        shares = [f"{r['value']:.1%} ({r['low']:.1%} – {r['high']:.1%})" for r in (leans, decoy)]
+        rows.append(
+            f"| [{name}](methods/{name}.md) | {shares[0]} | {shares[1]} | {leans['n']}, {decoy['n']} |"
+        )
+    return "\n".join(rows)
 
 
 def picture(entry: Entry, runs: dict[str, cs.Run]) -> None:

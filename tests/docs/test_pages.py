@@ -25,3 +25,9 @@ def test_each_technique_has_its_page_and_picture(name: str) -> None:
 
 def test_the_index_lists_every_technique() -> None:
     assert (DOCS / "methods" / "README.md").read_text(encoding="utf-8") == build.index(), "run docs/build.py"
+
+
+def test_the_trust_page_shows_what_was_measured() -> None:
+    table = build.known_answers()
+    assert table in (DOCS / "trust.md").read_text(encoding="utf-8"), "copy the table of docs/build.py"
+    assert "| [gradcam](methods/gradcam.md) |" in table
