@@ -100,7 +100,8 @@ def test_the_drop_is_what_a_linear_network_says_it_is(
     mask[:, *REGIONS[0]] = 1.0
     numbers = lights(linear, pictures, Map(values=mask), "a", data=others)[0][0].numbers
     place = (slice(None), 0, *REGIONS[0])
-    own, theirs = pictures.pixels[place][0].sum(), others.pixels[place].sum((1, 2))[:5]
+    chosen = torch.randperm(8, generator=torch.Generator().manual_seed(0))[:5]
+    own, theirs = pictures.pixels[place][0].sum(), others.pixels[place].sum((1, 2))[chosen]
     assert numbers["area_percent"] == pytest.approx(
         100 * 78 / 784
     )  # the block of 64, and a rim that is unseen
