@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 
 import type { Method } from '../../types';
 import { boxOf, editRequest, fillOf, patchSide, textOf } from './edits';
-import { explaining, grouped, targetOf } from './techniques';
+import { explaining, grouped, targetAt, targetOf } from './techniques';
 
 const box = { y: 4, x: 6, h: 7, w: 7 };
 const nothing = { box: null, mask: null, fill: 'mean' as const, donor: null, from: null };
@@ -43,4 +43,9 @@ test('techniques are offered by what they need, not by name', () => {
 
 test('a target is a name, an index or a unit', () => {
   expect([targetOf('Sandal'), targetOf('3'), targetOf('conv1:7:2:2'), targetOf('')]).toEqual(['Sandal', 3, 'conv1:7:2:2', null]);
+});
+
+test('two classes of the same name stay two targets', () => {
+  const classes = ['crane', 'maillot', 'crane'];
+  expect(classes.map((_, i) => targetAt(classes, i))).toEqual(['crane', 'maillot', '2']);
 });

@@ -26,3 +26,8 @@ export function targetOf(text: string | null): string | number | null {
   if (!text) return null;
   return /^\d+$/.test(text) ? Number(text) : text;
 }
+
+/** How a class stands in the URL: by its name, or by its index where another class before it has the same name. */
+export function targetAt(classes: string[], i: number): string {
+  return classes.indexOf(classes[i]) === i ? classes[i] : String(i);
+}
