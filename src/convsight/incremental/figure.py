@@ -15,7 +15,7 @@ from convsight.classifier import Classifier
 from convsight.errors import InputError
 from convsight.images import Images
 from convsight.incremental.answers import Answers, Reading
-from convsight.incremental.sweep import Sweep
+from convsight.incremental.sweep import Sweep, quick_program
 from convsight.kinds import Map, Pictures
 from convsight.occluders import Occluders
 from convsight.targets import Target
@@ -136,13 +136,23 @@ def strongest_maps(
         raise InputError(f"layer {name!r} has no feature maps (its output is {shape}); try {_last_maps(net)}")
 
     def run(part: slice) -> tuple[Tensor, Tensor]:
-        with torch.no_grad(), net.record(name) as seen:
-            logits = net.forward(images.pixels[part]).cpu()
-        return seen[name].float().sum((2, 3)).argmax(1).cpu(), logits
+        logits, maps = _seen(net, images.pixels[part], name)
+        return maps.float().sum((2, 3)).argmax(1).cpu(), logits.cpu()
 
     parts = in_chunks(run, len(images), chunk_size(images.pixels.shape[1:]))
     channels, logits = (torch.cat(p) for p in zip(*parts, strict=True))
     return (Reading(name, channels),), logits
+
+
+def _seen(net: Classifier, pixels: Tensor, name: str) -> tuple[Float[Tensor, "n k"], Tensor]:
+    """The scores and one layer's value."""
+    program, index = quick_program(net), net.layers[name].index
+    with torch.no_grad():
+        if program is not None:
+            values = program.run(net.normalise(pixels), (program.output, index))
+            return values[program.output].flatten(1).float(), values[index]
+        with net.record(name) as seen:
+            return net.forward(pixels), seen[name]
 
 
 def _last_maps(net: Classifier) -> str | None:
