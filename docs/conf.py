@@ -49,7 +49,7 @@ pygments_style, pygments_dark_style = "friendly", "monokai"
 def _fresh(app) -> None:
     """Write the generated reference, and train anew the networks that several pages open.
 
-    They are trained before any page runs, so that pages can run side by side (`sphinx-build -j 2`).
+    They are trained before any page runs, so that pages can run side by side (`sphinx-build -j 4`).
     """
     generated.write(HERE / "reference")
     if nb_execution_mode != "force":
