@@ -42,7 +42,8 @@ export function draw(layers: Layer[], all: boolean, room = 1000): Drawing {
   let x = 14;
   const blocks = shown.map((layer) => {
     const block = sized(layer, side, x);
-    x += Math.max(pitch, block.thick + block.deep + 10);
+    const words = all ? 0 : 6.2 * layer.shape.join('×').length + 10; // so that printed shapes do not touch
+    x += Math.max(pitch, words, block.thick + block.deep + 10);
     return block;
   });
   const deepest = Math.max(0, ...blocks.map((block) => block.deep));
