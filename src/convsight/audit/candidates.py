@@ -30,7 +30,7 @@ from convsight.audit.probes import (
     smoothness,
     tint,
 )
-from convsight.audit.sample import Half
+from convsight.audit.sample import Half, affordable
 from convsight.audit.screen import class_attribution, window_scores, windows
 from convsight.classifier import Classifier
 
@@ -59,7 +59,7 @@ def candidates(
     yield from _stamps(of, others)
     yield from _traits(of, others)
     yield from (Candidate(pattern, 0.0 if fixed else OUTLINES) for pattern, fixed in patterns)
-    maps, donors, control = class_attribution(net, half, target, PAIRS, generator)
+    maps, donors, control = class_attribution(net, half, target, affordable(PAIRS, half.size), generator)
     for px in PATCH_SIDES:
         patch = find_patch(of, others, maps, half.pixels[donors], scaled((of.shape[2], of.shape[3]), px))
         if patch is not None:

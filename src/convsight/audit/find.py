@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from convsight.audit.gallery import gallery
-from convsight.audit.localise import overlap
+from convsight.audit.localise import covered
 from convsight.audit.pattern import find_patterns
 from convsight.audit.sample import Sample, draw_sample
 from convsight.audit.search import Tried, carriers, chosen, confirmed, explored
@@ -27,7 +27,6 @@ from convsight.targets import resolve_target
 
 LEAST = 0.08  # lower end of the interval from which a cue counts as found
 LEVEL = 0.01  # of the p-value, after Holm's correction for all that was measured
-PER_CLASS = 240  # pictures of a class, half of them to choose and half to measure
 SHOWN = 3  # verdicts on what was measured and not found
 
 
@@ -37,7 +36,7 @@ def find_shortcuts(
     *,
     split: str = "test",
     target: Any = None,
-    per_class: int = PER_CLASS,
+    per_class: int | None = None,
     seed: int = 0,
     own: Sequence[Mapping[str, Any]] = (),
 ) -> list[Verdict]:
@@ -51,7 +50,8 @@ def find_shortcuts(
 
     net: a Classifier or a Run. data: a data set with labels, or what `dataset` opens; split: which part of it.
     target: only this class (a name or index); None audits all that have 12 pictures. per_class: pictures of
-        each class that are used, half to choose and half to measure: more makes the interval narrower.
+        each class that are used, half to choose and half to measure: more makes the interval narrower. None is
+        240, and 96 of pictures of 96 × 96 pixels and more.
     seed: which pictures. own: what was marked as the object itself (`store.owned`), which is passed over.
 
     Returns verdicts, found ones first and then by `score`; the list is never empty. Found means: the 95%
@@ -187,13 +187,16 @@ def _why_not(t: Tried, score: float, p_value: float) -> str:
 
 
 def _is_own(net: Classifier, t: Tried, own: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether the user marked this as the object: same class and kind, and half of the region or more."""
+    """Whether the user marked this as the object: the same class, and half of the smaller region or the kind."""
     probe, name = t.candidate.probe, net.classes[t.target].split(", ")[0]
-    region = probe.mask((t.half.pixels.shape[2], t.half.pixels.shape[3]))
+    region = probe.mask(t.half.size)
     for mark in own:
-        if mark["target"] != name or mark["kind"] != probe.kind_name:
+        if mark["target"] != name:
             continue
-        if mark["region"] is None or region is None or overlap(_mask(mark["region"], region), region) >= 0.5:
+        if mark["region"] is None or region is None:
+            if mark["kind"] == probe.kind_name:
+                return True
+        elif covered(_mask(mark["region"], region), region) >= 0.5:
             return True
     return False
 

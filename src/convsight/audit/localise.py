@@ -87,3 +87,9 @@ def overlap(a: Tensor, b: Tensor) -> float:
     """Intersection over union of two masks."""
     union = int((a | b).sum())
     return int((a & b).sum()) / union if union else 0.0
+
+
+def covered(a: Tensor, b: Tensor) -> float:
+    """The share of the smaller of two masks that lies in the other."""
+    smaller = min(int(a.sum()), int(b.sum()))
+    return int((a & b).sum()) / smaller if smaller else 0.0

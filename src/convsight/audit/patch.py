@@ -19,21 +19,26 @@ from convsight.audit.probes import Pixels, Probe
 FOUND = (
     0.8  # similarity from which a patch counts as found; a half-transparent one on a photo has less than 1
 )
+SEARCHED_PX = 48  # side of the pictures that patches are looked for in, at least
 LEAST_CONTRAST = 0.08  # standard deviation inside a patch; flatter ones are found everywhere
 
 
 @dataclass(frozen=True, eq=False)
 class Patch(Probe):
-    """A small picture at any place: cut out where it is best matched, pasted at random places."""
+    """A small picture at any place: cut out where it is best matched, pasted at random places.
+
+    It is looked for on pictures shrunk by `step`, as is the template; pasted at full size.
+    """
 
     kind: ClassVar[str] = "patch"
     whole: ClassVar[bool] = False
     template: Float[Tensor, "c h w"]
     seed: int = 0
+    step: int = 1
 
     def paste(self, onto: Pixels, of: Pixels) -> Pixels:
-        _, rows, cols = match(of, self.template)
-        h, w = self.template.shape[1:]
+        _, rows, cols = self._found(of)
+        h, w = self._size
         generator = Generator().manual_seed(self.seed)
         to_rows = torch.randint(0, onto.shape[2] - h + 1, (len(onto),), generator=generator)
         to_cols = torch.randint(0, onto.shape[3] - w + 1, (len(onto),), generator=generator)
@@ -44,24 +49,37 @@ class Patch(Probe):
 
     def remove(self, onto: Pixels, of: Pixels) -> Pixels:
         """The place where the patch is found gets what `of` has there."""
-        _, rows, cols = match(onto, self.template)
-        h, w = self.template.shape[1:]
+        _, rows, cols = self._found(onto)
+        h, w = self._size
         without = onto.clone()
         for i, (r, c) in enumerate(zip(rows.tolist(), cols.tolist(), strict=True)):
             without[i, :, r : r + h, c : c + w] = of[i, :, r : r + h, c : c + w]
         return without
 
     def marks(self, of: Pixels) -> Bool[Tensor, "n h w"]:
-        _, rows, cols = match(of, self.template)
-        h, w = self.template.shape[1:]
+        _, rows, cols = self._found(of)
+        h, w = self._size
         y, x = torch.arange(of.shape[2]) - rows[:, None], torch.arange(of.shape[3]) - cols[:, None]
         return ((y >= 0) & (y < h))[:, :, None] & ((x >= 0) & (x < w))[:, None, :]
 
     def strength(self, of: Pixels) -> Float[Tensor, " n"]:
-        return match(of, self.template)[0]
+        return self._found(of)[0]
 
     def numbers(self) -> dict[str, Any]:
-        return {"seed": self.seed}
+        return {"seed": self.seed, "step": self.step}
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        return self.template.shape[1] * self.step, self.template.shape[2] * self.step
+
+    def _found(self, of: Pixels) -> tuple[Tensor, Tensor, Tensor]:
+        best, rows, cols = match(shrunk(of, self.step), self.template)
+        return best, rows * self.step, cols * self.step
+
+
+def shrunk(of: Tensor, step: int) -> Tensor:
+    """Pictures averaged over squares of `step` pixels."""
+    return F.avg_pool2d(of, step) if step > 1 else of
 
 
 def match(of: Pixels, template: Float[Tensor, "c h w"]) -> tuple[Tensor, Tensor, Tensor]:
@@ -90,9 +108,13 @@ def find_patch(
 ) -> tuple[Patch, float] | None:
     """The patch of `side` pixels that most of the class and fewest others contain, with the gap of the shares.
 
-    hot: for pictures `hot_of` of the class, how much each pixel speaks for the class.
+    hot: for pictures `hot_of` of the class, how much each pixel speaks for the class. Pictures of 96 pixels
+    and more are searched at a half, a third, ... of their size.
     """
-    templates = _cut(hot, hot_of, side, most)
+    step = max(1, min(of.shape[2:]) // SEARCHED_PX)
+    of, others, hot_of = (shrunk(pictures, step) for pictures in (of, others, hot_of))
+    side = max(2, round(side / step))
+    templates = _cut(shrunk(hot[:, None], step)[:, 0], hot_of, side, most)
     if not len(templates):
         return None
     here, there = (_shares(pictures, templates) for pictures in (of, others))
@@ -100,7 +122,7 @@ def find_patch(
     gap = float((here - there)[best])
     if gap < 0.25:
         return None
-    return Patch(_refined(of, templates[best])), gap
+    return Patch(_refined(of, templates[best]), step=step), gap
 
 
 def _cut(hot: Tensor, of: Pixels, side: int, most: int) -> Float[Tensor, "k c h w"]:

@@ -13,6 +13,18 @@ from convsight.classifier import Classifier
 from convsight.datasets import Split
 from convsight.errors import DataError
 
+PER_CLASS = 240
+LARGE = 96 * 96  # pixels from which pictures cost so much that fewer are used
+
+
+def affordable(n: int, size: tuple[int, int]) -> int:
+    """`n` for small pictures, two fifths of it for large ones.
+
+    >>> affordable(100, (28, 28)), affordable(100, (224, 224))
+    (100, 40)
+    """
+    return n if size[0] * size[1] < LARGE else max(1, round(0.4 * n))
+
 
 @dataclass(frozen=True, eq=False)
 class Half:
@@ -22,6 +34,10 @@ class Half:
     labels: Int64[Tensor, " n"]
     predicted: Int64[Tensor, " n"]
     ids: tuple[str, ...]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.pixels.shape[2], self.pixels.shape[3]
 
     def of(self, target: int) -> Tensor:
         """Indices of the pictures of the class."""
@@ -55,17 +71,18 @@ class Sample:
 
     @property
     def size(self) -> tuple[int, int]:
-        return tuple(self.explore.pixels.shape[2:])  # type: ignore[return-value]
+        return self.explore.size
 
 
 def draw_sample(
-    net: Classifier, split: Split, *, per_class: int = 240, least: int = 12, seed: int = 0
+    net: Classifier, split: Split, *, per_class: int | None = None, least: int = 12, seed: int = 0
 ) -> Sample:
-    """At most `per_class` pictures of every class, half of them for each purpose.
+    """At most `per_class` pictures of every class (240, of large ones 96), half of them for each purpose.
 
     Raises DataError if fewer than two classes have `least` pictures: nothing can be pasted onto others then.
     """
     generator = Generator().manual_seed(seed)
+    per_class = per_class or affordable(PER_CLASS, net.input_size)
     numbers = _numbers(net, split)
     labels = numbers[split.labels]
     first, second, enough, few = [], [], [], []

@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 from convsight.audit.candidates import Candidate, Patterns, candidates
 from convsight.audit.pattern import Pattern
 from convsight.audit.probes import Probe, Region
-from convsight.audit.sample import Half, Sample
+from convsight.audit.sample import Half, Sample, affordable
 from convsight.audit.transplant import Effect, transplant
 from convsight.classifier import Classifier
 
@@ -45,7 +45,7 @@ class Tried:
 def explored(net: Classifier, half: Half, target: int, patterns: Patterns, seed: int) -> list[Tried]:
     """Every candidate of the class tried on the half for choosing."""
     generator = Generator().manual_seed(seed * 1009 + target)
-    onto = half.recipients(target, EXPLORE, generator)
+    onto = half.recipients(target, affordable(EXPLORE, half.size), generator)
     return [
         _try(net, candidate, target, half, half, onto, generator)
         for candidate in candidates(net, half, target, patterns, generator)
@@ -65,7 +65,7 @@ def chosen(tried: list[Tried], own: Callable[[Tried], bool] = lambda t: False) -
 def confirmed(net: Classifier, sample: Sample, t: Tried, seed: int) -> Tried:
     """The chosen candidate measured on the other half, on as many recipients as there are."""
     generator = Generator().manual_seed(seed * 1013 + t.target)
-    onto = sample.confirm.recipients(t.target, CONFIRM, generator)
+    onto = sample.confirm.recipients(t.target, affordable(CONFIRM, sample.size), generator)
     return _try(net, t.candidate, t.target, sample.confirm, sample.explore, onto, generator)
 
 

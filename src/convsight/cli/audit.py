@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from convsight.audit.find import PER_CLASS, find_shortcuts
+from convsight.audit.find import find_shortcuts
 from convsight.audit.store import AUDIT, mark_own, owned, save_verdicts
 from convsight.cli.console import bar, err, out, print_json
 from convsight.cli.inputs import classifier, data_of, run_of
@@ -26,7 +26,7 @@ def audit(given: argparse.Namespace, rest: list[str]) -> int:
     own = owned(run.path) if run else []
     with bar(f"Auditing on {data.name}", quiet=given.json):
         verdicts = find_shortcuts(
-            net, data, split=given.split, target=given.target, per_class=given.limit or PER_CLASS, own=own,
+            net, data, split=given.split, target=given.target, per_class=given.limit, own=own,
             seed=given.seed,
         )  # fmt: skip
     if run is not None:
