@@ -188,6 +188,20 @@ def test_an_edited_network_is_answered_as_edited():
     torch.testing.assert_close(got.logits, wanted.logits)
 
 
+def test_an_edit_is_forgotten_with_its_block():
+    torch.manual_seed(0)
+    net = cs.Classifier(LessonTwo(4), input_size=28, channels=1)
+    pixels = smooth(1, 1, (28, 28))
+    occluders = Occluders.sliding((28, 28), (4, 4), (4, 4))
+    with net.edit({"conv2": lambda t: t * 0.2}):
+        edited = sweep(net, pixels, torch.zeros_like(pixels), occluders)
+    got = sweep(net, pixels, torch.zeros_like(pixels), occluders)
+    wanted = sweep(net, pixels, torch.zeros_like(pixels), occluders, mode="dense")
+    assert "Only changed regions" in got.notes[0]
+    assert not torch.allclose(edited.logits, got.logits, rtol=0, atol=1e-3)
+    torch.testing.assert_close(got.logits, wanted.logits, rtol=0, atol=1e-5)
+
+
 def test_half_precision_is_run_whole():
     net = cs.Classifier(LessonTwo(4).to(torch.bfloat16), input_size=28, channels=1)
     pixels = smooth(1, 1, (28, 28))

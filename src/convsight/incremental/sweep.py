@@ -231,7 +231,9 @@ def _corners(places: np.ndarray, columns: int) -> list[int]:
 
 
 def known_program(net: Classifier) -> Program | None:
-    """The network's program, traced once for the weights that it has."""
+    """The network's program, traced once for the weights that it has; inside of edits, for them alone."""
+    if interventions(net):
+        return program_of(net)
     found = _PROGRAMS.get(net)
     if found is None or found[0] != net.weights_hash:
         found = (net.weights_hash, program_of(net))
