@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from urllib.parse import urlencode
 
 import numpy as np
 import pytest
@@ -194,6 +195,8 @@ def test_a_cell_opens_its_pictures_and_a_picture_its_reasons(studio_page: Studio
     name = first.get_attribute("title")
     item = studio_page.api(f"/api/pictures/{name}")
     assert (item["label"], item["predicted"]) == (is_, as_)
+    page_of = studio_page.api("/api/pictures?limit=500&" + urlencode({"label": is_, "predicted": as_}))
+    assert item["loss"] == max(each["loss"] for each in page_of["items"])
     first.click()
     why = page.get_by_role("region", name="Why", exact=True)
     for target in (is_, as_):

@@ -205,7 +205,7 @@ def _confusion(to: Collected) -> None:
     )
     for rank, (_, label, predicted) in enumerate(cells[:CELLS]):
         of = {"split": split, "label": names[label], "predicted": names[predicted]}
-        page = to.get(f"/api/pictures?{_query(**of, sort='confidence', limit=A_CELL)}") or {"items": []}
+        page = to.get(f"/api/pictures?{_query(**of, sort='loss', limit=A_CELL)}") or {"items": []}
         for item in page["items"]:
             to.picture(item["id"], 96)
         if rank < EXPLAINED and label != predicted and page["items"]:

@@ -42,7 +42,7 @@ export function draw(layers: Layer[], all: boolean, room = 1000): Drawing {
   let x = 14;
   const blocks = shown.map((layer) => {
     const block = sized(layer, side, x);
-    const words = all ? 0 : 6.2 * layer.shape.join('×').length + 10; // so that printed shapes do not touch
+    const words = all ? 0 : 7.1 * layer.shape.join('×').length + 10; // so that printed shapes do not touch
     x += Math.max(pitch, words, block.thick + block.deep + 10);
     return block;
   });
