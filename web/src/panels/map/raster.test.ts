@@ -11,6 +11,7 @@ const at = (picture: Picture, x: number, y: number) =>
 
 test('a colour is packed as the canvas keeps it', () => {
   expect(packed('#0072b2').toString(16)).toBe('ffb27200');
+  expect(packed('#fa0').toString(16)).toBe(packed('#ffaa00').toString(16));
   expect([...new Uint8Array(Uint32Array.of(packed('#0072b2')).buffer)]).toEqual([0, 0x72, 0xb2, 255]);
 });
 

@@ -34,9 +34,10 @@ export function radiusOf(n: number): number {
   return n <= 300 ? 5 : n <= 1500 ? 4 : n <= 6000 ? 3 : n <= 25_000 ? 2 : 1.4;
 }
 
-/** "#0072b2" as 0xffb27200. */
+/** "#0072b2" as 0xffb27200; also "#fff", which is what a build makes of "#ffffff". */
 export function packed(hex: string): number {
-  const [r, g, b] = [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
+  const long = hex.length === 4 ? hex.replace(/[^#]/g, '$&$&') : hex;
+  const [r, g, b] = [1, 3, 5].map((at) => parseInt(long.slice(at, at + 2), 16));
   return ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
 }
 
