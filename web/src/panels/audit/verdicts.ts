@@ -35,7 +35,7 @@ export function summary(state: 'none' | 'running' | 'done', claims: readonly Cla
   if (state === 'done') {
     return {
       title: 'No shortcut found',
-      text: 'Nothing that was tried flips more decisions than its control does. That is an answer, not a proof: a cue that was not tried can still be there.',
+      text: 'Nothing that was tried flips enough decisions beyond its control to count as one. That is an answer, not a proof: a cue that was not tried can still be there.',
     };
   }
   if (state === 'running') return { title: 'The audit is running', text: 'Verdicts appear here when it is done.' };
