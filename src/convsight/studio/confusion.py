@@ -13,6 +13,18 @@ if TYPE_CHECKING:
     from convsight.studio.session import Studio
 
 
+def confusion_json(studio: Studio, split: str) -> bytes:
+    """`confusion` as JSON, remembered once it is known: of 1000 classes it has a million counts."""
+    key = f"confusion {split}"
+    kept = studio.store.get(key)
+    if kept is None:
+        told = confusion(studio, split)
+        kept = told.model_dump_json().encode()
+        if told.job is None:
+            studio.store.put(key, kept, len(kept))
+    return kept
+
+
 def confusion(studio: Studio, split: str) -> schemas.Confusion:
     """The confusion matrix of a split; with `job` and no numbers while its predictions are being made."""
     if studio.data is None or studio.net.task != "classify":

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from convsight.studio import schemas
-from convsight.studio.confusion import confusion as confusion_of
+from convsight.studio.confusion import confusion_json
 from convsight.studio.nearby import MOST_NEIGHBOURS
 from convsight.studio.nearby import neighbours as neighbours_of
 from convsight.studio.routes.common import PictureAsked, The
@@ -27,6 +27,6 @@ def neighbours(
     return neighbours_of(studio, picture, k, metric, layer, split)
 
 
-@router.get("/confusion")
-def confusion(studio: The, split: schemas.SplitName = "test") -> schemas.Confusion:
-    return confusion_of(studio, split)
+@router.get("/confusion", response_model=schemas.Confusion)
+def confusion(studio: The, split: schemas.SplitName = "test") -> Response:
+    return Response(confusion_json(studio, split), media_type="application/json")
