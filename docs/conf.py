@@ -27,7 +27,6 @@ extensions = ["myst_nb"]
 exclude_patterns = ["_build", "**/runs", "**/.ipynb_checkpoints"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
-suppress_warnings = ["myst.xref_missing"] if os.environ.get("CONVSIGHT_DOCS_LOOSE") else []
 html_copy_source = False
 smartquotes = False  # --out stays --out
 
