@@ -101,6 +101,11 @@ def nothing(
     kinds = ", ".join(TITLES.values())
     n = len(sample.explore.pixels) + len(sample.confirm.pixels)
     strongest = max((v.flip_rate - v.control_rate for v in verdicts), default=0.0)
+    measured = (
+        f"The strongest that was measured turned {strongest:.0%} more pictures than its control."
+        if verdicts
+        else "None did enough on the half for choosing to be measured on the other."
+    )
     few = (
         f" Not audited, with too few pictures: {', '.join(sample.few[:8])}{' …' if len(sample.few) > 8 else ''}."
         if sample.few
@@ -111,8 +116,7 @@ def nothing(
         found=False,
         sentence=f"Nothing found: no cue in {len(targets)} classes turns other classes' pictures into one.",
         caption=(
-            f"{tests} candidates were tried on {n:,} pictures in {seconds:.0f} s: {kinds}. The strongest that was"
-            f" measured turned {strongest:.0%} more pictures than its control.{few}"
+            f"{tests} candidates were tried on {n:,} pictures in {seconds:.0f} s: {kinds}. {measured}{few}"
         ),
         notes=(
             f"A cue that turns fewer than {LEAST + 0.04:.0%} of other classes' pictures would have been missed,"
