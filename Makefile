@@ -39,7 +39,7 @@ web: $(STAMP)
 
 # The site, every page of it executed, with links checked: docs/_build/site/index.html.
 docs: $(STAMP)
-	$(BIN)/sphinx-build -q docs docs/_build/site
+	$(BIN)/sphinx-build -W --keep-going -q -j 4 docs docs/_build/site
 	$(BIN)/python docs/check_site.py docs/_build/site
 
 check: lint web test
