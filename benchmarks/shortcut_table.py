@@ -92,7 +92,8 @@ def _fixes(fixes: Sequence[Row]) -> list[Row]:
     wide = [f for f in fixes if f["reference"] - f["before"] >= 0.1]
 
     def closed(some: Sequence[Row]) -> float:
-        return sum(f["after"] - f["before"] for f in some) / sum(f["reference"] - f["before"] for f in some)
+        gained = sum(min(f["after"], f["reference"]) - f["before"] for f in some)  # better counts as closed
+        return gained / sum(f["reference"] - f["before"] for f in some)
 
     def mean_of(name: str) -> Callable[[Sequence[Row]], float]:
         return lambda some: float(np.mean([f[name] for f in some]))
