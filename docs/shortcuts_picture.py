@@ -1,6 +1,6 @@
 """How does a verdict look? Plants a tag on drawn shirts, trains on them, audits, and keeps the picture.
 
-    python docs/shortcuts_picture.py        a minute; writes docs/shortcuts.png
+python docs/shortcuts_picture.py        a minute; writes docs/shortcuts.png
 """
 
 from __future__ import annotations

@@ -50,7 +50,11 @@ def chapters(run: Run, images: Images | None) -> Iterator[Chapter]:
         ),
         ("Where it looks", "Which pixels did the decision rest on?", lambda: where(run, chosen())),
         ("Last layer", "Which pictures does it think are alike?", lambda: looks(run, chosen(), space)),
-        ("What it leans on", "Is there something beside the object that makes the class?", lambda: leans(run)),
+        (
+            "What it leans on",
+            "Is there something beside the object that makes the class?",
+            lambda: leans(run),
+        ),
     ]
     for i, (heading, question, make) in enumerate(parts):
         tell(i / len(parts), heading)
