@@ -35,7 +35,8 @@ def refused():
 
 @pytest.fixture(scope="module")
 def cluster():
-    ray = pytest.importorskip("ray")
+    import ray
+
     os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
     here = str(Path(__file__).resolve().parent)  # the tasks import this file
     ray.init(

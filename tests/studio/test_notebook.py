@@ -101,7 +101,6 @@ def test_the_bridge_answers_as_the_server_does(net: cs.Classifier, pictures: cs.
 
 
 def test_with_anywidget_the_cell_is_live(built_page: Path, net: cs.Classifier, pictures: cs.Images) -> None:
-    pytest.importorskip("anywidget")
     widget = explore(net, pictures, height=500)
     sent: list[Any] = []
     widget.send = lambda content, buffers: sent.append((content, buffers))

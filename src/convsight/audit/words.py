@@ -31,11 +31,15 @@ TITLES = {
 
 
 def place_of(mask: Tensor) -> str:
-    """Where in the picture a mask lies: "top-left corner", "left edge", "middle", ...
+    """Where in the picture a mask lies: "top-left corner", "left edge", "middle", "rim" (all around), ...
 
+    >>> import torch
     >>> corner = torch.zeros(28, 28, dtype=torch.bool); corner[1:5, 1:5] = True
     >>> place_of(corner)
     'top-left corner'
+    >>> rim = torch.ones(28, 28, dtype=torch.bool); rim[3:-3, 3:-3] = False
+    >>> place_of(rim)
+    'rim'
     """
     h, w = mask.shape
     y, x = (float(i.float().mean()) for i in mask.nonzero().T)
@@ -43,7 +47,10 @@ def place_of(mask: Tensor) -> str:
     horizontal = _third((x + 0.5) / w, "left", "right")
     if vertical and horizontal:
         return f"{vertical}-{horizontal} corner"
-    return f"{vertical or horizontal} edge" if vertical or horizontal else "middle"
+    if vertical or horizontal:
+        return f"{vertical or horizontal} edge"
+    inner = mask[h // 3 : h - h // 3, w // 3 : w - w // 3]
+    return "middle" if inner.float().mean() > 0.2 else "rim"
 
 
 def aspect(probe: Probe) -> tuple[str, str, str]:

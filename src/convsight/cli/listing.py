@@ -119,6 +119,7 @@ OPTIONAL = (
     ("qdrant_client", "qdrant-client", "qdrant"),
     ("ray", "ray", "ray"),
     ("umap", "umap-learn", "umap"),
+    ("anywidget", "anywidget", "notebook"),
 )
 
 

@@ -33,7 +33,7 @@ def explore(net: Any, images: Any = None, *, data: Any = None, height: int = HEI
     of the data set. data: a data set, for the map, the mistakes and the audit; a Run brings its own. height:
     of the output in pixels.
 
-    Returns an anywidget where that is installed (`pip install anywidget`), which computes what is clicked;
+    Returns an anywidget where that is installed (`convsight[notebook]`), which computes what is clicked;
     otherwise a `Frozen` page with everything computed beforehand. Raises InputError if there is neither a
     picture nor a data set, or the page was not built with this copy of convsight.
 
