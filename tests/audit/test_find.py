@@ -159,3 +159,13 @@ def test_the_picture_outlines_the_cue_and_says_the_sentence_to_a_page() -> None:
     assert int(orange.sum()) > 500
     assert "Sandal leans on the top-right corner" in first.html()
     assert not (audited("nothing")[0].draw() == (230, 120, 0)).all(-1).any()
+
+
+def test_a_network_that_says_one_class_of_everything_is_audited_too():
+    data = cs.dataset("drawn-garments", n_train=40, n_validation=10, n_test=400)
+    module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10))
+    torch.nn.init.zeros_(module[1].weight)
+    torch.nn.init.zeros_(module[1].bias)
+    module[1].bias.data[3] = 1.0
+    net = cs.Classifier(module, classes=data.classes, input_size=28, channels=1)
+    assert not any(verdict.found for verdict in cs.find_shortcuts(net, data))

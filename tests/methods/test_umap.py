@@ -20,8 +20,9 @@ def blobs(n=60, groups=3):
 
 
 def test_groups_that_are_apart_are_apart_on_the_map_and_new_ones_join_them():
-    values = blobs()
+    values, threads = blobs(), torch.get_num_threads()
     made = manifold.umap(values, neighbours=10, epochs=60)
+    assert torch.get_num_threads() == threads  # Numba would leave torch with another number
     groups = made.xy.view(3, 60, 2)
     spread = (groups - groups.mean(1, keepdim=True)).norm(dim=2).max()
     apart = torch.pdist(groups.mean(1)).min()

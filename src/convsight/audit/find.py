@@ -77,8 +77,9 @@ def find_shortcuts(
         tried = explored(net, sample.explore, k, patterns[k], seed)
         tests += len(tried)
         best = chosen(tried, lambda t: _is_own(net, t, own))
-        if best is not None:
-            measured.append(confirmed(net, sample, best, seed))
+        again = confirmed(net, sample, best, seed) if best is not None else None
+        if again is not None:
+            measured.append(again)
     p_values = holm([t.effect.p_value for t in measured])
     verdicts = [_verdict(net, sample, t, p, seed) for t, p in zip(measured, p_values, strict=True)]
     verdicts.sort(key=lambda v: (-v.found, -v.score))

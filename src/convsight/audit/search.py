@@ -46,6 +46,8 @@ def explored(net: Classifier, half: Half, target: int, patterns: Patterns, seed:
     """Every candidate of the class tried on the half for choosing."""
     generator = Generator().manual_seed(seed * 1009 + target)
     onto = half.recipients(target, affordable(EXPLORE, half.size), generator)
+    if not len(onto):  # the network calls everything this class: nothing is left that could turn into it
+        return []
     return [
         _try(net, candidate, target, half, half, onto, generator)
         for candidate in candidates(net, half, target, patterns, generator)
@@ -62,10 +64,12 @@ def chosen(tried: list[Tried], own: Callable[[Tried], bool] = lambda t: False) -
     return min((t for t in tried if t.worth >= ENOUGH * best), key=_changed)
 
 
-def confirmed(net: Classifier, sample: Sample, t: Tried, seed: int) -> Tried:
-    """The chosen candidate measured on the other half, on as many recipients as there are."""
+def confirmed(net: Classifier, sample: Sample, t: Tried, seed: int) -> Tried | None:
+    """The chosen candidate measured on the other half, on as many recipients as there are; None if there are none."""
     generator = Generator().manual_seed(seed * 1013 + t.target)
     onto = sample.confirm.recipients(t.target, affordable(CONFIRM, sample.size), generator)
+    if not len(onto):
+        return None
     return _try(net, t.candidate, t.target, sample.confirm, sample.explore, onto, generator)
 
 

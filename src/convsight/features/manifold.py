@@ -99,10 +99,15 @@ def _start(values: Tensor, dims: int, seed: int) -> np.ndarray:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """umap-learn warns of what is meant here: one thread, a graph made elsewhere, few rows."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+    """umap-learn warns of what is meant here (one thread, a graph made elsewhere, few rows), and its Numba sets
+    the number of threads of the OpenMP that torch computes with, too."""
+    threads = torch.get_num_threads()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _learner() -> Callable[..., Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import _thread
 import json
+import signal
 import sys
 import threading
 from dataclasses import asdict
@@ -21,6 +22,7 @@ from convsight.training.recipes import Recipe
 
 
 def main() -> int:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a server in the background has it ignored
     told = json.loads(sys.stdin.readline())
     recipe = told.pop("recipe")
     if isinstance(recipe, dict):
