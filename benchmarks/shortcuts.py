@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -89,6 +90,7 @@ def mend(judged: Judged, everyone: Sequence[Subject]) -> None:
     out = subject.folder.with_name(f"{subject.folder.name}-fixed")
     right = (i for i, v in enumerate(judged["verdicts"], 1) if v["found"] and v["target"] == planted.target)
     if not (out / "metrics.json").is_file():
+        shutil.rmtree(out, ignore_errors=True)  # one that was stopped half-way
         fix(
             subject.run, next(right), data=subject.data, epochs=FIX_EPOCHS, out=out, audit=False, device="cpu"
         )
