@@ -193,7 +193,9 @@ def test_what_the_python_button_copies_gives_the_same_numbers(client):
     scope: dict = {}
     exec(told["python"], scope)  # the server's own words, not a user's
     values = np.frombuffer(client.get(told["payload"]["values"]).content, "<f4")
-    assert np.allclose(values, scope["result"].values.flatten(), atol=1e-5)
+    again = scope["result"].values.flatten().numpy()
+    # Windows or whole layers are chosen by measured time; both are exact to 1e-4 of the largest effect.
+    assert np.abs(values - again).max() <= 1e-4 * np.abs(again).max()
     assert "patch=7" in told["python"] and "target=3" in told["python"]
 
 
