@@ -12,7 +12,7 @@ from torch import nn
 from convsight.datasets import Dataset, Split
 from convsight.datasets.store import MemoryStore
 from convsight.training.checkpoint import Standing
-from convsight.training.feed import batches, prepared, shrunk
+from convsight.training.feed import batches, prepared
 from convsight.training.job import Job, mean_and_std
 from convsight.training.recipes import recipe
 
@@ -73,32 +73,3 @@ def test_the_network_gets_pixels_of_mean_zero_and_deviation_one():
     assert ready.mean((0, 2, 3)).abs().max() < 1e-4
     assert ready.std((0, 2, 3)).tolist() == pytest.approx([1, 1, 1], abs=1e-3)
     assert ready.is_contiguous(memory_format=torch.channels_last)
-
-
-def test_early_steps_see_smaller_pictures_and_a_resumed_epoch_sees_the_same():
-    pixels = torch.randint(
-        0, 256, (40, 3, 20, 24), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
-    )
-    split = Split(MemoryStore(pixels), torch.arange(40), tuple(map(str, range(40))))
-    data = Dataset("numbered", split.classes, split, split, split)
-    chosen = recipe("fast", batch_size=8, flip="", epochs=2, early_scale=0.5, early_share=0.7)
-    work = Job(data, nn.Identity(), chosen, 0, torch.zeros(3), torch.ones(3), Path(), {})
-    sizes = [
-        tuple(pixels.shape[2:])
-        for epoch in (0, 1)
-        for pixels, _ in batches(work, processes(), Standing(epoch=epoch), torch.Generator())
-    ]
-    assert sizes == [(10, 12)] * 7 + [(20, 24)] * 3
-    late = [
-        tuple(p.shape[2:])
-        for p, _ in batches(work, processes(), Standing(epoch=1, step=1), torch.Generator())
-    ]
-    assert late == sizes[6:]
-
-
-def test_shrinking_keeps_the_mean_and_the_channels_last():
-    pixels = torch.rand(4, 3, 28, 28, generator=torch.Generator().manual_seed(0))
-    small = shrunk(pixels, 0.5)
-    assert small.shape == (4, 3, 14, 14) and small.is_contiguous(memory_format=torch.channels_last)
-    torch.testing.assert_close(small.mean((2, 3)), pixels.mean((2, 3)), atol=0.02, rtol=0)
-    assert shrunk(pixels[..., :6, :6], 0.5).shape == (4, 3, 6, 6)

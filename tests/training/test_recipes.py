@@ -69,10 +69,3 @@ def test_numbers_out_of_range_are_refused_with_the_range():
         recipe("lesson-2", momentum=9)
     with pytest.raises(InputError, match="a recipe has no 'lrate'"):
         recipe("fast", lrate=1)
-
-
-def test_only_networks_that_pool_globally_are_given_smaller_pictures():
-    assert suited(recipe("fast"), data(5000), epochs_given=False).early_scale == 0.7
-    assert suited(recipe("fast", network="lesson-2"), data(5000), epochs_given=False).early_scale == 1
-    placed = suited(recipe("fast"), data(100, task="locate"), epochs_given=False)
-    assert placed.early_scale == 1

@@ -40,12 +40,12 @@ class Architecture:
 ARCHITECTURES: dict[str, Architecture] = {
     "fast": Architecture(
         FastNet,
-        "our default: 2×2 stem, residual stages of 16-64-128 channels, 274 thousand weights",
+        "our default: 2×2 stem, residual stages of 16-32-64 channels, 74 thousand weights",
         (("place", True),),
     ),
     "fast-wide": Architecture(
-        partial(FastNet, stem=16, steep=False),
-        "the same with 32-64-128 channels: 294 thousand weights, more of them at high resolution",
+        partial(FastNet, stem=16),
+        "the same twice as wide: 294 thousand weights, three times the work",
         (("place", True),),
     ),
     "lesson": Architecture(

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from lightning_fabric import Fabric
 from torch import Generator, Tensor
@@ -33,13 +32,9 @@ def batches(
     whole = order[: job.steps_an_epoch * recipe.batch_size].split(recipe.batch_size)
     chunks = [chunk[fabric.global_rank :: fabric.world_size] for chunk in whole[standing.step :]]
     coins = alternating_coins(len(train), standing.epoch, job.seed)
-    done = standing.epoch * job.steps_an_epoch + standing.step
-    for step, (chosen, pixels) in enumerate(zip(chunks, train.store.stream(chunks), strict=True), done):
+    for chosen, pixels in zip(chunks, train.store.stream(chunks), strict=True):
         varied = recipe.augment(pixels, coins[chosen], generator)
-        ready = prepared(varied, job, fabric)
-        if recipe.early_scale < 1 and step < recipe.early_share * job.steps:
-            ready = shrunk(ready, recipe.early_scale)
-        yield ready, fabric.to_device(train.labels[chosen])
+        yield prepared(varied, job, fabric), fabric.to_device(train.labels[chosen])
 
 
 def prepared(pixels: UInt8[Tensor, "n c h w"], job: Job, fabric: Fabric) -> Float[Tensor, "n c h w"]:
@@ -47,13 +42,6 @@ def prepared(pixels: UInt8[Tensor, "n c h w"], job: Job, fabric: Fabric) -> Floa
     factor, offset = fabric.to_device((1 / (255 * job.std), job.mean / job.std))
     scaled = fabric.to_device(pixels) * factor.view(-1, 1, 1) - offset.view(-1, 1, 1)
     return scaled.contiguous(memory_format=torch.channels_last)
-
-
-def shrunk(pixels: Float[Tensor, "n c h w"], scale: float) -> Float[Tensor, "n c h2 w2"]:
-    """The pictures at `scale` of their side (bilinear, antialiased); channels stay last in memory."""
-    size = [min(side, max(8, round(side * scale))) for side in pixels.shape[2:]]
-    smaller = F.interpolate(pixels.contiguous(), size, mode="bilinear", antialias=True)
-    return smaller.contiguous(memory_format=torch.channels_last)
 
 
 def seed_epoch(job: Job, standing: Standing, generator: Generator) -> None:
