@@ -19,6 +19,7 @@ from convsight.training.interrupt import Interrupted, Interrupts
 from convsight.training.job import Job
 from convsight.training.losses import loss_function
 from convsight.training.optimisers import optimisers
+from convsight.training.parts import InParts
 from convsight.training.progress import Clock, Meter, Reporter, Tell
 from convsight.training.schedules import schedule
 
@@ -32,7 +33,7 @@ def fit(job: Job, fabric: Fabric, tell: Tell | None = None, *, resume: bool = Fa
     saved, StorageError if a checkpoint cannot be written.
     """
     training = Training(job, fabric, tell, resume=resume)
-    with Interrupts() as interrupts:
+    with Interrupts() as interrupts, training.learner:
         while training.standing.epoch < job.recipe.epochs and not training.standing.stopped:
             training.one_epoch(interrupts)
             training.close_epoch()
@@ -49,7 +50,9 @@ class Training:
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         own = optimisers(self.recipe.optimizer, self.network, self.recipe.optimiser_knobs)
         self.peaks = [[group["lr"] for group in optimiser.param_groups] for optimiser in own]
-        self.module, *self.optimisers = fabric.setup(self.network, *own)
+        alone = fabric.world_size == 1 and fabric.device.type == "cpu"
+        self.learner = InParts(self.network, self.recipe.parts if alone else 1)
+        self.module, *self.optimisers = fabric.setup(self.learner, *own)
         self.criterion = loss_function(self.recipe.loss, self.network, self.recipe.label_smoothing)
         self.rate = schedule(self.recipe.schedule, self.recipe.peak)
         self.parts = Parts(self.network, own, torch.Generator())
@@ -128,10 +131,10 @@ class Training:
         """Mean loss (without smoothing), and accuracy or error in pixels, on a split."""
         criterion = loss_function(self.recipe.loss, self.network)
         meter = Meter(self.job.classify, device=self.fabric.device)
-        self.network.eval()
+        self.learner.eval()
         chunks = torch.arange(len(split)).split(500)
         for chosen, pixels in zip(chunks, split.store.stream(chunks), strict=True):
-            outputs = self.network(prepared(pixels, self.job, self.fabric))
+            outputs = self.learner(prepared(pixels, self.job, self.fabric))
             targets: Tensor = self.fabric.to_device(split.labels[chosen])
             meter.add(criterion(outputs, targets), outputs, targets)
         return meter.read()

@@ -22,7 +22,8 @@ class Recipe:
 
     network, knobs: a name of `convsight.networks.available()` and what to pass to it.
     epochs: passes over the training pictures. min_steps: small data sets get more epochs until there are so
-        many updates (0: never). batch_size: pictures an update.
+        many updates (0: never). batch_size: pictures an update. parts: into how many pieces a batch is cut on
+        a processor, each for cores of its own; batch normalisation sees a piece (`training.parts`).
     optimizer: sgd, momentum, nesterov, adam, adamw or muon; lr: peak learning rate; momentum: 0 to 1, for all
         but sgd, adam, adamw; weight_decay; muon_lr, muon_momentum, muon_decay, bias_rate: Muon's.
     schedule: constant, triangular or cosine; peak: share of the run spent warming up.
@@ -42,6 +43,7 @@ class Recipe:
     epochs: int = 6
     min_steps: int = 0
     batch_size: int = 128
+    parts: int = 1
     optimizer: str = "muon"
     lr: float = 0.1
     momentum: float = 0.9
@@ -81,6 +83,7 @@ class Recipe:
 RANGES = (  # knob, least, most
     ("epochs", 1, math.inf),
     ("batch_size", 1, math.inf),
+    ("parts", 1, 64),
     ("lr", 0, math.inf),
     ("muon_lr", 0, math.inf),
     ("momentum", 0, 1),
@@ -111,6 +114,7 @@ RECIPES: dict[str, Recipe] = {
             "fast",
             "a minute on two cores: a small residual network, Muon, alternating flip",
             min_steps=1000,
+            parts=2,
             augment=Augment(flip="alternate"),
         ),
         Recipe(
@@ -118,6 +122,7 @@ RECIPES: dict[str, Recipe] = {
             "a quarter of a minute: one epoch of the same, in larger steps",
             epochs=1,
             min_steps=200,
+            parts=2,
             muon_lr=0.2,
             bias_rate=8.0,
             augment=Augment(flip="alternate"),
@@ -128,6 +133,7 @@ RECIPES: dict[str, Recipe] = {
             network="fast-wide",
             epochs=20,
             min_steps=3000,
+            parts=2,
             augment=Augment(flip="alternate", shift_px=1, cutout_px=8),
             average=0.98,
         ),
@@ -180,6 +186,7 @@ def recipe(name: str | Recipe, **changes: Any) -> Recipe:
     another = changes.get("network", base.network) != base.network
     if another:
         changes.setdefault("knobs", {})
+        changes.setdefault("parts", 1)
         if base.optimizer == "muon" and not changes["network"].startswith("fast"):
             changes.setdefault("optimizer", "adamw")
     if changes.get("optimizer", base.optimizer) != base.optimizer:
