@@ -18,6 +18,7 @@ from convsight.training.feed import batches, prepared, seed_epoch
 from convsight.training.interrupt import Interrupted, Interrupts
 from convsight.training.job import Job
 from convsight.training.losses import loss_function
+from convsight.training.memory import freed_memory_kept
 from convsight.training.optimisers import optimisers
 from convsight.training.parts import InParts
 from convsight.training.progress import Clock, Meter, Reporter, Tell
@@ -33,7 +34,7 @@ def fit(job: Job, fabric: Fabric, tell: Tell | None = None, *, resume: bool = Fa
     saved, StorageError if a checkpoint cannot be written.
     """
     training = Training(job, fabric, tell, resume=resume)
-    with Interrupts() as interrupts, training.learner:
+    with Interrupts() as interrupts, freed_memory_kept(), training.learner:
         while training.standing.epoch < job.recipe.epochs and not training.standing.stopped:
             training.one_epoch(interrupts)
             training.close_epoch()

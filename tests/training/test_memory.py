@@ -1,0 +1,37 @@
+"""Is memory that a step frees there for the next one, and is the system without glibc left alone?"""
+
+import platform
+import resource
+
+import pytest
+import torch
+
+from convsight.training import memory
+from convsight.training.memory import freed_memory_kept
+
+PAGE = resource.getpagesize()
+
+
+def faults_of_a_step() -> int:
+    """Pages the system had to hand out while four blocks of 8 MB were made and freed."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    blocks = [torch.zeros(2**21) for _ in range(4)]
+    del blocks
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library keeps memory as it likes")
+def test_inside_no_page_is_asked_for_twice():
+    with freed_memory_kept():
+        faults_of_a_step()
+        assert faults_of_a_step() < 32 * 2**20 / PAGE / 10
+    faults_of_a_step()
+
+
+def test_where_malloc_cannot_be_told_the_block_still_runs(monkeypatch):
+    def missing(name):
+        raise OSError(f"no {name}")
+
+    monkeypatch.setattr(memory.ctypes, "CDLL", missing)
+    with freed_memory_kept():
+        assert torch.ones(3).sum() == 3
