@@ -23,7 +23,8 @@ def faults_of_a_step() -> int:
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library keeps memory as it likes")
 def test_inside_no_page_is_asked_for_twice():
     with freed_memory_kept():
-        faults_of_a_step()
+        for _ in range(4):  # where blocks lie settles in the first steps
+            faults_of_a_step()
         assert faults_of_a_step() < 32 * 2**20 / PAGE / 10
     faults_of_a_step()
 
