@@ -85,6 +85,11 @@ class Planner:
         """The elements that are computed at a time, in the segment that is being planned."""
         return self.segments[-1].parts
 
+    @property
+    def sizes(self) -> list[int]:
+        """How many elements the parts have."""
+        return [part.stop - part.start for part in self.parts]
+
     def by_part(self, each: Tensor) -> list[Tensor]:
         """What is different for each element, part by part; `turn` is the number of the part at hand."""
         return [each[part] for part in self.parts]
@@ -125,14 +130,40 @@ class Planner:
         """
         window = self.windows[index]
         assert window is not None, "a whole map has no windows"
-        if arrange is None and _same(rows, window.rows.cells()) and _same(columns, window.columns.cells()):
+        if arrange is None and self._as_they_are(window, rows, columns):
             return self.value_of(index)
-        store = self.store_of(index)
-        number = np.concatenate([np.arange(p.stop - p.start) for p in self.parts])
-        where = self.by_part(store.index(self.picture, rows, columns, window, pad, number))
+        where = self._where(index, window, rows, columns, pad)
         where = where if arrange is None else [arrange(w).contiguous() for w in where]
-        self._place(index)
+        store = self.store_of(index)
         return lambda values: store.gather(where[self.turn])
+
+    def rows_of(
+        self, index: int, rows: np.ndarray, columns: np.ndarray
+    ) -> Callable[[Values], tuple[Tensor, Tensor | None]]:
+        """Getter of the same cells without a copy: a table of rows of channels, and which row each cell is.
+
+        Without such an index the cells are the table itself. Cells outside of the maps are 0.
+        """
+        window = self.windows[index]
+        assert window is not None, "a whole map has no windows"
+        if self._as_they_are(window, rows, columns):
+            value = self.value_of(index)
+            return lambda values: (value(values), None)
+        where, store = self._where(index, window, rows, columns, 0.0), self.store_of(index)
+        return lambda values: (store.table, where[self.turn])
+
+    @staticmethod
+    def _as_they_are(window: Window, rows: np.ndarray, columns: np.ndarray) -> bool:
+        return _same(rows, window.rows.cells()) and _same(columns, window.columns.cells())
+
+    def _where(
+        self, index: int, window: Window, rows: np.ndarray, columns: np.ndarray, pad: float
+    ) -> list[Tensor]:
+        """Rows of the table of a value for the cells, part by part; its windows are placed there before."""
+        number = np.concatenate([np.arange(size) for size in self.sizes])
+        where = self.by_part(self.store_of(index).index(self.picture, rows, columns, window, pad, number))
+        self._place(index)
+        return where
 
     def clean_cells(self, index: int, rows: np.ndarray, columns: np.ndarray) -> Compute:
         """Getter of the clean picture's cells at the same places."""
@@ -164,10 +195,12 @@ class Planner:
         return (step.shape[1], step.shape[2]) if window is None else (window.rows.size, window.columns.size)
 
     def prepare(self, key: tuple, make: Callable[[], Any]) -> Any:
-        """What `make` answers, made once for all chunks: weights in another layout or transformed."""
-        if key not in self.prepared:
-            self.prepared[key] = make()
-        return self.prepared[key]
+        """What `make` answers, made once for all chunks: what depends on the positions or pictures."""
+        return _once(self.prepared, key, make)
+
+    def lay_out(self, key: tuple, make: Callable[[], Any]) -> Any:
+        """Weights in another layout, made once for all calls."""
+        return _once(self.program.prepared, key, make)
 
     def paste_cost(self, index: int) -> float:
         if self.windows[index] is None:
@@ -190,7 +223,7 @@ class Planner:
     def run_whole(self, step: Step) -> Outcome:
         """The original operation on whole values, windows pasted on the clean maps: exact for any operation."""
         inputs = {parent: self.whole(parent) for parent in dict.fromkeys(step.parents)}
-        sizes = [part.stop - part.start for part in self.parts]
+        sizes = self.sizes
         return Outcome(None, lambda values: step.run(lambda i: inputs[i](values), sizes[self.turn], own=True))
 
     def begin(self, size: int, carried: Sequence[int], kept: Sequence[int]) -> None:
@@ -237,6 +270,12 @@ class Planner:
                 values[index] = result
             for done in over:
                 values.pop(done, None)
+
+
+def _once(found: dict[tuple, Any], key: tuple, make: Callable[[], Any]) -> Any:
+    if key not in found:
+        found[key] = make()
+    return found[key]
 
 
 def _same(one: np.ndarray, two: np.ndarray) -> bool:

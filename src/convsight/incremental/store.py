@@ -55,6 +55,11 @@ class Store:
     def first_window_row(self) -> int:
         return self.clean_rows + 4
 
+    @property
+    def table(self) -> Float[Tensor, "rows c"]:
+        """All rows; `index` says which is which."""
+        return self._table
+
     def numbers(self) -> int:
         return self._table.numel()
 

@@ -14,6 +14,7 @@ from convsight.incremental.joined import convolution_of
 from convsight.incremental.plan import Compute, Outcome, Planner, Rule
 from convsight.incremental.regions import Span, Window
 from convsight.incremental.rules.geometry import Axes, Axis, block_cost, whole_cost
+from convsight.incremental.rules.split import on_matrix_unit
 from convsight.incremental.rules.tiles import tiled
 from convsight.incremental.trace import Step
 
@@ -42,7 +43,9 @@ def convolution(step: Step, plan: Planner) -> Outcome | None:
     if axes is None or plan.places_of(step.parents[0]) != (2, 3):
         return None
     groups = step.argument(8 if step.kind == "convolution" else 6, "groups", 1)
-    outcome = tiled(step, plan, axes) if plan.fast and groups == 1 else None
+    outcome = None
+    if plan.fast and groups == 1:
+        outcome = on_matrix_unit(step, plan, axes) or tiled(step, plan, axes)
     if outcome is not None:
         return outcome
     if plan.windows[step.parents[0]] is None:
@@ -58,11 +61,11 @@ def _kernel(
     weight, bias = step.argument(1, "weight"), step.argument(2, "bias")
     dilation = [a.dilation for a in axes]
     if plan.fast:
-        return plan.prepare(
+        return plan.lay_out(
             ("joined", step.index, *stride, *padding),
             lambda: convolution_of(weight, bias, stride, padding, dilation, groups, step.after),
         )
-    rows_last = plan.prepare(("channels last", step.index), lambda: _channels_last(weight))
+    rows_last = plan.lay_out(("channels last", step.index), lambda: _channels_last(weight))
     return lambda maps: F.conv2d(maps, rows_last, bias, stride, padding, dilation, groups)
 
 
