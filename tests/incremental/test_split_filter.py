@@ -16,7 +16,7 @@ from convsight.incremental.trace import program_of
 from convsight.occluders import Occluders
 
 needs_matrix_unit = pytest.mark.skipif(
-    not usable(), reason="no Numba, or no AMX for float16, on this machine"
+    not present(), reason="no Numba, or no AMX for float16, on this machine"
 )
 
 
