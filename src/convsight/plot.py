@@ -173,7 +173,8 @@ def scatter(
     title: str = "",
     name_groups: bool = True,
 ) -> RGB:
-    """Points coloured by label, each class's name written at its median unless `name_groups` is False."""
+    """Points coloured by label, each class's name at its median (of a handful: above one of them) unless
+    `name_groups` is False."""
     with matplotlib.rc_context(STYLE):
         three = xy.shape[1] == 3
         made = figure(8.6 if three else 7.6, 6.4)
@@ -196,9 +197,13 @@ def scatter(
                 alpha=0.75,
             )
             if name and name_groups and not three and len(groups) <= 20:
-                x, y = np.median(chosen, axis=0)
                 box = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1.0}
-                axes.text(x, y, name, ha="center", va="center", fontsize=9, weight="bold", bbox=box)
+                words = {"ha": "center", "fontsize": 9, "weight": "bold", "bbox": box}
+                if few:
+                    above = {"xytext": (0, 9), "textcoords": "offset points", "va": "bottom"}
+                    axes.annotate(name, central(chosen), **above, **words)
+                else:
+                    axes.text(*np.median(chosen, axis=0), name, va="center", **words)
         axes.set(xlabel=x_label, ylabel=y_label, title=title)
         if three and z_label:
             axes.set_zlabel(z_label)
@@ -212,6 +217,12 @@ def scatter(
             for handle in legend.legend_handles:
                 handle.set_sizes([40])  # type: ignore[union-attr]
         return pixels(made)
+
+
+def central(points: np.ndarray) -> np.ndarray:
+    """The point with the shortest way to all the others: one of them, where their median may lie among none."""
+    apart = np.linalg.norm(points[:, None] - points[None], axis=2)
+    return points[apart.sum(1).argmin()]
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], shade: bool, title: str = "") -> RGB:

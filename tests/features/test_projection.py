@@ -5,6 +5,7 @@ import pytest
 import torch
 from sklearn.decomposition import PCA
 
+from convsight import plot
 from convsight.errors import InputError
 from convsight.features.projection import principal
 
@@ -36,3 +37,9 @@ def test_equal_pictures_have_no_variance_and_no_nan():
 def test_one_picture_has_no_directions():
     with pytest.raises(InputError, match="at least 2 pictures; given 1"):
         principal(torch.ones(1, 4), 2)
+
+
+def test_the_name_of_a_few_placed_pictures_stands_at_one_of_them():
+    far = np.array([[0.0, 0.0], [10.0, 0.0], [11.0, 1.0]])  # their median, (10, 0), is one; of two it is not
+    assert plot.central(far).tolist() == [10.0, 0.0]
+    assert plot.central(far[:2]).tolist() in far[:2].tolist()
