@@ -39,6 +39,12 @@ def test_preservation_and_agreement_are_what_a_slow_loop_counts():
     assert abs(label_agreement(high, labels)[0] - shared[1]) < 1e-6
 
 
+def test_labels_of_which_each_occurs_once_agree_with_nothing_and_nothing_is_said():
+    high, low = spaces()
+    found = judge(high, low, torch.arange(300))
+    assert found.agreement is None and "label" not in found.sentence("the features")
+
+
 def test_a_perfect_map_scores_one_and_a_random_one_about_a_half():
     high, _ = spaces()
     perfect = judge(high, high, None)
