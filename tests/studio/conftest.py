@@ -1,5 +1,6 @@
 """One tiny run on drawn garments, and a studio over it that answers without a socket."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,6 +48,14 @@ def finished(client: TestClient, started: dict) -> dict:
             told = "".join(events.iter_text())
         assert "event: done" in told, told
     return client.get(f"/api/results/{started['key']}").json()
+
+
+def told(client: TestClient, job: str) -> list[tuple[str, dict]]:
+    """Every event of a job, in order."""
+    with client.stream("GET", f"/api/jobs/{job}/events") as events:
+        text = "".join(events.iter_text())
+    pairs = [block.split("\n") for block in text.split("\n\n") if block.startswith("event: ")]
+    return [(a.removeprefix("event: "), json.loads(b.removeprefix("data: "))) for a, b in pairs]
 
 
 def ask(client: TestClient, method: str, **more) -> dict:

@@ -191,7 +191,7 @@ def test_two_techniques_and_two_pictures_stand_side_by_side(studio_page: StudioP
     expect(page.locator("section.result")).to_have_count(2)
     page.get_by_role("button", name="Two pictures").click()
     page.get_by_role("button", name="Choose…", exact=True).last.click()
-    page.get_by_role("dialog").locator(f"button[title='{other}']").click()
+    page.get_by_role("dialog").locator(f"button[data-picture='{other}']").click()
     expect(page).to_have_url(re.compile(f"other={other}"))
     expect(page.locator(".overlay img")).to_have_count(2, timeout=SOON)
     left, right = page.locator(".overlay").all()

@@ -14,15 +14,7 @@ from convsight.progress import report
 from convsight.run import Run
 from convsight.studio.jobs import Jobs
 from convsight.studio.store import Store
-from tests.studio.conftest import ask
-
-
-def told(client, job: str) -> list[tuple[str, dict]]:
-    """Every event of a job, in order."""
-    with client.stream("GET", f"/api/jobs/{job}/events") as events:
-        text = "".join(events.iter_text())
-    pairs = [block.split("\n") for block in text.split("\n\n") if block.startswith("event: ")]
-    return [(a.removeprefix("event: "), json.loads(b.removeprefix("data: "))) for a, b in pairs]
+from tests.studio.conftest import ask, told
 
 
 def test_a_job_tells_its_steps_and_its_end():

@@ -13,6 +13,7 @@ export type Knob = Schemas['KnobInfo'];
 export type Picture = Schemas['Picture'];
 export type PicturePage = Schemas['PicturePage'];
 export type Score = Schemas['Score'];
+export type Scores = Schemas['Scores'];
 export type Edited = Schemas['Edited'];
 export type EditRequest = Sent['EditRequest'];
 export type ResultRequest = { method: string } & Partial<Sent['ResultRequest']>;

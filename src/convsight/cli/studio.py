@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 from pathlib import Path
+from typing import Any
 
 from convsight.classifier import Classifier
 from convsight.cli.console import err, out
@@ -33,7 +34,7 @@ def studio(given: argparse.Namespace, rest: list[str]) -> int:
     data, is_album = _data(given.data, run, net)
     opened = Studio(
         net, data, run, source=model, runs=runs, data_source=given.data, is_album=is_album,
-        calls=calls(net, model, brought(given), given.data, is_album),
+        calls=calls(net, model, _said(given), given.data, is_album),
     )  # fmt: skip
     about = f"{net.name}, {data.name if data is not None else 'no data set: --data FOLDER gives one'}"
     out.print(f"{run.path if run else model}: {about}", soft_wrap=True, markup=False)
@@ -43,6 +44,14 @@ def studio(given: argparse.Namespace, rest: list[str]) -> int:
         tell=lambda words: out.print(words, soft_wrap=True, markup=False),
     )  # fmt: skip
     return 0
+
+
+def _said(given: argparse.Namespace) -> dict[str, Any]:
+    """What the options beside MODEL say; classes that came from a file stay the name of that file."""
+    said = brought(given)
+    if given.classes is not None and Path(given.classes).is_file():
+        said["classes"] = Path(given.classes)
+    return said
 
 
 def newest_run(runs: Path) -> Path:

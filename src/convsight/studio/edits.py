@@ -54,6 +54,13 @@ def edit(studio: Studio, picture: str, request: schemas.EditRequest) -> schemas.
     )
 
 
+def warm(studio: Studio, picture: str) -> schemas.JobStarted:
+    """Prepare in the background for edits of a picture that somebody has before them."""
+    return schemas.JobStarted(
+        job=studio.occluding.prepare(picture, studio.pictures.some([picture]).pixels).id
+    )
+
+
 def _telling(
     after: list[schemas.Score], before: list[schemas.Score]
 ) -> tuple[list[schemas.Score], list[schemas.Score]]:
@@ -71,8 +78,16 @@ def scores(studio: Studio, picture: str) -> schemas.Scores:
     if kept is None:
         logits = studio.net.scores(studio.pictures.some([picture]))[0]
         rows = score_rows(studio, logits)
-        kept = studio.store.put(key, schemas.Scores(scores=rows), 200 * len(rows))
+        about = of_data(studio, picture)
+        known = {} if about is None else {"name": about.name, "label": about.label}
+        kept = studio.store.put(key, schemas.Scores(scores=rows, **known), 200 * len(rows))
     return kept
+
+
+def of_data(studio: Studio, picture: str) -> schemas.Picture | None:
+    """What the data set says of one of its pictures; None for uploads."""
+    split, _, index = picture.partition(":")
+    return None if split == "up" else studio.predictions.item(split, int(index))
 
 
 def score_rows(studio: Studio, logits: Float[Tensor, " k"]) -> list[schemas.Score]:

@@ -33,7 +33,7 @@ def audit(studio: Studio) -> schemas.Audit:
 def start_audit(studio: Studio) -> schemas.JobStarted:
     """Look for shortcuts in the background; one audit at a time."""
     if not studio.info.can.audit:
-        raise InputError("an audit needs a labelled data set; start the studio with --data")
+        raise InputError(studio.info.can.no_audit)
     job = studio.jobs.start(TITLE, lambda job: _look(studio), key=f"audit {studio.weights}")
     return schemas.JobStarted(job=job.id)
 

@@ -14,33 +14,61 @@ from torch import Tensor
 
 from convsight.classifier import Classifier
 from convsight.incremental.occluding import Occluding
+from convsight.studio.jobs import Job, Jobs
 
 if TYPE_CHECKING:
     from convsight.studio.edits import Edit
 
+WAIT_S = 0.08  # for what prepares edits of a picture; small networks are done by then
 MOST_PICTURES = 12  # whose feature maps are kept
+PLACES = ((0.5, 0.5), (0.0, 0.3), (0.7, 1.0))  # inside and at edges: windows of the sizes that a drag needs
 
 
 class Kept:
-    """An `Occluding` for each of the pictures edited last."""
+    """An `Occluding` for each of the pictures edited last.
 
-    def __init__(self, net: Classifier):
-        self.net = net
+    Making one takes half a second at 224 × 224 pixels and longer on a busy machine; nobody waits for it: until
+    it is there, edits are answered by the network run whole.
+    """
+
+    def __init__(self, net: Classifier, jobs: Jobs):
+        self.net, self.jobs = net, jobs
         self._kept: OrderedDict[str, Occluding] = OrderedDict()
         self._lock = threading.Lock()
 
     def scores(self, picture: str, edit: Edit) -> tuple[Float[Tensor, " k"], bool]:
         """(logits of the edited picture, whether only what the edit can change was computed)."""
-        occluding = self._of(picture, edit)
+        occluding = self._known(picture)
+        if occluding is None:
+            self.prepare(picture, edit.pixels).finished.wait(WAIT_S)
+            occluding = self._known(picture)
+        if occluding is None:
+            return self.net.scores(edit.edited)[0], False
         return occluding.scores_of(edit.edited[0]), occluding.incremental
 
-    def _of(self, picture: str, edit: Edit) -> Occluding:
+    def prepare(self, picture: str, pixels: Float[Tensor, "1 c h w"]) -> Job:
+        """Make ready for edits of a picture, in the background."""
+        return self.jobs.start(
+            "Preparing to hide parts", lambda job: self._make(picture, pixels), key=f"occlude {picture}",
+            lane="quick",
+        )  # fmt: skip
+
+    def _make(self, picture: str, pixels: Float[Tensor, "1 c h w"]) -> None:
+        """A picture's clean pass, and what is planned for patches here and there."""
+        if self._known(picture) is not None:
+            return
+        occluding = Occluding(self.net, pixels)
+        height, width = self.net.input_size
+        for y, x in PLACES:
+            high, wide = max(1, height // 4), max(1, width // 4)
+            occluding.scores((round(y * (height - high)), round(x * (width - wide)), high, wide))
         with self._lock:
-            known = self._kept.get(picture)
-            if known is not None:
-                self._kept.move_to_end(picture)
-                return known
-            made = self._kept[picture] = Occluding(self.net, edit.pixels)
+            self._kept[picture] = occluding
             if len(self._kept) > MOST_PICTURES:
                 self._kept.popitem(last=False)
-            return made
+
+    def _known(self, picture: str) -> Occluding | None:
+        with self._lock:
+            if picture in self._kept:
+                self._kept.move_to_end(picture)
+            return self._kept.get(picture)

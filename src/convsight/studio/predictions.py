@@ -130,9 +130,12 @@ def _at(values: Tensor | None, index: int) -> float | None:
 
 
 def _index(what: str, name: str, names: tuple[str, ...]) -> int:
-    if name not in names:
-        raise InputError(f"no {what} {name!r}; {closest(name, names)}")
-    return names.index(name)
+    """The place of a name, or of "#3", which tells classes of one name apart."""
+    if name in names:
+        return names.index(name)
+    if name[:1] == "#" and name[1:].isdigit() and int(name[1:]) < len(names):
+        return int(name[1:])
+    raise InputError(f"no {what} {name!r}; {closest(name, names)}")
 
 
 def _order(numbers: Tensor, known: Predicted | None, sort: str) -> Any:

@@ -24,21 +24,27 @@ class Calls:
 
 
 def calls(net: Classifier, model: str, options: dict[str, Any], data: str | None, album: bool) -> Calls:
-    """How a network and its data set were opened: `data` is None for the run's own."""
-    more = "".join(f", {name}={value!r}" for name, value in options.items() if value is not None)
-    opened = f"cs.load({model!r}{more})"
+    """How a network and its data set were opened: `data` is None for the run's own, a Path a file of names."""
+    more = "".join(f", {name}={_value(value)}" for name, value in options.items() if value is not None)
+    opened, imports = f"cs.load({model!r}{more})", Calls.imports
+    if any(isinstance(value, Path) for value in options.values()):
+        imports = ("from pathlib import Path", "", *imports)
     if album:
-        imports = (*Calls.imports, "from convsight.studio.album import album")
-        return Calls(opened, f"album({data!r}, net)", imports)
+        return Calls(opened, f"album({data!r}, net)", (*imports, "from convsight.studio.album import album"))
     if data is not None:
-        return Calls(opened, f"cs.dataset({data!r}, size={net.input_size}, channels={net.channels})")
-    return Calls(opened, f"cs.Run.open({model!r}).dataset" if Path(model).is_dir() else None)
+        return Calls(opened, f"cs.dataset({data!r}, size={net.input_size}, channels={net.channels})", imports)
+    return Calls(opened, f"cs.Run.open({model!r}).dataset" if Path(model).is_dir() else None, imports)
+
+
+def _value(value: Any) -> str:
+    """The value as Python; the names in a file, one a line, as the reading of it."""
+    return f"Path({str(value)!r}).read_text('utf-8').splitlines()" if isinstance(value, Path) else repr(value)
 
 
 def python_call(studio: Studio, method: Method, request: schemas.ResultRequest) -> str:
     """A script that runs as it is, but for the file names of uploaded pictures."""
     needs, words = method.needs(), []
-    names = [*request.pictures, *(request.query or []), *([request.style] if request.style else [])]
+    names = [*request.pictures, *(request.query or []), *filter(None, (request.style, request.donor))]
     uses_data = "data" in needs or any(not name.startswith("up:") for name in names)
     data = studio.calls.data if uses_data else None
     lines = [*studio.calls.imports, ""]
@@ -55,6 +61,8 @@ def python_call(studio: Studio, method: Method, request: schemas.ResultRequest) 
             words.append(f"query={_pictures(request.query or request.pictures, lines, 'query')}")
         elif argument == "style" and request.style:
             words.append(f"style={_pictures([request.style], lines, 'style')}")
+        elif argument == "donor" and request.donor:
+            words.append(f"donor={_pictures([request.donor], lines, 'donor')}")
         elif argument == "data" and studio.data is not None:
             words.append("data=data")
         elif argument in ("target", "layer") and getattr(request, argument) is not None:

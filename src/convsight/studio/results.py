@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from convsight.errors import DataNotFound, InputError
 from convsight.images import Images
 from convsight.method import Method, find_method
+from convsight.progress import span
 from convsight.result import Result
 from convsight.studio import schemas
 from convsight.studio.jobs import Job
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from convsight.studio.session import Studio
 
 WAIT_S = 0.08  # how long a click is waited for before the answer is "under way"
+ANSWERED = re.compile(r"(\d+) of (\d+) positions are answered")  # in the notes of an unfinished map
 DRAWING = threading.RLock()  # matplotlib's settings are global: one picture is drawn at a time
 
 
@@ -57,7 +60,8 @@ def ask(studio: Studio, request: schemas.ResultRequest) -> Asked:
     given = {
         "net": True, "data": studio.data is not None, "images": bool(request.pictures),
         "target": request.target is not None, "layer": request.layer is not None,
-        "style": request.style is not None, "query": bool(request.query or request.pictures),
+        "style": request.style is not None, "donor": request.donor is not None,
+        "query": bool(request.query or request.pictures),
     }  # fmt: skip
     for name, required in needs.items():
         if required and not given.get(name):
@@ -67,6 +71,7 @@ def ask(studio: Studio, request: schemas.ResultRequest) -> Asked:
     knobs = {k.name: getattr(made, k.name) for k in method.knobs()}
     parts = [
         method.name, knobs, request.pictures, request.target, request.layer, request.style, request.query,
+        request.donor,
         studio.weights, _data_name(studio) if "data" in needs else None,
     ]  # fmt: skip
     text = json.dumps(parts, default=str, sort_keys=True)
@@ -98,13 +103,7 @@ def compute(studio: Studio, asked: Asked, job: Job) -> None:
     """Run the technique and keep what it answers."""
     arguments = arguments_of(studio, asked)
     stream: Callable[..., Any] | None = getattr(asked.method, "stream", None)
-    if stream is not None:
-        result = None
-        for result in stream(**arguments):
-            _show(job, result)
-        assert result is not None
-    else:
-        result = asked.method(**arguments)
+    result = _streamed(stream(**arguments), job) if stream is not None else asked.method(**arguments)
     keep(studio, asked.key, result, python_call(studio, asked.method, asked.request), asked)
 
 
@@ -128,6 +127,8 @@ def arguments_of(studio: Studio, asked: Asked) -> dict[str, Any]:
         found["query"] = _pictures(studio, asked.method, request.query or request.pictures)
     if "style" in needs and request.style is not None:
         found["style"] = _pictures(studio, asked.method, [request.style])
+    if "donor" in needs and request.donor is not None:
+        found["donor"] = studio.pictures.some([request.donor])
     if "target" in needs and request.target is not None:
         found["target"] = request.target
     if "layer" in needs and request.layer is not None:
@@ -199,11 +200,20 @@ def _described(studio: Studio, kept: Kept, result: Result, url: str, prefix: str
     )
 
 
-def _show(job: Job, result: Result) -> None:
-    """A picture of an unfinished map for whoever waits for it."""
-    picture = quick_look(result)
-    known = next((note for note in result.notes if "position" in note), "coarse to fine")
-    job.step(job.fraction, known, picture)
+def _streamed(maps: Iterator[Result], job: Job) -> Result:
+    """The last of ever finer maps; each is shown to whoever waits. A stage answers thrice what was known."""
+    share, result = 0.0, None
+    while True:
+        with span(share, min(1.0, max(4 * share, 0.02))):
+            found = next(maps, None)
+        if found is None:
+            assert result is not None
+            return result
+        result = found
+        known = next((m for note in result.notes if (m := ANSWERED.match(note))), None)
+        share = 1.0 if known is None else int(known[1]) / int(known[2])
+        words = "coarse to fine" if known is None else f"{known[1]} of {known[2]} positions"
+        job.step(max(share, job.fraction), words, quick_look(result))
 
 
 def _pictures(studio: Studio, method: Method, names: list[str]) -> Images:

@@ -99,6 +99,7 @@ class Can(Model):
     train: bool
     audit: bool
     map: bool
+    no_audit: str = Field("", description="why there can be no audit, and what would work")
 
 
 class Session(Model):
@@ -144,7 +145,11 @@ class Score(Model):
 
 
 class Scores(Model):
+    """What the network answers to one picture; its own name, and its class where that is known."""
+
     scores: list[Score]
+    name: str = ""
+    label: str | None = None
 
 
 class Box(Model):
@@ -195,6 +200,7 @@ class ResultRequest(Model):
     target: str | int | None = None
     layer: str | None = None
     style: str | None = None
+    donor: str | None = Field(None, description="the picture whose pixels an occluder shows")
     query: list[str] | None = Field(None, max_length=64)
 
 

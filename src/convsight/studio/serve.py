@@ -60,6 +60,7 @@ def serve(
         timeout_keep_alive=30, h11_max_incomplete_event_size=32 * 1024,
     )  # fmt: skip
     server = uvicorn.Server(config)
+    _ = studio.info  # what the page asks first: it opens at once when it is told where the studio is
     if address.port != port:
         tell(f"Port {port} is in use; taking {address.port}.")
     tell(f"The studio is at {address.url}")

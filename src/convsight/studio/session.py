@@ -15,6 +15,7 @@ from convsight.layers import Layer
 from convsight.method import Entry, catalogue
 from convsight.run import Run
 from convsight.studio import schemas
+from convsight.studio.auditable import no_audit
 from convsight.studio.jobs import Jobs
 from convsight.studio.occluding import Kept
 from convsight.studio.pictures import MOST_BYTES, MOST_PIXELS, Pictures
@@ -49,7 +50,7 @@ class Studio:
         self.net.module.eval()
         self.pictures = Pictures(self.net, self.data)
         self.predictions = Predictions(self.net, self.data)
-        self.occluding = Kept(self.net)
+        self.occluding = Kept(self.net, self.jobs)
         self.weights = self.net.weights_hash
 
     def warm_up(self) -> None:
@@ -78,7 +79,7 @@ class Studio:
     @functools.cached_property
     def info(self) -> schemas.Session:
         """What the page asks first; computed once."""
-        finished = self.run is not None
+        finished, obstacle = self.run is not None, no_audit(self.net, self.data)
         return schemas.Session(
             title=self.title,
             version=__version__,
@@ -93,8 +94,9 @@ class Studio:
             limits=schemas.Limits(upload_bytes=MOST_BYTES, upload_pixels=MOST_PIXELS),
             can=schemas.Can(
                 train=True,
-                audit=self.data is not None and bool(self.data.classes) and not self.is_album,
+                audit=not obstacle,
                 map=self.data is not None,
+                no_audit=obstacle,
             ),
         )
 

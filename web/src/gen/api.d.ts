@@ -4,6 +4,24 @@
  */
 
 export interface paths {
+    "/api/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Audit */
+        get: operations["audit_api_audit_get"];
+        put?: never;
+        /** Start Audit */
+        post: operations["start_audit_api_audit_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/compare": {
         parameters: {
             query?: never;
@@ -278,6 +296,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/pictures/{name}/warm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Warm */
+        post: operations["warm_api_pictures__name__warm_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/recipes": {
         parameters: {
             query?: never;
@@ -414,6 +449,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/trust": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Trust */
+        post: operations["trust_api_trust_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/trust/{key}/{index}.png": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Light */
+        get: operations["light_api_trust__key___index__png_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -443,6 +512,18 @@ export interface components {
             /** Pages */
             pages: string[];
         };
+        /** Audit */
+        Audit: {
+            /** Job */
+            job?: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "none" | "running" | "done";
+            /** Verdicts */
+            verdicts: components["schemas"]["Result"][];
+        };
         /** Body_upload_api_pictures_post */
         Body_upload_api_pictures_post: {
             /** File */
@@ -465,6 +546,12 @@ export interface components {
             audit: boolean;
             /** Map */
             map: boolean;
+            /**
+             * No Audit
+             * @description why there can be no audit, and what would work
+             * @default
+             */
+            no_audit: string;
             /** Train */
             train: boolean;
         };
@@ -580,7 +667,10 @@ export interface components {
             mask?: string | null;
             paste?: components["schemas"]["Paste"] | null;
         };
-        /** Edited */
+        /**
+         * Edited
+         * @description Of networks with many classes only the 20 highest, before or after; the same ones in both lists.
+         */
         Edited: {
             /** Clean */
             clean: components["schemas"]["Score"][];
@@ -626,6 +716,11 @@ export interface components {
             status: "queued" | "running" | "done" | "failed" | "cancelled";
             /** What */
             what: string;
+        };
+        /** JobStarted */
+        JobStarted: {
+            /** Job */
+            job: string;
         };
         /** KnobInfo */
         KnobInfo: {
@@ -679,6 +774,26 @@ export interface components {
             ];
             /** Shape */
             shape: number[];
+        };
+        /** Light */
+        Light: {
+            /**
+             * Answer
+             * @enum {string}
+             */
+            answer: "yes" | "no" | "can't tell";
+            /** Captions */
+            captions: string[];
+            /** Name */
+            name: string;
+            /** Numbers */
+            numbers: {
+                [key: string]: unknown;
+            };
+            /** Pictures */
+            pictures: string[];
+            /** Sentence */
+            sentence: string;
         };
         /** Limits */
         Limits: {
@@ -1007,6 +1122,11 @@ export interface components {
         /** ResultRequest */
         ResultRequest: {
             /**
+             * Donor
+             * @description the picture whose pixels an occluder shows
+             */
+            donor?: string | null;
+            /**
              * Knobs
              * @default {}
              */
@@ -1069,8 +1189,18 @@ export interface components {
             /** Probability */
             probability: number | null;
         };
-        /** Scores */
+        /**
+         * Scores
+         * @description What the network answers to one picture; its own name, and its class where that is known.
+         */
         Scores: {
+            /** Label */
+            label?: string | null;
+            /**
+             * Name
+             * @default
+             */
+            name: string;
             /** Scores */
             scores: components["schemas"]["Score"][];
         };
@@ -1186,8 +1316,36 @@ export interface components {
             /** Run */
             run: string;
         };
+        /** Trust */
+        Trust: {
+            /** Job */
+            job?: string | null;
+            /**
+             * Lights
+             * @default []
+             */
+            lights: components["schemas"]["Light"][];
+        };
+        /** TrustRequest */
+        TrustRequest: {
+            /** Key */
+            key: string;
+        };
         /** VerdictPayload */
         VerdictPayload: {
+            /**
+             * Accuracy
+             * @description with the cue, and without it
+             */
+            accuracy: [
+                number | null,
+                number | null
+            ] | null;
+            /**
+             * Carriers
+             * @description pictures of the data set that carry the cue
+             */
+            carriers: string[];
             /** Control Rate */
             control_rate: number | null;
             /**
@@ -1195,7 +1353,10 @@ export interface components {
              * @description "place", "background", "border", ...
              */
             cue: string;
-            /** Examples */
+            /**
+             * Examples
+             * @description PNG: before and after side by side, the cue outlined
+             */
             examples: string | null;
             /** Flip Rate */
             flip_rate: number | null;
@@ -1211,8 +1372,16 @@ export interface components {
              * @enum {string}
              */
             kind: "Verdict";
+            /** N */
+            n: number;
+            /** P Value */
+            p_value: number | null;
+            /** Prevalence */
+            prevalence: number | null;
             /** Region */
             region: string | null;
+            /** Remedy */
+            remedy: string;
             /** Sentence */
             sentence: string;
             /** Target */
@@ -1227,6 +1396,172 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    audit_api_audit_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Audit"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    start_audit_api_audit_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobStarted"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     compare_api_compare_get: {
         parameters: {
             query: {
@@ -2785,6 +3120,91 @@ export interface operations {
             };
         };
     };
+    warm_api_pictures__name__warm_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobStarted"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     recipes_api_recipes_get: {
         parameters: {
             query?: never;
@@ -3397,6 +3817,179 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TrainStarted"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    trust_api_trust_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TrustRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Trust"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    light_api_trust__key___index__png_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                index: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": string;
                 };
             };
             /** @description Bad Request */

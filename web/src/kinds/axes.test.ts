@@ -14,3 +14,8 @@ test('values lie between 0 and 1; a constant in the middle', () => {
   expect(scale([7]).at(7)).toBe(0.5);
   expect(scale([]).ticks.length).toBeGreaterThan(1);
 });
+
+test('a single epoch is one whole tick, not fractions of one', () => {
+  expect(scale([1, 1], 5, true).ticks).toEqual([1]);
+  expect(scale([1, 3], 5, true).ticks).toEqual([1, 2, 3]);
+});

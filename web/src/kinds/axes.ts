@@ -7,14 +7,14 @@ export interface Scale {
   at: (value: number) => number; // 0 … 1
 }
 
-/** A scale that covers the values, with about `count` ticks at 1, 2 or 5 times a power of ten. */
-export function scale(values: number[], count = 5): Scale {
+/** A scale that covers the values, with about `count` ticks at 1, 2 or 5 times a power of ten; `whole` ones only. */
+export function scale(values: number[], count = 5, whole = false): Scale {
   const finite = values.filter(Number.isFinite);
   let low = Math.min(...finite);
   let high = Math.max(...finite);
   if (!finite.length) [low, high] = [0, 1];
   if (low === high) [low, high] = [low - 0.5, high + 0.5];
-  const step = niceStep((high - low) / count);
+  const step = Math.max(whole ? 1 : 0, niceStep((high - low) / count));
   const first = Math.ceil(low / step - 1e-9);
   const last = Math.floor(high / step + 1e-9);
   const ticks = Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));

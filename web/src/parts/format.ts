@@ -27,6 +27,12 @@ export function compact(value: number): string {
   return grouped(value);
 }
 
+/** "goldfish, Carassius auratus" → "goldfish", but for a class whose first name another has too. */
+export function brief(name: string, among: readonly string[] = []): string {
+  const first = name.split(', ')[0];
+  return among.some((other) => other !== name && other.split(', ')[0] === first) ? name : first;
+}
+
 export function shape(sides: readonly number[]): string {
   return sides.join(' × ');
 }

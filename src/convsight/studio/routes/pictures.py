@@ -55,12 +55,17 @@ def edit(studio: The, name: PictureName, request: schemas.EditRequest) -> schema
     return edits.edit(studio, name, request)
 
 
+@router.post("/{name}/warm")
+def warm(studio: The, name: PictureName) -> schemas.JobStarted:
+    return edits.warm(studio, name)
+
+
 @router.get("/{name}")
 def picture(studio: The, name: PictureName) -> schemas.Picture:
     studio.pictures.get(name)
-    split, _, index = name.partition(":")
-    if split != "up":
-        return studio.predictions.item(split, int(index))
+    known = edits.of_data(studio, name)
+    if known is not None:
+        return known
     best = edits.scores(studio, name).scores[0]
     shown = best.name if best.probability is not None else None
     return schemas.Picture(id=name, predicted=shown, confidence=best.probability)

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 
 import type { Method } from '../../types';
 import { boxOf, editRequest, fillOf, patchSide, textOf } from './edits';
-import { explaining, grouped, targetAt, targetOf } from './techniques';
+import { explaining, grouped, indexOf, targetAt, targetOf } from './techniques';
 
 const box = { y: 4, x: 6, h: 7, w: 7 };
 const nothing = { box: null, mask: null, fill: 'mean' as const, donor: null, from: null };
@@ -35,17 +35,21 @@ test('techniques are offered by what they need, not by name', () => {
   const method = (name: string, kind: string, needs: Record<string, boolean>) => ({ name, kind, needs }) as unknown as Method;
   const methods = [
     method('a', 'Pictures', { net: true, images: true, style: true }), method('b', 'Map', { net: true, images: true, donor: false }),
-    method('c', 'Map', { net: true, images: true, donor: true }), method('d', 'Points', { net: true, data: true }),
+    method('c', 'Map', { net: true, images: true, masks: true }), method('d', 'Points', { net: true, data: true }),
   ]; // prettier-ignore
   expect(explaining(methods).map((each) => each.name)).toEqual(['a', 'b']);
   expect(grouped(explaining(methods)).map((group) => group.methods[0].name)).toEqual(['b', 'a']);
 });
 
 test('a target is a name, an index or a unit', () => {
-  expect([targetOf('Sandal'), targetOf('3'), targetOf('conv1:7:2:2'), targetOf('')]).toEqual(['Sandal', 3, 'conv1:7:2:2', null]);
+  const targets = ['Sandal', '3', 'conv1:7:2:2', ''].map((text) => targetOf(['Sandal', 'Bag'], text));
+  expect(targets).toEqual(['Sandal', 3, 'conv1:7:2:2', null]);
+  expect(targetOf(['7', '3'], '3')).toBe('3'); // a class that is called a number
 });
 
 test('two classes of the same name stay two targets', () => {
   const classes = ['crane', 'maillot', 'crane'];
-  expect(classes.map((_, i) => targetAt(classes, i))).toEqual(['crane', 'maillot', '2']);
+  expect(classes.map((_, i) => targetAt(classes, i))).toEqual(['crane', 'maillot', '#2']);
+  expect(classes.map((_, i) => indexOf(classes, targetAt(classes, i)))).toEqual([0, 1, 2]);
+  expect(classes.map((_, i) => targetOf(classes, targetAt(classes, i)))).toEqual([0, 'maillot', 2]);
 });

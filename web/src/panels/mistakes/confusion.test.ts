@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { mixups, moved, shade, shares, worst } from './confusion';
+import { mixups, moved, occurring, shade, shares, worst } from './confusion';
 
 const matrix = {
   classes: ['shirt', 'coat', 'bag'],
@@ -30,6 +30,14 @@ test('mistakes come most frequent first, right answers never', () => {
 test('of too many classes those with most mistakes are shown, in their order', () => {
   expect(worst(matrix, 2)).toEqual([0, 1]);
   expect(worst(matrix, 9)).toEqual([0, 1, 2]);
+});
+
+test('of a thousand classes only those that occur are shown', () => {
+  const counts = Array.from({ length: 1000 }, () => Array<number>(1000).fill(0));
+  counts[7][7] = counts[7][900] = 1;
+  const large = { classes: counts.map(String), counts };
+  expect(occurring(large, 40)).toEqual([7, 900]);
+  expect(worst(large, 40)).toEqual([7, 900]);
 });
 
 test('one mistake in a hundred is a visible tenth', () => {

@@ -39,9 +39,18 @@ export function shade(share: number): number {
   return Math.sqrt(Math.min(1, Math.max(0, share)));
 }
 
-/** The classes that fit on the screen: all, or the `most` with the most mistakes when there are too many. */
-export function worst({ counts }: Confusion, most: number): number[] {
+/** The classes that are there: all of a few, of many those that a picture is or was taken for. */
+export function occurring({ counts }: Confusion, few: number): number[] {
   const all = counts.map((_, k) => k);
+  if (all.length <= few) return all;
+  const seen = new Set(counts.flatMap((row, k) => row.flatMap((n, p) => (n ? [k, p] : []))));
+  return all.filter((k) => seen.has(k));
+}
+
+/** The classes that fit on the screen: all that occur, or the `most` with the most mistakes among them. */
+export function worst(confusion: Confusion, most: number): number[] {
+  const counts = confusion.counts;
+  const all = occurring(confusion, most);
   if (all.length <= most) return all;
   const missed = (k: number) => counts[k].reduce((sum, n, p) => sum + (p === k ? 0 : n + counts[p][k]), 0);
   return all

@@ -42,13 +42,21 @@ export function draw(layers: Layer[], all: boolean, room = 1000): Drawing {
   let x = 14;
   const blocks = shown.map((layer) => {
     const block = sized(layer, side, x);
-    const words = all ? 0 : 7.1 * layer.shape.join('×').length + 10; // so that printed shapes do not touch
+    const letters = Math.max(layer.shape.join('×').length, label(layer.name).length);
+    const words = all ? 0 : 7.1 * letters + 10; // so that what is printed below does not touch
     x += Math.max(pitch, words, block.thick + block.deep + 10);
     return block;
   });
   const deepest = Math.max(0, ...blocks.map((block) => block.deep));
   const floor = TALLEST + 0.8 * deepest + 8;
   return { blocks, width: x + 14, height: floor + LABELS, floor };
+}
+
+/** A layer's name in at most 11 letters: its last parts. */
+export function label(name: string): string {
+  let short = name;
+  while (short.length > 11 && short.includes('.')) short = short.slice(short.indexOf('.') + 1);
+  return short.length > 11 ? `…${short.slice(-10)}` : short;
 }
 
 function sized(layer: Layer, side: number, x: number): Block {
