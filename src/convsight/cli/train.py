@@ -113,4 +113,7 @@ def _report(run: Run) -> None:
 
 def _places(run: Run) -> None:
     out.print(f"run:     {run.path}", soft_wrap=True)
-    out.print(f"next:    convsight show occlusion {run.path} test:0 -o occlusion.png", soft_wrap=True)
+    audit = [f"convsight audit {run.path}"] if run.config["task"] == "classify" else []
+    show = f"convsight show occlusion {run.path} test:0 -o occlusion.png"
+    for i, command in enumerate([show, *audit, f"convsight studio {run.path}"]):
+        out.print(f"{'' if i else 'next:':<8} {command}", soft_wrap=True)
