@@ -7,10 +7,11 @@ import torch.nn.functional as F
 from torch import nn
 
 import convsight as cs
-from convsight.incremental import split_filter
+from convsight.incremental import rows
 from convsight.incremental.engine import Engine
+from convsight.incremental.rows import Cells
 from convsight.incremental.rules.geometry import Axis
-from convsight.incremental.rules.split import places, quicker
+from convsight.incremental.rules.own import places, quicker
 from convsight.incremental.split_filter import SplitFilter, present, scale_of, usable
 from convsight.incremental.trace import program_of
 from convsight.occluders import Occluders
@@ -26,7 +27,7 @@ def convolved(maps, weight, bias, stride, after, scale=None):
     extent = tuple((size - a.kernel) // a.stride + 1 for size, a in zip(maps.shape[1:3], axes, strict=True))
     starts, taps = places(extent, tuple(maps.shape[1:3]), axes, stride, len(maps))
     filters, scale = SplitFilter.of(weight, bias), scale or scale_of(maps)
-    return filters.run(maps, None, starts, taps, scale, after).view(len(maps), *extent, len(weight))
+    return filters.run(Cells(maps), starts, taps, after, scale).view(len(maps), *extent, len(weight))
 
 
 @needs_matrix_unit
@@ -79,7 +80,7 @@ def test_several_threads_share_the_cells(monkeypatch):
     torch.manual_seed(0)
     maps, weight = torch.randn(2, 30, 30, 48), torch.randn(40, 48, 3, 3)
     alone = convolved(maps, weight, None, [1, 1], None)
-    monkeypatch.setattr(split_filter, "LEAST", 100)
+    monkeypatch.setattr(rows, "LEAST", 100)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     torch.testing.assert_close(convolved(maps, weight, None, [1, 1], None), alone, rtol=0, atol=0)
 
@@ -95,7 +96,7 @@ def test_torchs_own_half_length_products_work_in_between():
 
 
 def test_few_channels_are_left_to_torch():
-    assert quicker(torch.zeros(64, 64, 3, 3)) and quicker(torch.zeros(144, 24, 1, 1))
+    assert quicker(torch.zeros(64, 64, 3, 3)) and quicker(torch.zeros(192, 32, 1, 1))
     assert not quicker(torch.zeros(64, 3, 7, 7)) and not quicker(torch.zeros(8, 16, 1, 1))
 
 
@@ -119,7 +120,7 @@ class Wide(nn.Module):
 @pytest.mark.parametrize("matrix_unit", [pytest.param(True, marks=needs_matrix_unit), False])
 def test_fast_sweeps_answer_alike_with_and_without_it(monkeypatch, matrix_unit):
     if not matrix_unit:
-        monkeypatch.setattr("convsight.incremental.rules.split.usable", lambda: False)
+        monkeypatch.setattr("convsight.incremental.split_filter.usable", lambda: False)
     used = []
     run = SplitFilter.run
     monkeypatch.setattr(SplitFilter, "run", lambda *given: used.append(1) or run(*given))

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from convsight.incremental.regions import Changed, Window
+from convsight.incremental.rows import Cells
 from convsight.incremental.store import Maps, Store
 from convsight.incremental.trace import Program, Step
 
@@ -133,24 +134,19 @@ class Planner:
         if arrange is None and self._as_they_are(window, rows, columns):
             return self.value_of(index)
         where = self._where(index, window, rows, columns, pad)
+        self._place(index)
         where = where if arrange is None else [arrange(w).contiguous() for w in where]
         store = self.store_of(index)
         return lambda values: store.gather(where[self.turn])
 
-    def rows_of(
-        self, index: int, rows: np.ndarray, columns: np.ndarray
-    ) -> Callable[[Values], tuple[Tensor, Tensor | None]]:
-        """Getter of the same cells without a copy: a table of rows of channels, and which row each cell is.
-
-        Without such an index the cells are the table itself. Cells outside of the maps are 0.
-        """
-        window = self.windows[index]
+    def rows_of(self, index: int, rows: np.ndarray, columns: np.ndarray) -> Callable[[Values], Cells]:
+        """Where the same cells are, without a copy; those outside of the maps are 0."""
+        window, value = self.windows[index], self.value_of(index)
         assert window is not None, "a whole map has no windows"
         if self._as_they_are(window, rows, columns):
-            value = self.value_of(index)
-            return lambda values: (value(values), None)
+            return lambda values: Cells(value(values))
         where, store = self._where(index, window, rows, columns, 0.0), self.store_of(index)
-        return lambda values: (store.table, where[self.turn])
+        return lambda values: Cells(store.table, where[self.turn], value(values), store.first_window_row)
 
     @staticmethod
     def _as_they_are(window: Window, rows: np.ndarray, columns: np.ndarray) -> bool:
@@ -159,11 +155,9 @@ class Planner:
     def _where(
         self, index: int, window: Window, rows: np.ndarray, columns: np.ndarray, pad: float
     ) -> list[Tensor]:
-        """Rows of the table of a value for the cells, part by part; its windows are placed there before."""
+        """Rows of the table of a value for the cells, part by part; its windows are behind the clean maps."""
         number = np.concatenate([np.arange(size) for size in self.sizes])
-        where = self.by_part(self.store_of(index).index(self.picture, rows, columns, window, pad, number))
-        self._place(index)
-        return where
+        return self.by_part(self.store_of(index).index(self.picture, rows, columns, window, pad, number))
 
     def clean_cells(self, index: int, rows: np.ndarray, columns: np.ndarray) -> Compute:
         """Getter of the clean picture's cells at the same places."""

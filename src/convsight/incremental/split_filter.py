@@ -11,23 +11,21 @@ from __future__ import annotations
 import functools
 import math
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from convsight.incremental.joined import After
+from convsight.incremental.rows import Cells, in_parts, limits
 
 DEPTH, WIDTH, HEIGHT = 256, 512, 256  # numbers to a sum, outputs and cells at a time: they fit a 2 MB cache
 LINE, TILE = 64, 1024  # bytes; a tile has 16 lines
-LEAST = 1024  # cells for each thread
 LARGEST, LARGEST_WEIGHT = 64.0, 256.0  # after scaling: float16 ends at 65504, and is coarse below 1e-4
 SETTINGS = np.array([1, *[0] * 15, *[LINE, 0] * 8, *[0] * 16, *[16] * 8, *[0] * 8], dtype=np.uint8)  # fmt: skip
-NOWHERE = np.zeros(0, dtype=np.int32)
 
 
 @functools.cache
@@ -54,7 +52,7 @@ def usable() -> bool:
     cells = maps.permute(0, 2, 3, 1).reshape(36, 40).contiguous()
     starts, taps = (np.add.outer(np.arange(n) * 6, np.arange(n)).ravel() for n in (4, 3))
     try:
-        found = SplitFilter.of(weight, None).run(cells, None, starts, taps, 1.0, None)
+        found = SplitFilter.of(weight, None).run(Cells(cells), starts, taps, None)
     except Exception:  # no room to keep what is compiled, a processor that Numba does not know
         return False
     return torch.allclose(found, F.conv2d(maps, weight)[0].flatten(1).T, rtol=1e-5, atol=1e-4)
@@ -91,38 +89,27 @@ class SplitFilter:
         return cls(k, c, np.array(blocks), np.array(where).reshape(-1, len(blocks)), tiles, scale, biases)
 
     def run(
-        self,
-        cells: Float[Tensor, "rows c"],
-        index: Int[Tensor, " n"] | None,
-        starts: np.ndarray,
-        taps: np.ndarray,
-        scale: float,
-        after: After | None,
+        self, cells: Cells, starts: np.ndarray, taps: np.ndarray, after: After | None, scale: float = 1.0
     ) -> Float[Tensor, "m k"]:
-        """One row for each of `starts`: the weights times the cells starts + taps (of those that `index` names).
+        """One row for each of `starts`: the weights times the cells starts + taps.
 
         The cells are multiplied by `scale`, a power of two: what is then beyond 65504 is infinite.
         """
+        if not present():  # asking also lets this process use the unit: without, its instructions end it
+            raise RuntimeError("this machine has no matrix unit for float16, or no Numba")
         from convsight.incremental.tile_kernel import convolve
 
-        out = cells.new_empty(len(starts), self.outputs)
-        where = NOWHERE if index is None else index.view(-1).numpy()
-        numbers = np.float32(scale), np.float32(1 / (scale * self.scale)), *_limits(after)
+        out = cells.table.new_empty(len(starts), self.outputs)
+        numbers = np.float32(scale), np.float32(1 / (scale * self.scale)), *limits(after)
 
         def part(begin: int, end: int) -> None:
             sizes, room = self._room()
             convolve(
-                cells.data_ptr(), where, starts, taps, self.channels, self.blocks, self.tiles.ctypes.data,
-                self.where, self.bias.data_ptr(), out.data_ptr(), begin, end, numbers, sizes,
-                room.ctypes.data,
+                *cells.addresses(), starts, taps, self.channels, self.blocks, self.tiles.ctypes.data, self.where,
+                self.bias.data_ptr(), out.data_ptr(), begin, end, numbers, sizes, room.ctypes.data,
             )  # fmt: skip
 
-        count = max(1, min(torch.get_num_threads(), len(starts) // LEAST))
-        if count == 1:
-            part(0, len(starts))
-        else:
-            edges = [len(starts) * i // count for i in range(count + 1)]
-            list(_pool(count).map(part, edges[:-1], edges[1:]))
+        in_parts(part, len(starts))
         return out
 
     def _room(self) -> tuple[tuple[int, int, int, int, int], np.ndarray]:
@@ -140,13 +127,6 @@ def scale_of(values: Tensor, largest: float = LARGEST) -> float:
     """The power of two that brings the largest of the values to at most `largest`."""
     most = float(values.abs().max())
     return 2.0 ** math.floor(math.log2(largest / most)) if 0 < most < math.inf else 1.0
-
-
-def _limits(after: After | None) -> tuple[np.float32, np.float32]:
-    low, high = -math.inf, math.inf
-    if after is not None:
-        low, high = (0.0, high) if after[0] == "relu" else after[1]
-    return np.float32(low), np.float32(high)
 
 
 def _blocks(taps: int, channels: int) -> list[tuple[int, int, int, int]]:
@@ -181,8 +161,3 @@ def _kept_room(thread: int, size: int) -> np.ndarray:
     if thread not in _ROOMS or len(_ROOMS[thread]) < size:
         _ROOMS[thread] = _aligned(size)
     return _ROOMS[thread]
-
-
-@functools.cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, "tiles")

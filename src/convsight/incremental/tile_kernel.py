@@ -113,21 +113,41 @@ def finish(typing: Any, sums: Any, bias: Any, out: Any, scale: Any, low: Any, hi
     return types.void(types.int64, types.int64, types.int64, number, number, number), code
 
 
-@intrinsic
-def copy_float(typing: Any, source: Any, target: Any) -> Any:
+def _copying(count: int) -> Any:
+    """An instruction that copies so many floats."""
+
     def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        value = builder.load(_line(builder, given[0], FLOAT), align=4)
-        builder.store(value, _line(builder, given[1], FLOAT), align=4)
+        kind = ir.VectorType(FLOAT, count)
+        value = builder.load(_line(builder, given[0], kind), align=4)
+        builder.store(value, _line(builder, given[1], kind), align=4)
         return context.get_dummy_value()
 
-    return types.void(types.int64, types.int64), code
+    return intrinsic(lambda _, source, target: (types.void(types.int64, types.int64), code))
+
+
+copy1, copy4, copy16 = _copying(1), _copying(4), _copying(16)
 
 
 # ---- loops -------------------------------------------------------------------------------------------------
 
 
 @njit(cache=True, nogil=True)
-def _pack(source, scale, index, starts, taps, first, rows, block, channels, tiles, spare):  # type: ignore[no-untyped-def]
+def _copy(source, target, count):  # type: ignore[no-untyped-def]
+    """Copy fewer than 32 floats; the last ones twice where that saves copying one by one."""
+    if count >= 16:
+        copy16(source, target)
+        copy16(source + 4 * (count - 16), target + 4 * (count - 16))
+    elif count >= 4:
+        for i in range(0, count - 3, 4):
+            copy4(source + 4 * i, target + 4 * i)
+        copy4(source + 4 * (count - 4), target + 4 * (count - 4))
+    else:
+        for i in range(count):
+            copy1(source + 4 * i, target + 4 * i)
+
+
+@njit(cache=True, nogil=True)
+def _pack(table, fresh, known, index, scale, starts, taps, first, rows, block, channels, tiles, spare):  # type: ignore[no-untyped-def]
     """Bring the inputs of some rows of cells into tiles: high and low halves of 32 channels in turn."""
     whole, rest = (block[3] - block[2]) // 32, (block[3] - block[2]) % 32
     steps = whole + (rest > 0)
@@ -137,14 +157,14 @@ def _pack(source, scale, index, starts, taps, first, rows, block, channels, tile
             cell = starts[first + r] + taps[tap]
             if len(index) > 0:
                 cell = index[cell]
-            at = source + (cell * channels + block[2]) * 4
+            at = fresh + (cell - known) * channels * 4 if cell >= known else table + cell * channels * 4
+            at += block[2] * 4
             for _ in range(whole):
                 split(at, scale, line, line + TILE)
                 at += 2 * LINE
                 line += 2 * TILE
             if rest > 0:
-                for i in range(rest):
-                    copy_float(at + 4 * i, spare + 4 * i)
+                _copy(at, spare, rest)
                 split(spare, scale, line, line + TILE)
                 line += 2 * TILE
 
@@ -186,17 +206,33 @@ def _finish(sums, columns, rows, wide, bias, out, row_bytes, numbers, spare):  #
         if wide % 16 > 0:
             n = wide // 16
             finish(s + n * TILE, bias + n * LINE, spare, numbers[1], numbers[2], numbers[3])
-            for i in range(wide % 16):
-                copy_float(spare + 4 * i, at + n * LINE + 4 * i)
+            _copy(spare, at + n * LINE, wide % 16)
 
 
 @njit(cache=True, nogil=True)
 def convolve(
-    source, index, starts, taps, channels, blocks, weight, where, bias, out, begin, end, numbers, sizes, room
+    table,
+    fresh,
+    known,
+    index,
+    starts,
+    taps,
+    channels,
+    blocks,
+    weight,
+    where,
+    bias,
+    out,
+    begin,
+    end,
+    numbers,
+    sizes,
+    room,
 ):  # type: ignore[no-untyped-def]
     """Rows `begin` ... `end` − 1 of the value: cell r sums the inputs starts[r] + taps, times the weights.
 
-    `source` are rows of `channels` floats; `index`, if it is not empty, says which row an input cell is.
+    `table` are rows of `channels` floats; `index`, if it is not empty, says which row a cell is, where the rows from
+    `known` on are those of `fresh`.
     `blocks` (taps from, to, channels from, to) are done in turn; where[chunk of outputs, block] are their weights.
     `numbers` are the scales of inputs and sums, then the limits of the value.
     """
@@ -214,7 +250,21 @@ def convolve(
             rows = min(height, end - first)
             for j in range(len(blocks)):
                 block = blocks[j]
-                _pack(source, numbers[0], index, starts, taps, first, rows, block, channels, room, spare)
+                _pack(
+                    table,
+                    fresh,
+                    known,
+                    index,
+                    numbers[0],
+                    starts,
+                    taps,
+                    first,
+                    rows,
+                    block,
+                    channels,
+                    room,
+                    spare,
+                )
                 steps = (block[3] - block[2] + 31) // 32 * (block[1] - block[0])
                 _multiply(room, weight + where[number, j], sums, (rows + 31) // 32, columns, steps, j == 0)
             to = out + (first * outputs + number * chunk) * 4

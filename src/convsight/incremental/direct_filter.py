@@ -1,0 +1,75 @@
+"""Can convolutions of each channel by itself run on our own kernel, and how are their weights laid out for it?"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from convsight.incremental.joined import After
+from convsight.incremental.rows import Cells, in_parts, limits
+
+
+@functools.cache
+def usable() -> bool:
+    """Whether Numba is there, the processor has wide registers, and the kernel convolves as torch does."""
+    maps, weight = (
+        torch.linspace(-1, 1, 16 * 80).view(1, 80, 4, 4),
+        torch.linspace(0, 1, 720).view(80, 1, 3, 3),
+    )
+    cells = maps.permute(0, 2, 3, 1).reshape(16, 80).contiguous()
+    starts, taps = (np.add.outer(np.arange(n) * 4, np.arange(n)).ravel() for n in (2, 3))
+    try:
+        from llvmlite import binding
+        from numba import config
+
+        has = binding.get_host_cpu_features()
+        if not (has.get("avx512f") or (has.get("avx2") and has.get("fma"))) or getattr(
+            config, "DISABLE_JIT", 0
+        ):
+            return False
+        found = DirectFilter.of(weight, None).run(Cells(cells), starts, taps, None)
+    except Exception:  # no Numba, or no room to keep what is compiled
+        return False
+    return torch.allclose(found, F.conv2d(maps, weight, groups=80)[0].flatten(1).T, rtol=1e-5, atol=1e-5)
+
+
+@dataclass(frozen=True, eq=False)
+class DirectFilter:
+    """Weights of a convolution that keeps channels apart (taps, c), and biases."""
+
+    weight: Float[Tensor, "t c"]
+    bias: Float[Tensor, " c"]
+
+    @classmethod
+    def of(cls, weight: Float[Tensor, "c 1 h w"], bias: Tensor | None) -> DirectFilter:
+        biases = weight.new_zeros(len(weight)) if bias is None else bias.contiguous()
+        return cls(weight.flatten(1).T.contiguous(), biases)
+
+    @staticmethod
+    def fits(weight: Tensor, groups: int) -> bool:
+        return groups == len(weight) and weight.shape[1] == 1 and groups % 16 == 0
+
+    def run(
+        self, cells: Cells, starts: np.ndarray, taps: np.ndarray, after: After | None
+    ) -> Float[Tensor, "m c"]:
+        """One row for each of `starts`: each channel's weights times the cells starts + taps."""
+        from convsight.incremental.direct_kernel import convolve
+
+        channels = self.weight.shape[1]
+        out = cells.table.new_empty(len(starts), channels)
+
+        def part(begin: int, end: int) -> None:
+            room = np.empty(len(taps), dtype=np.int64)
+            convolve(
+                *cells.addresses(), starts, taps, channels, self.weight.data_ptr(), self.bias.data_ptr(),
+                out.data_ptr(), begin, end, limits(after), room, room.ctypes.data,
+            )  # fmt: skip
+
+        in_parts(part, len(starts))
+        return out
