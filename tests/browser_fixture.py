@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, sync_playwright
 QUIET = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",  # a camera with a test picture
 ]  # fmt: skip
 
 

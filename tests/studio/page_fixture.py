@@ -1,5 +1,6 @@
 """The studio's real page in a real Chromium, on a real server over the tiny run."""
 
+import contextlib
 import json
 import shutil
 import subprocess
@@ -38,15 +39,14 @@ def _node(*command: str) -> None:
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
 
 
-@pytest.fixture(scope="session")
-def studio_url(run_folder: Path, built_page: Path) -> Iterator[str]:
-    """A server as `convsight studio` starts it, on a free port."""
+@contextlib.contextmanager
+def serving(studio: Any, static: Path) -> Iterator[str]:
+    """The address of a server over a studio, as `convsight studio` starts it, on a free port."""
     import uvicorn
 
     from convsight.studio.app import create_app
-    from tests.studio.conftest import open_studio
 
-    app = create_app(open_studio(run_folder), static=built_page)
+    app = create_app(studio, static=static)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", ws="none"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -54,9 +54,20 @@ def studio_url(run_folder: Path, built_page: Path) -> Iterator[str]:
         assert thread.is_alive(), "the server did not start"
         time.sleep(0.02)
     port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join(10)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+
+
+@pytest.fixture(scope="session")
+def studio_url(run_folder: Path, built_page: Path) -> Iterator[str]:
+    """A server over the tiny run."""
+    from tests.studio.conftest import open_studio
+
+    with serving(open_studio(run_folder), built_page) as url:
+        yield url
 
 
 class StudioPage:
