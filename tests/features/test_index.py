@@ -1,7 +1,11 @@
 """An index answers as a search through every row does, in a folder and on a server."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
+import qdrant_client
 import torch
 from torch import nn
 
@@ -84,6 +88,43 @@ def test_above_the_limit_partitions_are_made_and_their_recall_is_measured(store,
     exact = index.search(store.vectors()[:9], k=5, exact=True)
     ids, rows = store.ids(), nearest(store.vectors()[:9], store.vectors(), 5)[1]
     assert [[h.row["id"] for h in each] for each in exact] == [[ids[i] for i in row] for row in rows.tolist()]
+
+
+def test_equal_vectors_leave_partitions_empty_without_a_word(tmp_path):
+    """In a process of its own: LanceDB is told when it is imported, and writes past Python's stderr."""
+    code = f"""
+import torch, convsight as cs
+from torch import nn
+from convsight.features.extract import extract
+from convsight.features.index import build_index, lance
+lance.EXACT_BELOW = 100
+data = cs.dataset("drawn-garments", n_train=300, n_validation=20, n_test=20)
+net = cs.Classifier(nn.Sequential(nn.Flatten(), nn.Linear(784, 4), nn.Linear(4, 10)), data.classes, 28, 1)
+nn.init.zeros_(net.module[1].weight)  # every picture has the same vector
+index = build_index(extract(net, data, {str(tmp_path / "features")!r}), {str(tmp_path / "same.lance")!r})
+print(len(index), len(index.search(torch.zeros(1, 4), k=3)[0]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.stdout.split() == ["340", "3"], done.stderr
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("metric", ["l2", "cosine", "l1"])
+def test_qdrants_files_are_found_again_by_another_client(metric, store, tmp_path):
+    """Its local mode on disk; no test asks a remote server."""
+    folder, queries = str(tmp_path / "qdrant"), store.vectors()[::40] + 0.01
+    first = qdrant_client.QdrantClient(path=folder)
+    QdrantIndex.build(store, "http://here/garments", metric=metric, overwrite=False, client=first)
+    first.close()
+    again = qdrant_client.QdrantClient(path=folder)
+    index = QdrantIndex.open("http://here/garments", client=again)
+    rows, ids = nearest(queries, store.vectors(), 5, metric)[1], store.ids()
+    assert index.metric == metric and len(index) == 200
+    assert [[hit.row["id"] for hit in hits] for hits in index.search(queries, k=5)] == [
+        [ids[i] for i in row] for row in rows.tolist()
+    ]
+    assert {hit.row["split"] for hit in index.search(queries, k=9, where={"split": "test"})[0]} == {"test"}
+    again.close()
 
 
 def test_an_index_is_opened_again_and_only_overwritten_when_told(net, store, tmp_path):

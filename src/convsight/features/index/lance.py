@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -133,6 +134,11 @@ def _literal(value: Any) -> str:
 
 
 def _lancedb() -> Any:
+    """LanceDB, which reads when it is imported how loud it is to be.
+
+    Equal vectors leave partitions empty; it would warn of each, though nothing is wrong and nothing is lost.
+    """
+    os.environ.setdefault("LANCEDB_LOG", "error")
     try:
         import lancedb  # type: ignore[import-not-found]
     except ImportError:
