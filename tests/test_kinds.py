@@ -6,6 +6,7 @@ import json
 import re
 
 import numpy as np
+import pyarrow.parquet
 import pytest
 import torch
 
@@ -56,6 +57,18 @@ def test_csv_holds_the_rows() -> None:
     assert read == [["class", "n"], ["a <b>", "3"], ["b", "1234"]]
     assert CURVE._encoded("csv").decode().splitlines()[1:] == ["s,1,0.5", "s,2,0.25"]
     assert POINTS._encoded("csv").decode().splitlines()[1].startswith("a,u,")
+
+
+def test_a_map_in_parquet_has_a_row_a_picture() -> None:
+    points = Points(
+        xy=torch.tensor([[1.0, 2.0], [3.0, 4.5]]), ids=("a", "b"), labels=torch.tensor([1, -1]),
+        classes=("bag", "shoe"), predicted=torch.tensor([0, 1]), losses=torch.tensor([0.5, 0.25]),
+    )  # fmt: skip
+    rows = pyarrow.parquet.read_table(io.BytesIO(points._encoded("parquet"))).to_pylist()
+    assert rows == [
+        {"id": "a", "class": "shoe", "x": 1.0, "y": 2.0, "predicted": 0, "loss": 0.5},
+        {"id": "b", "class": None, "x": 3.0, "y": 4.5, "predicted": 1, "loss": 0.25},
+    ]
 
 
 def test_html_escapes_what_users_named() -> None:

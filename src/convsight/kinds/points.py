@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, ClassVar
 
 from jaxtyping import Float
@@ -32,7 +34,9 @@ class Points(Result):
     predicted: Tensor | None = None
     losses: Tensor | None = None
 
-    suffixes: ClassVar[tuple[str, ...]] = ("png", "npz", "json", "html", "csv")
+    suffixes: ClassVar[tuple[str, ...]] = ("png", "npz", "json", "html", "csv") + (
+        ("parquet",) if find_spec("pyarrow") else ()
+    )
 
     def draw_self(self) -> draw.RGB:
         groups, names = (
@@ -58,12 +62,32 @@ class Points(Result):
         }
 
     def _encoded(self, suffix: str) -> bytes:
+        if suffix == "parquet":
+            return self._parquet()
         if suffix != "csv":
             return super()._encoded(suffix)
-        names = (
-            [self.classes[i] if 0 <= i < len(self.classes) else "" for i in self.labels.tolist()]
-            if self.labels is not None
-            else [""] * len(self.ids)
-        )
-        rows = [(i, n, *p) for i, n, p in zip(self.ids, names, self.xy.tolist(), strict=True)]
+        rows = [(i, n or "", *p) for i, n, p in zip(self.ids, self._named(), self.xy.tolist(), strict=True)]
         return csv_bytes(("id", "label", *"xyz"[: self.xy.shape[1]]), rows)
+
+    def _named(self) -> list[str | None]:
+        """Each picture's class by name; None where it has none."""
+        if self.labels is None:
+            return [None] * len(self.ids)
+        return [self.classes[i] if 0 <= i < len(self.classes) else None for i in self.labels.tolist()]
+
+    def _parquet(self) -> bytes:
+        """One row a picture: id, class, x, y (z), predicted (an index), loss; for pandas, DuckDB, Arrow."""
+        import pyarrow
+        import pyarrow.parquet
+
+        columns: dict[str, Any] = {
+            "id": list(self.ids),
+            "class": pyarrow.array(self._named(), pyarrow.string()),
+        }
+        columns |= {axis: self.xy[:, i].numpy() for i, axis in enumerate("xyz"[: self.xy.shape[1]])}
+        for name, values in (("predicted", self.predicted), ("loss", self.losses)):
+            if values is not None:
+                columns[name] = values.numpy()
+        sink = io.BytesIO()
+        pyarrow.parquet.write_table(pyarrow.table(columns), sink, compression="zstd")
+        return sink.getvalue()

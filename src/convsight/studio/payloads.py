@@ -124,7 +124,7 @@ def _points(studio: Studio, result: Points, base: str) -> schemas.PointsPayload:
         xy=f"{base}xy.f32",
         labels=labels,
         predicted=predicted,
-        loss=None if result.losses is None else numbers(result.losses),
+        loss=None if result.losses is None else numbers(result.losses, digits=4),
         right=right,
         classes=list(names),
         outputs=list(outputs),
@@ -249,8 +249,9 @@ def number(value: Any) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def numbers(values: Tensor) -> list[float | None]:
-    return [number(v) for v in values.flatten().tolist()]
+def numbers(values: Tensor, digits: int = 17) -> list[float | None]:
+    """One number an entry, rounded where many of them travel."""
+    return [number(round(v, digits)) for v in values.flatten().tolist()]
 
 
 def plain(value: Any) -> Any:
