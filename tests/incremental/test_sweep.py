@@ -225,22 +225,33 @@ def test_changed_weights_are_noticed():
         torch.testing.assert_close(got.logits, wanted.logits, rtol=0, atol=1e-4)
 
 
+class Squeeze(nn.Module):
+    """Every place is scaled by the mean over all places: any patch changes everything."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.body, self.head = nn.Conv2d(1, 8, 3), nn.Conv2d(8, 64, 3), nn.Linear(64, 3)
+
+    def forward(self, x):
+        x = torch.relu(self.stem(x))
+        x = self.body(x * x.mean((2, 3), keepdim=True))
+        return self.head(x.mean((2, 3)))
+
+
 def test_where_windows_would_not_pay_the_network_is_run_whole(monkeypatch):
     monkeypatch.undo()
-
-    class Squeeze(nn.Module):
-        """Every place is scaled by the mean over all places: any patch changes everything."""
-
-        def __init__(self):
-            super().__init__()
-            self.stem, self.body, self.head = nn.Conv2d(1, 8, 3), nn.Conv2d(8, 64, 3), nn.Linear(64, 3)
-
-        def forward(self, x):
-            x = torch.relu(self.stem(x))
-            x = self.body(x * x.mean((2, 3), keepdim=True))
-            return self.head(x.mean((2, 3)))
-
     net = cs.Classifier(Squeeze(), input_size=24, channels=1)
     pixels = smooth(1, 1, (24, 24))
     got = sweep(net, pixels, torch.zeros_like(pixels), Occluders.sliding((24, 24), (4, 4), (2, 2)))
     assert got.notes == ("A patch changes nearly everything in this network: every position was run whole.",)
+
+
+def test_in_the_fast_mode_its_kernels_pay_even_for_whole_maps(monkeypatch):
+    monkeypatch.undo()
+    torch.manual_seed(0)
+    net = cs.Classifier(Squeeze(), input_size=24, channels=1)
+    pixels = smooth(1, 1, (24, 24))
+    asked = net, pixels, torch.zeros_like(pixels), Occluders.sliding((24, 24), (4, 4), (2, 2))
+    got, wanted = sweep(*asked, mode="fast"), sweep(*asked, mode="dense")
+    assert "2 of 3 weighted layers change as a whole" in got.notes[0]
+    torch.testing.assert_close(got.logits, wanted.logits, rtol=0, atol=1e-4)

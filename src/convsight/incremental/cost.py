@@ -11,6 +11,7 @@ from convsight.incremental.plan import GATHER
 from convsight.incremental.trace import Step
 
 WORTH = 0.9  # of the dense loop's work: above it the dense loop is kept
+FAST_WORTH = 1.2  # in the fast mode, whose kernels take less time even for whole maps
 
 
 def macs_per_cell(step: Step) -> int:
@@ -55,7 +56,8 @@ def worthwhile(engine: Engine, pictures: int, checked: int) -> bool:
     """Whether windows, clean pictures and checks together are modelled to be clearly less than all whole."""
     small, whole = work(engine)
     positions = len(engine.occluders) * pictures
-    return small * positions + whole * (pictures + checked) < WORTH * whole * positions
+    worth = FAST_WORTH if engine.fast else WORTH
+    return small * positions + whole * (pictures + checked) < worth * whole * positions
 
 
 def note(engine: Engine) -> str:
