@@ -192,7 +192,7 @@ class Bench:
         ways["captum best batch"] = self.captum(quickest(self.captum, batches))
         for name, (module, layout) in self.fast_dense.items():
             make = functools.partial(self.dense, module, layout=layout)
-            sizes = batches if name == "plain" else batches[:2]
+            sizes = batches if name == "plain" or self.size[0] == 28 else batches[:2]
             ways[f"dense {name}"] = make(quickest(make, sizes))
         ways |= {mode: self.incremental(mode) for mode in ("exact", "fast")}
         if self.size[0] == 28:  # here the figures around the sweep take their time, elsewhere they do not
@@ -329,9 +329,8 @@ def main() -> None:
     found: list[dict] = []
     for name in options.nets or (["lesson", "mobilenet", "resnet18"] if options.quick else list(TARGETS)):
         bench = Bench(name, options.positions if name != "lesson" else 169)
-        times = measure(
-            bench, options.rounds or (2 if options.quick else 3), [b for b in (8, 16, 32) if b <= bench.some]
-        )
+        batches = [b for b in ((8, 32, 84, 169) if name == "lesson" else (8, 16, 32)) if b <= bench.some]
+        times = measure(bench, options.rounds or (2 if options.quick else 3), batches)
         errors = bench.errors(options.every or (9 if options.quick else 1))
         modes = () if options.no_memory or name == "lesson" else ("dense", "exact", "fast")
         rows = claims(name, bench, times, errors, {mode: peak_mib(name, mode) for mode in modes})
