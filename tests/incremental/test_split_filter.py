@@ -13,6 +13,7 @@ from convsight.incremental.rows import Cells
 from convsight.incremental.rules.geometry import Axis
 from convsight.incremental.rules.own import places, quicker
 from convsight.incremental.split_filter import SplitFilter, present, scale_of, usable
+from convsight.incremental.sweep import sweep
 from convsight.incremental.trace import program_of
 from convsight.occluders import Occluders
 
@@ -139,3 +140,18 @@ def test_fast_sweeps_answer_alike_with_and_without_it(monkeypatch, matrix_unit):
         )
     assert bool(used) == matrix_unit
     torch.testing.assert_close(got, wanted, rtol=0, atol=2e-6)
+
+
+@needs_matrix_unit
+def test_numbers_that_float16_cannot_hold_are_noticed():
+    torch.manual_seed(0)
+    net = cs.Classifier(Wide().eval(), input_size=(21, 18))
+    with torch.no_grad():
+        for p in net.module.parameters():
+            p.abs_()
+        net.module.stem.bias.zero_()
+    pixels, fill = torch.full((1, 3, 21, 18), 1e-5), torch.ones(1, 3, 21, 18)
+    asked = net, pixels, fill, Occluders.sliding((21, 18), (4, 3), (2, 2))
+    got, wanted = sweep(*asked, mode="fast"), sweep(*asked, mode="dense")
+    assert "cannot hold): every position was run whole" in got.notes[0]
+    torch.testing.assert_close(got.logits, wanted.logits)

@@ -6,7 +6,6 @@ values so far, with all indices worked out, so that a plan serves every picture.
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -14,16 +13,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
+from convsight.incremental.parts import Compute, Segment, Values, carried_out
 from convsight.incremental.regions import Changed, Window
 from convsight.incremental.rows import Cells
 from convsight.incremental.store import Maps, Store
 from convsight.incremental.trace import Program, Step
 
-Values = dict[int, Tensor]
-Compute = Callable[[Values], Tensor]
 GATHER = 16  # multiply-adds that take as long as copying one number to where a window needs it
 
 
@@ -36,26 +33,6 @@ class Outcome:
 
 
 Rule = Callable[[Step, "Planner"], Outcome | None]
-
-
-@dataclass(eq=False)
-class Segment:
-    """Operations that are carried out on one part of the chunk after the other."""
-
-    parts: list[slice]
-    carried: list[int]  # values from earlier segments
-    kept: list[int]  # values that later segments, or the caller, ask for
-    operations: list[tuple[int | None, Callable, Sequence[int]]] = field(default_factory=list)
-
-    @functools.cached_property
-    def last(self) -> list[list[int]]:
-        """Values that nothing needs after each operation."""
-        uses = {i: at for at, (_, _, reads) in enumerate(self.operations) for i in reads}
-        over: list[list[int]] = [[] for _ in self.operations]
-        for index, at in uses.items():
-            if index not in self.kept:
-                over[at].append(index)
-        return over
 
 
 @dataclass(eq=False)
@@ -241,29 +218,10 @@ class Planner:
 
     def run(self) -> Values:
         """Carry out the plan: the values that its last segment keeps."""
-        values: Values = {}
-        for segment in self.segments:
-            if len(segment.parts) == 1:
-                self._carry_out(segment, 0, values)
-                continue
-            found: dict[int, list[Tensor]] = {i: [] for i in segment.kept if i not in segment.carried}
-            for turn, part in enumerate(segment.parts):
-                local = {i: values[i][part] for i in segment.carried}
-                self._carry_out(segment, turn, local)
-                for index in found:
-                    found[index].append(local[index])
-            values = {i: values[i] for i in segment.kept if i in values}
-            values |= {i: torch.cat(parts) for i, parts in found.items()}
-        return values
+        return carried_out(self.segments, self._turn_to)
 
-    def _carry_out(self, segment: Segment, turn: int, values: Values) -> None:
+    def _turn_to(self, turn: int) -> None:
         self.turn = turn
-        for (index, compute, _), over in zip(segment.operations, segment.last, strict=True):
-            result = compute(values)
-            if index is not None:
-                values[index] = result
-            for done in over:
-                values.pop(done, None)
 
 
 def _once(found: dict[tuple, Any], key: tuple, make: Callable[[], Any]) -> Any:

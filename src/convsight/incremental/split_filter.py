@@ -117,7 +117,7 @@ class SplitFilter:
         steps = max(-(-(c1 - c0) // 32) * (t1 - t0) for t0, t1, c0, c1 in self.blocks.tolist())
         tiles = HEIGHT // 16 * steps * 2 * TILE
         sums = HEIGHT // 16 * (-(-min(WIDTH, self.outputs) // 32) * 2) * TILE
-        room = _kept_room(threading.get_ident(), tiles + sums + 5 * LINE)
+        room = _kept_room(tiles + sums + 5 * LINE)
         end = tiles + sums + 4 * LINE
         room[end : end + LINE] = SETTINGS
         return (self.outputs, WIDTH, HEIGHT, tiles, sums), room
@@ -153,11 +153,11 @@ def _aligned(size: int) -> np.ndarray:
     return room[start : start + size]
 
 
-_ROOMS: dict[int, np.ndarray] = {}
+_KEPT = threading.local()
 
 
-def _kept_room(thread: int, size: int) -> np.ndarray:
+def _kept_room(size: int) -> np.ndarray:
     """Room that a thread uses again and again."""
-    if thread not in _ROOMS or len(_ROOMS[thread]) < size:
-        _ROOMS[thread] = _aligned(size)
-    return _ROOMS[thread]
+    if len(getattr(_KEPT, "room", ())) < size:
+        _KEPT.room = _aligned(size)
+    return _KEPT.room

@@ -149,6 +149,8 @@ class Sweep:
             done = 0
             for part in engine.chunks(places):
                 logits, found = engine.run(part)
+                if self.mode == "fast" and not bool(logits.isfinite().all()):
+                    raise RuntimeError("there are numbers that the fast mode cannot hold")
                 self._keep(group, part, logits, found)
                 done += len(part)
                 self._report(group, done / len(places))
