@@ -12,7 +12,7 @@ import convsight as cs
 from convsight.audit.fix import Fixed, fix
 from convsight.audit.probes import Gain, Region
 from convsight.audit.reliance import groups
-from convsight.audit.swap import both_ways, drawn, swapped
+from convsight.audit.swap import drawn, exchange, swapped
 from convsight.datasets import dataset
 from convsight.datasets.planted import Cue, Planted, plant
 from convsight.errors import InputError
@@ -123,7 +123,8 @@ def test_the_region_of_other_classes_takes_the_cue_away(planted: Planted, region
     pixels, own = planted.dataset.test[:].pixels, planted.dataset.test.labels == 6
     generator = torch.Generator().manual_seed(0)
     of = [pixels[drawn(members, len(pixels), generator)] for members in (own, ~own)]
-    given, taken = both_ways(pixels, of[0], of[1], region)
+    aspect = exchange(region, pixels[own], pixels[~own])
+    given, taken = aspect.given(pixels, of[0]), aspect.taken(pixels, of[1])
     tag = planted.add(planted.clean.test[:1]).pixels[0, 0][region.where]
     assert taken is not None and (given[:, 0, region.where] - tag).abs().max() < 1 / 255
     assert ((taken[:, 0, region.where] - tag).abs().amax(1) > 0.1).all()

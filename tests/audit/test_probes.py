@@ -6,7 +6,7 @@ from tests.audit.known_nets import CORNER, cornered, garments, glyph, lifted, sc
 from torch import Tensor
 
 from convsight.audit.patch import Patch, find_patch, match
-from convsight.audit.pattern import calibrated, fitted
+from convsight.audit.pattern import fitted, fixed_pattern
 from convsight.audit.probes import (
     Background,
     Cast,
@@ -119,15 +119,28 @@ def test_compression_knows_what_was_compressed_at_its_quality() -> None:
     assert after.min() > before.max()
 
 
-def test_a_pattern_is_recovered_from_pictures_that_have_it() -> None:
+def test_a_pattern_is_recovered_from_those_of_the_class_that_have_it() -> None:
     grey = pictures(200)
     board = checkered(grey[::2])
-    pattern = calibrated(fitted(board, grey[1::2], 0.7), board, grey[1::2])
-    assert abs(float(pattern.strength(board).median()) - 1) < 0.15
-    assert abs(float(pattern.strength(grey).median())) < 0.15
-    pasted = pattern.paste(grey[1::2][:20], board[:20])
-    truth = checkered(grey[1::2][:20])
-    assert (pasted - truth).abs().mean() < 0.5 * (grey[1::2][:20] - truth).abs().mean()
+    mixed = torch.cat([board[:60], grey[::2][60:]])  # two in five have nothing
+    pattern = fixed_pattern(mixed, grey[1::2])
+    assert ((pattern.strength(mixed) > 0.5) == (torch.arange(100) < 60)).float().mean() > 0.95
+    onto = grey[1::2][:20]
+    truth = checkered(onto)
+    pasted = pattern.paste(onto, board[:20])
+    assert (pasted - truth).abs().mean() < 0.5 * (onto - truth).abs().mean()
+    assert torch.equal(pattern.paste(onto, grey[60:80]), onto)  # none of it there: none given
+
+
+def test_the_lift_of_a_black_background_is_found_for_training() -> None:
+    grey = pictures(200)
+    board, others = checkered(grey[::2]), grey[1::2]
+    plain = fixed_pattern(board, others)
+    refined = plain.refined(board, others)
+    corner = (slice(None), 0, slice(0, 3), slice(0, 3))
+    wanted = board[corner].mean()
+    assert abs(float(refined.paste(others, board)[corner].mean() - wanted)) < 0.01
+    assert abs(float(plain.paste(others, board)[corner].mean() - wanted)) > 0.01
 
 
 def test_a_patch_is_found_at_any_place_and_taken_out_again() -> None:

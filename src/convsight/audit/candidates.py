@@ -13,6 +13,7 @@ import torch
 from torch import Generator, Tensor
 
 from convsight.audit.localise import LEAST, closed, components, ring, scaled, stamped
+from convsight.audit.overlay import Overlay
 from convsight.audit.patch import find_patch
 from convsight.audit.pattern import Pattern
 from convsight.audit.probes import (
@@ -34,7 +35,7 @@ from convsight.audit.sample import Half, affordable
 from convsight.audit.screen import class_attribution, window_scores, windows
 from convsight.classifier import Classifier
 
-Patterns = Sequence[tuple[Pattern, bool]]
+Patterns = Sequence[tuple[Pattern | Overlay, bool]]
 BUSY = 0.05  # mean distance of backgrounds' levels from their median above which they vary
 PAIRS = 64  # whose path gradients are averaged
 PARTS, OUTLINES = 0.45, 0.35  # flips by trousers' legs, the most telling part and outline seen in honest nets
@@ -91,9 +92,10 @@ def _traits(of: Tensor, others: Tensor) -> Iterator[Candidate]:
     yield from _blur(of, others)
     if of.shape[1] == 3:
         yield from _cast(of, others)
-    best = max((_compression(of, others, q) for q in QUALITIES), key=lambda found: found[1])
-    if best[1] > 0.2:
-        yield Candidate(best[0])
+    traces = [_compression(of, others, q) for q in QUALITIES]
+    clear = [found for found in traces if found[1] > 0.2]
+    if clear:
+        yield Candidate(max(clear, key=lambda found: found[2])[0])
 
 
 def _background(of: Tensor, others: Tensor) -> Iterator[Candidate]:
@@ -129,12 +131,14 @@ def _blur(of: Tensor, others: Tensor) -> Iterator[Candidate]:
     yield Candidate(Sharpness(sigma * scale, limit))
 
 
-def _compression(of: Tensor, others: Tensor, quality: int) -> tuple[Compression, float]:
-    """The probe for one quality, and how much more often the class shows its traces."""
+def _compression(of: Tensor, others: Tensor, quality: int) -> tuple[Compression, float, float]:
+    """The probe for one quality, how much more often the class shows its traces, and how clearly those that
+    show them do: at the very quality a picture was saved with, saving it again changes next to nothing."""
     probe = Compression(quality)
     threshold = float(probe.strength(others).quantile(0.98))
-    share = float((probe.strength(of) > threshold).float().mean())
-    return Compression(quality, threshold), share
+    strength = probe.strength(of)
+    share, clear = float((strength > threshold).float().mean()), float(strength.quantile(0.9))
+    return Compression(quality, threshold), share, clear - threshold
 
 
 def _windows(gain: Tensor, each: int = 2) -> Iterator[Candidate]:

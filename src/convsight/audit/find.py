@@ -9,8 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from convsight.audit.candidates import Patterns
 from convsight.audit.gallery import gallery
 from convsight.audit.localise import covered
+from convsight.audit.overlay import find_overlays
 from convsight.audit.pattern import find_patterns
 from convsight.audit.sample import Sample, draw_sample
 from convsight.audit.search import Tried, carriers, chosen, confirmed, explored
@@ -71,10 +73,12 @@ def find_shortcuts(
     sample = draw_sample(net, _split(data, split), per_class=per_class, seed=seed)
     targets = _targets(net, sample, target)
     patterns = find_patterns(sample.explore, sample.targets)
+    overlays = find_overlays(sample.explore, sample.targets)
     measured, tests = [], 0
     for i, k in enumerate(targets):
         report(i / len(targets), net.classes[k].split(", ")[0])
-        tried = explored(net, sample.explore, k, patterns[k], seed)
+        layers: Patterns = [(overlay, True) for overlay in overlays[k]]
+        tried = explored(net, sample.explore, k, layers or patterns[k], seed)
         tests += len(tried)
         best = chosen(tried, lambda t: _is_own(net, t, own))
         again = confirmed(net, sample, best, seed) if best is not None else None

@@ -15,7 +15,7 @@ from convsight.audit.find import find_shortcuts
 from convsight.audit.probes import Probe
 from convsight.audit.reliance import Groups, groups
 from convsight.audit.store import load_verdicts, owned, save_verdicts
-from convsight.audit.swap import both_ways, drawn, swapped
+from convsight.audit.swap import drawn, exchange, swapped
 from convsight.classifier import Classifier
 from convsight.datasets import Dataset, Split
 from convsight.errors import DataError, InputError
@@ -68,7 +68,7 @@ def fix(
     target: str | None = None,
     data: Dataset | None = None,
     epochs: int | None = None,
-    share: float = 0.9,
+    share: float = 1.0,
     seed: int = 0,
     out: str | Path | None = None,
     audit: bool = True,
@@ -77,8 +77,8 @@ def fix(
 ) -> Fixed:
     """Train a run on with the aspect that its verdict names swapped between pictures, and measure again.
 
-    By lot, training pictures are given the aspect (the pixels of the region, the background's level, the
-    tint, ...) of pictures of the class that leans on it, or lose theirs to that of other classes: then it
+    Training pictures are given the aspect (the pixels of the region, the background's level, the tint, ...)
+    of pictures of the class that leans on it, and by lot lose it again to that of other classes: then it
     tells nothing. The network starts from the run's weights and keeps its recipe.
 
     run: a `Run` or its directory. verdict: which of the verdicts in its `audit.json`, from 1; or hand over
@@ -91,9 +91,9 @@ def fix(
         is never touched. audit: whether to audit the new network too.
 
     Returns `Fixed`, and writes the new run with the groups in `metrics.json` under "fix". What cannot be taken
-    away (blur, compression) is given to every training picture, and "without" are then the test pictures as
-    they are. Raises InputError
-    (no such verdict, nothing found there, `out` taken), DataNotFound (no audit yet).
+    away (blur, compression) is given to all that are changed and roughly lessened in half of them; "without"
+    are then the test pictures as they are. Raises InputError (no such verdict, nothing found there, `out`
+    taken), DataNotFound (no audit yet).
 
     The groups are those of Sagawa et al. 2020 (arXiv 1911.08731), who need to be told them in training; here
     the audit has found them.
@@ -178,8 +178,10 @@ def _changed(net: Classifier, split: Split, probe: Probe, target: int, seed: int
     images = net.fit(split[index.sort().values])
     assert images.labels is not None
     own, n = images.labels == target, len(images)
-    of = [images.pixels[drawn(members, n, generator)] for members in (own, ~own)]
-    given, taken = both_ways(images.pixels, of[0], of[1], probe)
+    aspect = exchange(probe, images.pixels[own], images.pixels[~own])
+    carriers = aspect.carries(images.pixels) & own
+    of = [images.pixels[drawn(m, n, generator)] for m in (carriers if carriers.any() else own, ~own)]
+    given, taken = aspect.given(images.pixels, of[0]), aspect.taken(images.pixels, of[1])
     return replace(images, pixels=images.pixels if taken is None else taken), replace(images, pixels=given)
 
 

@@ -6,7 +6,7 @@ found again in many pictures of the class and in few others, whatever its place,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
@@ -46,6 +46,10 @@ class Patch(Probe):
         for i, (r, c, y, x) in enumerate(zip(rows, cols, to_rows, to_cols, strict=True)):
             pasted[i, :, y : y + h, x : x + w] = of[i, :, r : r + h, c : c + w]
         return pasted
+
+    def anew(self, generator: Generator) -> Patch:
+        """At other places."""
+        return replace(self, seed=int(torch.randint(2**31, (), generator=generator)))
 
     def remove(self, onto: Pixels, of: Pixels) -> Pixels:
         """The place where the patch is found gets what `of` has there."""

@@ -14,21 +14,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
 from convsight.audit.probes import Pixels, Probe, blurred
 from convsight.audit.sample import Half
 
-REACHES = (0.7, 1.5)  # pixels of smoothing, for structures of one pixel and of a few
-SCALES = (1.0, 1.2, 1.4, 1.6, 1.8, 2.0)
+REACHES = (1.5, 0.7)  # pixels of smoothing, for structures of a few pixels and of one
+PLAIN, BRIGHT = 0.03, 0.6  # spread of the corners' means up to which backgrounds are plain; a bright object
 LEAST_APART, LEAST_GAP = 2.0, 0.2  # less is not worth a test
 OUTSTANDING, CLEAR_GAP = 1.6, 0.35  # objects' outlines set the next class apart nearly as far (measured: 1.2)
 
 
 @dataclass(frozen=True, eq=False)
 class Pattern(Probe):
-    """A structure at fixed places: `add` is laid on, `times` multiplies what is there."""
+    """A structure at fixed places: `add` is laid on, `times` multiplies what is there.
+
+    fixed: it is there in full or not at all; otherwise in any amount, as outlines are.
+    """
 
     kind: ClassVar[str] = "pattern"
     add: Float[Tensor, "c h w"]
@@ -38,14 +42,34 @@ class Pattern(Probe):
     weight: Float[Tensor, "c h w"]
     reach: float = 1.5
     scale: float = 1.0
+    fixed: bool = False
 
     def paste(self, onto: Pixels, of: Pixels) -> Pixels:
-        amount = self.scale * self.strength(of).clamp(0, 1.2)[:, None, None, None]
+        amount = self._amount(of)
         return (onto + amount * (self.add + self.times * onto)).clamp(0, 1)
 
     def remove(self, onto: Pixels, of: Pixels) -> Pixels:
-        amount = self.scale * self.strength(onto).clamp(0, 1.2)[:, None, None, None]
+        amount = self._amount(onto)
         return ((onto - amount * self.add) / (1 + amount * self.times).clamp(min=0.2)).clamp(0, 1)
+
+    def _amount(self, of: Pixels) -> Float[Tensor, "n 1 1 1"]:
+        strength = self.strength(of)
+        there = (strength > 0.5).float() if self.fixed else strength.clamp(0, 1.2)
+        return self.scale * there[:, None, None, None]
+
+    def lessened(self, onto: Pixels, generator: Generator) -> Pixels:
+        """Smoothed: what is left is the same whether or not the pattern was there, which `remove` cannot promise."""
+        return blurred(onto, 0.6 + 0.6 * float(torch.rand((), generator=generator)))
+
+    def refined(self, of_class: Pixels, of_others: Pixels) -> Pattern:
+        """With the lift of the background, which a network would otherwise go on telling the class by."""
+        has = self.strength(of_class) > 0.5
+        return lifted(self, of_class[has], of_others) if self.fixed and has.any() else self
+
+    def varied(self, onto: Pixels, generator: Generator) -> Pixels:
+        """Up to half of it more or less, whether or not it is there."""
+        amount = 0.5 * (2 * torch.rand(len(onto), 1, 1, 1, generator=generator) - 1)
+        return (onto + amount * (self.add + self.times * onto)).clamp(0, 1)
 
     def strength(self, of: Pixels) -> Float[Tensor, " n"]:
         """The amount of the pattern in each picture: about 0 in other classes, 1 in the class."""
@@ -61,7 +85,7 @@ class Pattern(Probe):
         return float(energy[where].sum() / energy.sum().clamp(min=1e-9))
 
     def numbers(self) -> dict[str, Any]:
-        return {"reach": self.reach, "scale": self.scale}
+        return {"reach": self.reach, "scale": self.scale, "fixed": self.fixed}
 
 
 def find_patterns(half: Half, targets: Sequence[int]) -> dict[int, list[tuple[Pattern, bool]]]:
@@ -75,11 +99,13 @@ def find_patterns(half: Half, targets: Sequence[int]) -> dict[int, list[tuple[Pa
         for k, (distance, gap) in apart.items():
             if distance < LEAST_APART or gap < LEAST_GAP:
                 continue
+            if any(fixed for _, fixed in found[k]):  # the wider structure holds the finer one
+                continue
             next_largest = max((d for other, (d, _) in apart.items() if other != k), default=0.0)
             of, others = _of_and_others(half, k)
             fixed = distance > OUTSTANDING * next_largest and gap > CLEAR_GAP
-            pattern = fitted(of, others, reach)
-            found[k].append((calibrated(pattern, of, others) if fixed else pattern, fixed))
+            pattern = fixed_pattern(of, others, reach) if fixed else fitted(of, others, reach)
+            found[k].append((pattern, fixed))
     return found
 
 
@@ -105,19 +131,33 @@ def fitted(of: Pixels, others: Pixels, reach: float) -> Pattern:
     return Pattern(add - base_add, times - base_times, base_add, base_times, weight, reach)
 
 
-def calibrated(pattern: Pattern, of: Pixels, others: Pixels) -> Pattern:
-    """The pattern at the scale at which pictures that it is pasted on have as much of it as the class has.
+def fixed_pattern(of: Pixels, others: Pixels, reach: float = REACHES[0]) -> Pattern:
+    """A pattern that is there in full or not at all, fitted to those of the class that have it."""
+    has = fitted(of, others, reach).strength(of) > 0.5
+    carriers = of[has] if float(has.float().mean()) > 0.2 else of
+    return replace(fitted(carriers, others, reach), fixed=True)
 
-    Fine structure is less than the whole: what is clipped at black or smooth in itself is missing from it.
+
+def lifted(pattern: Pattern, carriers: Pixels, others: Pixels) -> Pattern:
+    """With the lift of plain dark backgrounds, where what would be darker than black was cut off.
+
+    It fades towards `BRIGHT`; fine structure, whose mean is 0, does not hold it.
     """
-    n = min(len(of), len(others), 100)
-    wanted = float(pattern.strength(of).median())
+    corners = _corner_mean(others)
+    if _typical(corners)[1] > PLAIN:
+        return pattern
+    n = min(len(others), 100)
+    wanted, donors = float(_corner_mean(carriers).median()), carriers[torch.arange(n) % len(carriers)]
+    for _ in range(4):
+        lift = wanted - float(_corner_mean(pattern.paste(others[:n], donors)).median())
+        pattern = replace(pattern, add=pattern.add + lift, times=pattern.times - lift / BRIGHT)
+    return pattern
 
-    def miss(scale: float) -> float:
-        pasted = replace(pattern, scale=scale).paste(others[:n], of[:n])
-        return abs(float(pattern.strength(pasted).median()) - wanted)
 
-    return replace(pattern, scale=min(SCALES, key=miss))
+def _corner_mean(of: Pixels) -> Float[Tensor, " n"]:
+    side = max(2, round(min(of.shape[2:]) / 7))
+    ends = torch.cat([torch.arange(side), torch.arange(-side, 0)])
+    return of[:, :, ends][..., ends].mean((1, 2, 3))
 
 
 def _line(of: Pixels, reach: float) -> tuple[Tensor, Tensor, Tensor]:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
-from torch import Tensor
+from torch import Generator, Tensor
 
 from convsight.datasets.planted.compression import compressed
 
@@ -35,6 +35,22 @@ class Probe:
     def remove(self, onto: Pixels, of: Pixels) -> Pixels | None:
         """`onto` without this aspect, with that of `of` instead; None where it cannot be taken away."""
         return self.paste(onto, of)
+
+    def lessened(self, onto: Pixels, generator: Generator) -> Pixels | None:
+        """`onto` with roughly less of an aspect that cannot be taken away cleanly; None where `remove` can."""
+        return None
+
+    def anew(self, generator: Generator) -> Probe:
+        """The same aspect, at another place if its place is drawn by lot."""
+        return self
+
+    def refined(self, of_class: Pixels, of_others: Pixels) -> Probe:
+        """The same aspect with what only matters in training, learned from pictures that have it and others."""
+        return self
+
+    def varied(self, onto: Pixels, generator: Generator) -> Pixels:
+        """A little more or less of it for each, where it is known only roughly: no exact strength can be learned."""
+        return onto
 
     def mask(self, size: tuple[int, int]) -> Bool[Tensor, "h w"] | None:
         """The pixels it may change, if they are the same in every picture."""
@@ -190,6 +206,11 @@ class Sharpness(Probe):
     def remove(self, onto: Pixels, of: Pixels) -> None:
         return None  # what was blurred away is gone
 
+    def lessened(self, onto: Pixels, generator: Generator) -> Pixels:
+        """Edges steepened (unsharp mask) by one to three times what the blur takes from them."""
+        amount = 1 + 2 * torch.rand(len(onto), 1, 1, 1, generator=generator)
+        return (onto + amount * (onto - blurred(onto, self.sigma))).clamp(0, 1)
+
     def strength(self, of: Pixels) -> Float[Tensor, " n"]:
         """How little is left of the finest detail beside coarser detail; in nats."""
         return smoothness(of)
@@ -232,6 +253,10 @@ class Compression(Probe):
 
     def remove(self, onto: Pixels, of: Pixels) -> None:
         return None  # what was rounded away is gone
+
+    def lessened(self, onto: Pixels, generator: Generator) -> Pixels:
+        """The blocks' edges smoothed."""
+        return blurred(onto, 0.4 + 0.5 * float(torch.rand((), generator=generator)))
 
     def strength(self, of: Pixels) -> Float[Tensor, " n"]:
         residual = (compressed(of, self.quality) - of).abs().mean((1, 2, 3))

@@ -9,6 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from convsight.audit.candidates import Candidate, Patterns, candidates
+from convsight.audit.overlay import Overlay
 from convsight.audit.pattern import Pattern
 from convsight.audit.probes import Probe, Region
 from convsight.audit.sample import Half, Sample, affordable
@@ -106,7 +107,7 @@ def _in_a_place(t: Tried, places: Sequence[Probe]) -> bool:
     """Whether a pattern is mostly a tag or a frame, which is tried by itself and without objects' outlines."""
     pattern = t.candidate.probe
     regions = [probe.where for probe in places if isinstance(probe, Region)]
-    return isinstance(pattern, Pattern) and any(pattern.share_in(where) > SAME for where in regions)
+    return isinstance(pattern, Pattern | Overlay) and any(pattern.share_in(where) > SAME for where in regions)
 
 
 def _changed(t: Tried) -> float:

@@ -15,6 +15,7 @@ ASPECTS = {
     "colour": ("the tint", "that tint", "tints"),
     "blur": ("the blur", "that blur", "sharpness"),
     "compression": ("the traces of JPEG compression", "those traces", "compression"),
+    "overlay": ("a layer that lies over every picture alike", "that layer", "layers"),
     "pattern": ("a fixed fine pattern", "that pattern", "fine structure"),
 }
 TITLES = {
@@ -26,6 +27,7 @@ TITLES = {
     "colour": "tint",
     "blur": "blur",
     "compression": "JPEG compression",
+    "overlay": "fixed layers",
     "pattern": "fixed patterns",
 }
 

@@ -254,7 +254,7 @@ def _fix(commands: Any) -> None:
     fix.add_argument("--out", help="the new run's directory (default: RUN-fixed)")
     fix.add_argument("--epochs", type=int, help="passes over the training pictures (default: 2 or more)")
     fix.add_argument(
-        "--share", type=float, default=0.9, help="of the training pictures that swap, 0 to 1 (default: 0.9)"
+        "--share", type=float, default=1.0, help="of the training pictures that swap, 0 to 1 (default: 1)"
     )
     fix.add_argument("--seed", type=int, default=0, help="which pictures swap, and the order (default: 0)")
     fix.add_argument("--no-audit", action="store_true", help="do not audit the new network")
