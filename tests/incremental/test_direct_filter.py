@@ -8,7 +8,7 @@ from torch import nn
 
 import convsight as cs
 from convsight.incremental import direct_filter, rows
-from convsight.incremental.direct_filter import DirectFilter
+from convsight.incremental.direct_filter import DirectFilter, FewFilter
 from convsight.incremental.engine import Engine
 from convsight.incremental.rows import Cells
 from convsight.incremental.rules.geometry import Axis
@@ -34,6 +34,24 @@ def test_each_channel_is_convolved_by_itself(channels, kernel, stride, dilation,
     if after is not None:
         right = right.relu() if after[0] == "relu" else right.clamp(*after[1])
     torch.testing.assert_close(got.permute(0, 3, 1, 2), right, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("channels", "outputs"), [(1, 10), (10, 20), (3, 32), (5, 16), (15, 1)])
+@pytest.mark.parametrize(("kernel", "stride"), [((3, 3), 1), ((5, 2), 2)])
+@pytest.mark.parametrize("after", [None, ("relu", ())])
+def test_few_channels_are_convolved_together(channels, outputs, kernel, stride, after):
+    torch.manual_seed(0)
+    maps, weight = torch.randn(3, 9, 8, channels), torch.randn(outputs, channels, *kernel)
+    bias, extent = (
+        torch.randn(outputs),
+        tuple((n - k) // stride + 1 for n, k in zip((9, 8), kernel, strict=True)),
+    )
+    axes = Axis(kernel[0], stride, 0), Axis(kernel[1], stride, 0)
+    starts, taps = places(extent, (9, 8), axes, [stride, stride], 3)
+    got = FewFilter.of(weight, bias).run(Cells(maps), starts, taps, after).view(3, *extent, outputs)
+    right = F.conv2d(maps.permute(0, 3, 1, 2), weight, bias, stride)
+    right = right if after is None else right.relu()
+    torch.testing.assert_close(got.permute(0, 3, 1, 2), right, rtol=1e-5, atol=2e-5)
 
 
 def test_cells_come_from_two_tables_by_an_index():

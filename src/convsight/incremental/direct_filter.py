@@ -1,4 +1,4 @@
-"""Can convolutions of each channel by itself run on our own kernel, and how are their weights laid out for it?"""
+"""Can convolutions of few multiplications run on our own kernels, and how are their weights laid out for them?"""
 
 from __future__ import annotations
 
@@ -34,9 +34,14 @@ def usable() -> bool:
         ):
             return False
         found = DirectFilter.of(weight, None).run(Cells(cells), starts, taps, None)
+        few = FewFilter.of(weight[:17].expand(-1, 80, -1, -1), None).run(Cells(cells), starts, taps, None)
     except Exception:  # no Numba, or no room to keep what is compiled
         return False
-    return torch.allclose(found, F.conv2d(maps, weight, groups=80)[0].flatten(1).T, rtol=1e-5, atol=1e-5)
+    right = F.conv2d(maps, weight, groups=80), F.conv2d(maps, weight[:17].expand(-1, 80, -1, -1))
+    return all(
+        torch.allclose(mine, theirs[0].flatten(1).T, rtol=1e-4, atol=1e-4)
+        for mine, theirs in zip((found, few), right, strict=True)
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,3 +78,40 @@ class DirectFilter:
 
         in_parts(part, len(starts))
         return out
+
+
+@dataclass(frozen=True, eq=False)
+class FewFilter:
+    """A convolution of few outputs (taps, channels, outputs filled up to 16 or 32), and biases."""
+
+    outputs: int
+    weight: Float[Tensor, "t c k"]
+    bias: Float[Tensor, " k"]
+
+    @classmethod
+    def of(cls, weight: Float[Tensor, "k c h w"], bias: Tensor | None) -> FewFilter:
+        k, c = weight.shape[:2]
+        full = (0, -k % 16)
+        biases = weight.new_zeros(k) if bias is None else bias
+        taps = weight.permute(2, 3, 1, 0).reshape(-1, c, k)
+        return cls(k, F.pad(taps, full).contiguous(), F.pad(biases, full))
+
+    @staticmethod
+    def fits(weight: Tensor, groups: int) -> bool:
+        """Whether torch, which fills channels up to 16, has less use of its registers."""
+        return groups == 1 and len(weight) <= 32 and weight.shape[1] < 16
+
+    def run(
+        self, cells: Cells, starts: np.ndarray, taps: np.ndarray, after: After | None
+    ) -> Float[Tensor, "m k"]:
+        """One row for each of `starts`: the weights times the cells starts + taps."""
+        from convsight.incremental.direct_kernel import PLACES, convolve_few
+
+        rows, channels = len(starts), self.weight.shape[1]
+        out = cells.table.new_empty((rows + PLACES) * self.outputs + 32)
+        room = np.empty(PLACES * len(taps), dtype=np.int64)
+        convolve_few(
+            *cells.addresses(), starts, taps, channels, self.outputs, self.weight.data_ptr(),
+            self.bias.data_ptr(), out.data_ptr(), limits(after), room, room.ctypes.data,
+        )  # fmt: skip
+        return out[: rows * self.outputs].view(rows, self.outputs)

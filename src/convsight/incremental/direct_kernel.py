@@ -1,7 +1,7 @@
-"""How does a convolution of each channel by itself run, straight from the rows where its cells lie?
+"""How do convolutions of few multiplications run, straight from the rows where their cells lie?
 
-Sixty-four channels at a time stay in registers while the taps pass by, so that a window needs no copy of what is
-around it. Numba compiles this file when it is first imported on a machine; only `direct_filter` imports it.
+One that keeps channels apart has sixty-four of them in registers while the taps pass by; one of few channels has
+all outputs of four cells there while taps and channels pass by. Neither needs a copy of a window. Numba compiles this file when it is first imported on a machine; only `direct_filter` imports it.
 Addresses are integers, as `Tensor.data_ptr()` gives them.
 """
 
@@ -16,10 +16,34 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 BYTES = 64  # of 16 floats
+PLACES = 4  # whose sums are in registers at a time
 WORD, LONG, FLOAT = ir.IntType(32), ir.IntType(64), ir.FloatType()
 FLOATS = ir.VectorType(FLOAT, 16)
 FIRST = ir.Constant(ir.VectorType(WORD, 16), [ir.Constant(WORD, 0)] * 16)
 EMPTY = ir.Constant(FLOATS, [ir.Constant(FLOAT, 0.0)] * 16)
+
+
+def _line(builder: Any, address: Any, number: int) -> Any:
+    """The 16 floats `number` lines on from an address."""
+    return builder.inttoptr(builder.add(address, ir.Constant(LONG, number * BYTES)), FLOATS.as_pointer())
+
+
+def _spread(builder: Any, number: Any) -> Any:
+    """A vector of one number."""
+    one = builder.insert_element(EMPTY, number, ir.Constant(WORD, 0))
+    return builder.shuffle_vector(one, one, FIRST)
+
+
+def _between(builder: Any, value: Any, low: Any, high: Any) -> Any:
+    for limit, beyond in ((low, "<"), (high, ">")):
+        limits = _spread(builder, limit)
+        value = builder.select(builder.fcmp_ordered(beyond, value, limits), limits, value)
+    return value
+
+
+def _fused(builder: Any) -> Any:
+    kind = ir.FunctionType(FLOATS, [FLOATS] * 3)
+    return cgutils.get_or_insert_function(builder.module, kind, "llvm.fma.v16f32")
 
 
 def _weighing(lines: int) -> Any:
@@ -37,25 +61,19 @@ def _weighing(lines: int) -> Any:
                 builder.add(address, ir.Constant(LONG, number * BYTES)), FLOATS.as_pointer()
             )
 
-        kind = ir.FunctionType(FLOATS, [FLOATS] * 3)
-        fused = cgutils.get_or_insert_function(builder.module, kind, "llvm.fma.v16f32")
+        fused = _fused(builder)
         sums = [cgutils.alloca_once(builder, FLOATS) for _ in range(lines)]
         for i, total in enumerate(sums):
-            builder.store(builder.load(line(bias, i), align=4), total)
+            builder.store(builder.load(_line(builder, bias, i), align=4), total)
         with cgutils.for_range(builder, count) as loop:
             place = builder.add(cells, builder.mul(loop.index, ir.Constant(LONG, 8)))
             cell = builder.add(builder.load(builder.inttoptr(place, LONG.as_pointer())), on)
             weights = builder.add(weight, builder.mul(loop.index, pitch))
             for i, total in enumerate(sums):
-                two = [builder.load(line(at, i), align=4) for at in (cell, weights)]
+                two = [builder.load(_line(builder, at, i), align=4) for at in (cell, weights)]
                 builder.store(builder.call(fused, [*two, builder.load(total)]), total)
         for i, total in enumerate(sums):
-            value = builder.load(total)
-            for limit, beyond in ((low, "<"), (high, ">")):
-                one = builder.insert_element(EMPTY, limit, ir.Constant(WORD, 0))
-                limits = builder.shuffle_vector(one, one, FIRST)
-                value = builder.select(builder.fcmp_ordered(beyond, value, limits), limits, value)
-            builder.store(value, line(out, i), align=4)
+            builder.store(_between(builder, builder.load(total), low, high), _line(builder, out, i), align=4)
         return context.get_dummy_value()
 
     address, number = types.int64, types.float32
@@ -64,6 +82,62 @@ def _weighing(lines: int) -> Any:
 
 
 weigh4, weigh1 = _weighing(4), _weighing(1)
+
+
+def _crossing(lines: int) -> Any:
+    """An instruction that sums all channels of `count` cells, weighted for 16 · `lines` outputs, for four places.
+
+    `cells` is the address of the cells' addresses, place by place; the places' outputs are `pitch` bytes apart.
+    """
+
+    def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        cells, channels, weight, count, bias, out, pitch, low, high = given
+        fused = _fused(builder)
+        sums = [[cgutils.alloca_once(builder, FLOATS) for _ in range(lines)] for _ in range(PLACES)]
+        for place in sums:
+            for i, total in enumerate(place):
+                builder.store(builder.load(_line(builder, bias, i), align=4), total)
+        with cgutils.for_range(builder, count) as tap:
+            of_tap = builder.mul(builder.mul(tap.index, channels), ir.Constant(LONG, lines * BYTES))
+            weights, at = builder.add(weight, of_tap), []
+            for number in range(PLACES):
+                which = builder.add(builder.mul(count, ir.Constant(LONG, number)), tap.index)
+                place = builder.add(cells, builder.mul(which, ir.Constant(LONG, 8)))
+                at.append(builder.load(builder.inttoptr(place, LONG.as_pointer())))
+            with cgutils.for_range(builder, channels) as channel:
+                on = builder.mul(channel.index, ir.Constant(LONG, lines * BYTES))
+                own = [
+                    builder.load(_line(builder, builder.add(weights, on), i), align=4) for i in range(lines)
+                ]
+                for address, place in zip(at, sums, strict=True):
+                    number = builder.add(address, builder.mul(channel.index, ir.Constant(LONG, 4)))
+                    every = _spread(builder, builder.load(builder.inttoptr(number, FLOAT.as_pointer())))
+                    for weights_of, total in zip(own, place, strict=True):
+                        builder.store(builder.call(fused, [every, weights_of, builder.load(total)]), total)
+        for number, place in enumerate(sums):  # in order: what a row has too much is overwritten by the next
+            to = builder.add(out, builder.mul(pitch, ir.Constant(LONG, number)))
+            for i, total in enumerate(place):
+                builder.store(
+                    _between(builder, builder.load(total), low, high), _line(builder, to, i), align=4
+                )
+        return context.get_dummy_value()
+
+    address, number = types.int64, types.float32
+    found = types.void(*[address] * 7, number, number), code
+    return intrinsic(lambda _, cells, channels, weight, count, bias, out, pitch, low, high: found)
+
+
+cross1, cross2 = _crossing(1), _crossing(2)
+
+
+@njit(cache=True, nogil=True)
+def _find(table, fresh, known, index, start, taps, pitch, cells, first):  # type: ignore[no-untyped-def]
+    """Write the addresses of a place's cells."""
+    for t in range(len(taps)):
+        cell = start + taps[t]
+        if len(index) > 0:
+            cell = index[cell]
+        cells[first + t] = fresh + (cell - known) * pitch if cell >= known else table + cell * pitch
 
 
 @njit(cache=True, nogil=True)
@@ -77,11 +151,7 @@ def convolve(
     """
     pitch = channels * 4
     for r in range(begin, end):
-        for t in range(len(taps)):
-            cell = starts[r] + taps[t]
-            if len(index) > 0:
-                cell = index[cell]
-            cells[t] = fresh + (cell - known) * pitch if cell >= known else table + cell * pitch
+        _find(table, fresh, known, index, starts[r], taps, pitch, cells, 0)
         to = out + r * pitch
         for some in range(channels // 64):
             at = some * 4 * BYTES
@@ -89,3 +159,19 @@ def convolve(
         for some in range(channels // 64 * 4, channels // 16):
             at = some * BYTES
             weigh1(cells_at, at, weight + at, pitch, len(taps), bias + at, to + at, limits[0], limits[1])
+
+
+@njit(cache=True, nogil=True)
+def convolve_few(
+    table, fresh, known, index, starts, taps, channels, outputs, weight, bias, out, limits, cells, cells_at
+):  # type: ignore[no-untyped-def]
+    """The same for a value of few `outputs`, each of which sums all channels; `out` has room for more rows."""
+    for first in range(0, len(starts), PLACES):
+        for place in range(PLACES):
+            start = starts[min(first + place, len(starts) - 1)]
+            _find(table, fresh, known, index, start, taps, channels * 4, cells, place * len(taps))
+        to = out + first * outputs * 4
+        if outputs <= 16:
+            cross1(cells_at, channels, weight, len(taps), bias, to, outputs * 4, limits[0], limits[1])
+        else:
+            cross2(cells_at, channels, weight, len(taps), bias, to, outputs * 4, limits[0], limits[1])

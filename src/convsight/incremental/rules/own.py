@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from convsight.incremental import direct_filter, split_filter
-from convsight.incremental.direct_filter import DirectFilter
+from convsight.incremental.direct_filter import DirectFilter, FewFilter
 from convsight.incremental.joined import After
 from convsight.incremental.plan import Outcome, Planner, Values
 from convsight.incremental.regions import Span, Window
@@ -23,7 +23,7 @@ Run = Callable[[Cells, np.ndarray, np.ndarray, After | None], Tensor]
 
 
 def by_own_kernel(step: Step, plan: Planner, axes: Axes, groups: int) -> Outcome | None:
-    """The convolution on the matrix unit, or of each channel by itself; None where torch's kernel is quicker."""
+    """The convolution on the matrix unit, of each channel by itself, or of few channels; None where torch's kernel is quicker."""
     run = _kernel(step, plan, groups)
     if run is None:
         return None
@@ -52,6 +52,8 @@ def _kernel(step: Step, plan: Planner, groups: int) -> Run | None:
         return None
     if DirectFilter.fits(weight, groups) and direct_filter.usable():
         return plan.lay_out(("direct", step.index), lambda: DirectFilter.of(weight, bias)).run
+    if FewFilter.fits(weight, groups) and direct_filter.usable():
+        return plan.lay_out(("few", step.index), lambda: FewFilter.of(weight, bias)).run
     if groups > 1 or not quicker(weight) or not split_filter.usable():
         return None
     parent = step.parents[0]
