@@ -12,6 +12,7 @@ import pytest
 from safetensors.torch import load_file
 
 import convsight as cs
+from convsight import draw
 from convsight.cli import main
 
 
@@ -134,6 +135,20 @@ def test_neighbours_and_map_are_commands(run_path: Path, tmp_path: Path) -> None
     out = str(tmp_path / "n.png")
     assert main(["neighbours", str(run_path), "test:0", "--k", "3", "--quiet", "-o", out]) == 0
     assert main(["map", str(run_path), "--method", "pca", "--quiet", "-o", out]) == 0
+
+
+def test_a_folder_of_pictures_without_classes_is_mapped_and_searched(run_path: Path, tmp_path: Path) -> None:
+    photos, data = tmp_path / "photos", cs.Run.open(run_path).dataset.test
+    photos.mkdir()
+    for i in range(12):
+        (photos / f"{i:02d}.png").write_bytes(draw.png(draw.rgb(data[i].pixels[0])))
+    given = [str(run_path), "--data", str(photos), "--quiet", "-o"]
+    near = ["neighbours", given[0], str(photos / "03.png"), *given[1:], str(tmp_path / "n.npz"), "--k", "3"]
+    assert main(near) == 0
+    assert main(["map", *given, str(tmp_path / "map.npz"), "--method", "pca"]) == 0
+    assert main(["features", *given, str(tmp_path / "shards")]) == 0
+    with np.load(tmp_path / "map.npz") as found:
+        assert found["xy"].shape == (12, 2)
 
 
 def test_features_go_to_shards_that_pyarrow_reads(run_path: Path, tmp_path: Path) -> None:

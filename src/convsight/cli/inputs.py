@@ -15,6 +15,7 @@ from convsight.errors import InputError, closest
 from convsight.images import Images
 from convsight.method import Knob, Method
 from convsight.run import CONFIG, Run
+from convsight.studio.album import album, is_album
 
 SWITCH: dict[str, bool] = {"true": True, "yes": True, "on": True, "1": True} | {
     "false": False, "no": False, "off": False, "0": False,
@@ -50,10 +51,15 @@ def run_of(model: str | None) -> Run | None:
 
 
 def data_of(source: str | None, model: str | None, net: Classifier | None = None) -> Dataset:
-    """The data set named, or the run's own; fitted to the network's input."""
+    """The data set named, or the run's own; fitted to the network's input.
+
+    A folder of pictures that nobody sorted into classes is a data set too: all of them are test pictures.
+    """
     if source is not None:
         if net is None:
             return dataset(source)
+        if is_album(folder := Path(source).expanduser()):
+            return album(folder, net)
         return dataset(source, size=net.input_size, channels=net.channels)
     run = run_of(model)
     if run is None:

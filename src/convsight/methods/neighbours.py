@@ -149,8 +149,8 @@ class Neighbours(Method):
 
     def _agreement(self, vectors: Vectors) -> tuple[float, int] | None:
         labels = vectors.of.labels
-        if labels is None or self.sample == 0 or len(vectors) < 2:
-            return None
+        if labels is None or self.sample == 0 or len(labels.unique()) == len(vectors):
+            return None  # no picture has another of its label to be near to
         return label_agreement(vectors.values, labels, self.k, self.metric, self.sample, self.seed)
 
     def _judged(
