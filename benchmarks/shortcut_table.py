@@ -120,6 +120,20 @@ def found_right(judged: Judged) -> Row | None:
     return next((v for v in judged["verdicts"] if v["found"] and v["target"] == target), None)
 
 
+def recall_table(judged: Sequence[Judged]) -> Row:
+    """By kind and strength, how many learned cues were found and how many there were; alarms among the rest."""
+    kinds: dict[str, dict[str, list[int]]] = {}
+    for j in judged:
+        if j["subject"].learned:
+            spec = j["subject"].spec
+            cell = kinds.setdefault(spec.kind, {}).setdefault(str(spec.strength), [0, 0])
+            cell[0] += found_right(j) is not None
+            cell[1] += 1
+    ordered = {kind: dict(sorted(row.items())) for kind, row in sorted(kinds.items())}
+    honest = [bool(first_found(j)) for j in judged if j["subject"].learned is False]
+    return {"kinds": ordered, "alarms": [sum(honest), len(honest)]}
+
+
 def misses(judged: Sequence[Judged]) -> list[str]:
     """What the audit got wrong, the most certain first."""
     told = []

@@ -86,6 +86,14 @@ def test_what_every_class_has_is_no_layer_and_neither_are_outlines() -> None:
     assert not any(find_overlays(honest, range(10)).values())
 
 
+def test_a_class_is_not_outstanding_where_another_has_as_many_steps() -> None:
+    half, clean = with_cue(Cue("watermark", 3))
+    second = half.labels == 1
+    pixels = half.pixels.clone()
+    pixels[second] = Cue("watermark", 3, seed=5).add(Images(clean[second])).pixels
+    assert not any(find_overlays(half_of(pixels, half.labels), range(4)).values())
+
+
 def test_a_layer_is_kept_and_rebuilt() -> None:
     half, clean = with_cue(Cue("watermark", 3))
     layer = find_overlays(half, range(4))[2][0]

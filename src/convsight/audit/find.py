@@ -11,6 +11,7 @@ from torch import Tensor
 
 from convsight.audit.candidates import Patterns
 from convsight.audit.gallery import gallery
+from convsight.audit.known_recall import known_recall
 from convsight.audit.localise import covered
 from convsight.audit.overlay import find_overlays
 from convsight.audit.pattern import find_patterns
@@ -126,6 +127,7 @@ def nothing(
         notes=(
             f"A cue that turns fewer than {LEAST + 0.04:.0%} of other classes' pictures would have been missed,"
             " and so would one that varies as much as the objects do, or that this data does not have.",
+            known_recall(),
         ),
         n=n,
         score=max((v.score for v in verdicts), default=0.0),
