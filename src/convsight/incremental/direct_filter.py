@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from convsight.incremental.joined import After
@@ -115,3 +115,15 @@ class FewFilter:
             self.bias.data_ptr(), out.data_ptr(), limits(after), room, room.ctypes.data,
         )  # fmt: skip
         return out[: rows * self.outputs].view(rows, self.outputs)
+
+
+def collected(cells: Cells, index: Int[Tensor, "m h w"]) -> Float[Tensor, "m h w c"]:
+    """The rows of `cells` that `index` names, which take the places in it."""
+    from convsight.incremental.direct_kernel import collect
+
+    channels = cells.table.shape[1]
+    out = cells.table.new_empty(*index.shape, channels)
+    fresh = cells.table if cells.fresh is None else cells.fresh
+    rows = (fresh.reshape(-1, channels).numpy(), cells.known, index.view(-1).numpy())
+    collect(cells.table.numpy(), *rows, out.view(-1, channels).numpy())
+    return out

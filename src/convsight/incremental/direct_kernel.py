@@ -175,3 +175,13 @@ def convolve_few(
             cross1(cells_at, channels, weight, len(taps), bias, to, outputs * 4, limits[0], limits[1])
         else:
             cross2(cells_at, channels, weight, len(taps), bias, to, outputs * 4, limits[0], limits[1])
+
+
+@njit(cache=True, nogil=True)
+def collect(table, fresh, known, index, out):  # type: ignore[no-untyped-def]
+    """Copy the rows that `index` names, those from `known` on out of `fresh`."""
+    for i in range(len(index)):
+        row, at = out[i], index[i]
+        cell = fresh[at - known] if at >= known else table[at]
+        for j in range(len(row)):
+            row[j] = cell[j]

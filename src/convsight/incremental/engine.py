@@ -176,10 +176,11 @@ class Engine:
 
     def run(self, places: np.ndarray) -> tuple[Tensor, list[Tensor]]:
         """Scores (pictures m k) and readings (pictures m) of one chunk of positions, for the loaded group."""
-        values = self.plan(places).run()
-        if not self.keep_clean:
+        plan = self.plan(places)
+        if not self.keep_clean:  # the tables have what windows are cut from
             kept = (self.program.output, *self.read)
             self._clean = {i: v for i, v in self._clean.items() if i in kept}
+        values = plan.run()
         shape = (self.pictures, len(places))
         scores = values[SCORES].flatten(1).float().view(*shape, -1)
         return scores.cpu(), [values[SCORES - 1 - r].view(shape).cpu() for r in range(len(self.read))]

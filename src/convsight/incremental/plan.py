@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from convsight.incremental import direct_filter
 from convsight.incremental.parts import Compute, Segment, Values, carried_out
 from convsight.incremental.regions import Changed, Window
 from convsight.incremental.rows import Cells
@@ -110,10 +111,17 @@ class Planner:
         assert window is not None, "a whole map has no windows"
         if arrange is None and self._as_they_are(window, rows, columns):
             return self.value_of(index)
-        where = self._where(index, window, rows, columns, pad)
-        self._place(index)
+        where, store = self._where(index, window, rows, columns, pad), self.store_of(index)
         where = where if arrange is None else [arrange(w).contiguous() for w in where]
-        store = self.store_of(index)
+        if self.fast and self.like.device.type == "cpu" and direct_filter.usable():
+            value, known = self.value_of(index), store.first_window_row
+
+            def cells(values: Values) -> Tensor:
+                of = Cells(store.table, None, value(values), known)
+                return direct_filter.collected(of, where[self.turn])
+
+            return cells
+        self._place(index)
         return lambda values: store.gather(where[self.turn])
 
     def rows_of(self, index: int, rows: np.ndarray, columns: np.ndarray) -> Callable[[Values], Cells]:
