@@ -10,7 +10,8 @@ import torch
 
 import convsight as cs
 from convsight.audit.fix import Fixed, fix
-from convsight.audit.probes import Gain, Region
+from convsight.audit.patch import Patch
+from convsight.audit.probes import Gain, Region, Sharpness, blurred, smoothness
 from convsight.audit.reliance import groups
 from convsight.audit.swap import drawn, exchange, swapped
 from convsight.datasets import dataset
@@ -128,3 +129,35 @@ def test_the_region_of_other_classes_takes_the_cue_away(planted: Planted, region
     tag = planted.add(planted.clean.test[:1]).pixels[0, 0][region.where]
     assert taken is not None and (given[:, 0, region.where] - tag).abs().max() < 1 / 255
     assert ((taken[:, 0, region.where] - tag).abs().amax(1) > 0.1).all()
+
+
+def test_who_has_the_cue_is_not_given_it_twice(planted: Planted, region: Region):
+    pixels, labels = planted.dataset.test[:].pixels, planted.dataset.test.labels
+
+    @dataclass(frozen=True, eq=False)
+    class Lifting(Region):
+        def paste(self, onto, of):
+            return onto + 0.1
+
+    template = planted.add(planted.clean.test[:1]).pixels[0]
+    aspect = exchange(Lifting(region.where, template), pixels[labels == 6], pixels[labels != 6])
+    given = aspect.given(pixels, pixels)
+    assert torch.equal(given[labels == 6], pixels[labels == 6])
+    assert (given[labels != 6] > pixels[labels != 6]).any()
+
+
+def test_a_patch_lands_elsewhere_in_every_batch():
+    patch = Patch(torch.rand(1, 4, 4, generator=torch.Generator().manual_seed(0)))
+    onto, of = torch.zeros(6, 1, 28, 28), torch.ones(6, 1, 28, 28)
+    generator = torch.Generator().manual_seed(1)
+    first, second = (patch.anew(generator).paste(onto, of) for _ in range(2))
+    assert torch.equal(patch.paste(onto, of), patch.paste(onto, of)) and not torch.equal(first, second)
+
+
+def test_blur_is_lessened_where_it_cannot_be_taken_away():
+    sharp = torch.rand(8, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    probe = Sharpness(1.0, 0.0)
+    soft = blurred(sharp, 1.0)
+    lessened = probe.lessened(soft, torch.Generator().manual_seed(0))
+    assert smoothness(lessened).mean() < smoothness(soft).mean()
+    assert (lessened - sharp).square().mean() < (soft - sharp).square().mean()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -155,14 +155,16 @@ def _trained_on(
 ) -> None:
     """Write the new run: the old weights, the old recipe, swapped pictures."""
     old = run.config["recipe"]
-    recipe = Recipe(**{**old, "augment": Augment(**old["augment"]), "until_loss": None, "patience": None})
+    known = {field.name for field in fields(Recipe)}  # another version's run may have more or fewer
+    kept = {name: value for name, value in old.items() if name in known}
+    recipe = Recipe(**{**kept, "augment": Augment(**old["augment"]), "until_loss": None, "patience": None})
     steps = max(1, len(swaps.train) // recipe.batch_size)
     epochs = epochs or max(2, math.ceil(LEAST_UPDATES / steps))
     # the network is handed over as a module: say again what the recipe says, or it would choose for it
-    kept = {"optimizer": recipe.optimizer, "lr": recipe.lr}
+    said = {"optimizer": recipe.optimizer, "lr": recipe.lr}
     made = train(
         swaps, recipe, network=run.classifier.module, epochs=epochs, seed=seed, out=folder, progress=progress,
-        device=device, **kept,
+        device=device, **said,
     )  # fmt: skip
     config = made.config
     config["network"], config["data"] = run.config["network"], run.config["data"]
