@@ -38,8 +38,8 @@ class Occlusion(Method):
     smaller is smoother and costs (1/stride)². `fill` is what the patch shows. `aggregate`: "average" as above
     (captum's too) or "sum", the total over positions. `mode`: "dense" runs the whole network at every
     position; "exact" recomputes only what each patch can change and is the same to 1e-4 of the largest
-    effect; "fast" also folds normalisation and tiles 3×3 kernels, to 2e-3 (5e-5 was measured). The notes say
-    how it was done; each call checks a few positions against the whole network.
+    effect; "fast" also folds normalisation and has kernels of its own, to 2e-3 (6e-5 was measured). The notes
+    say how it was done; each call checks a few positions against the whole network.
 
     `budget` below 1 answers only that share of the positions: a coarse grid first, then where the map varies;
     the gaps show the nearest answer, and the notes give the error measured on positions left out.
