@@ -123,7 +123,7 @@ RECIPES: dict[str, Recipe] = {
             epochs=1,
             min_steps=200,
             parts=2,
-            muon_lr=0.2,
+            muon_lr=0.1,
             bias_rate=8.0,
             augment=Augment(flip="alternate"),
         ),
