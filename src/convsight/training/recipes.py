@@ -131,7 +131,7 @@ RECIPES: dict[str, Recipe] = {
             "best",
             "a quarter of an hour on two cores: twice as wide, many epochs, shifts, holes, averaged weights",
             network="fast-wide",
-            epochs=30,
+            epochs=20,
             min_steps=3000,
             parts=2,
             augment=Augment(flip="alternate", shift_px=1, cutout_px=8),
