@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from jaxtyping import Float
 from torch import Tensor
@@ -19,7 +20,7 @@ from convsight.studio.jobs import Job, Jobs
 if TYPE_CHECKING:
     from convsight.studio.edits import Edit
 
-WAIT_S = 0.08  # for what prepares edits of a picture; small networks are done by then
+WAIT_S = 0.08  # for what prepares edits of a picture, once; small networks are done by then
 MOST_PICTURES = 12  # whose feature maps are kept
 PLACES = ((0.5, 0.5), (0.0, 0.3), (0.7, 1.0))  # inside and at edges: windows of the sizes that a drag needs
 
@@ -34,13 +35,17 @@ class Kept:
     def __init__(self, net: Classifier, jobs: Jobs):
         self.net, self.jobs = net, jobs
         self._kept: OrderedDict[str, Occluding] = OrderedDict()
+        self._awaited: WeakSet[Job] = WeakSet()
         self._lock = threading.Lock()
 
     def scores(self, picture: str, edit: Edit) -> tuple[Float[Tensor, " k"], bool]:
         """(logits of the edited picture, whether only what the edit can change was computed)."""
         occluding = self._known(picture)
         if occluding is None:
-            self.prepare(picture, edit.pixels).finished.wait(WAIT_S)
+            job = self.prepare(picture, edit.pixels)
+            if job not in self._awaited:
+                self._awaited.add(job)
+                job.finished.wait(WAIT_S)
             occluding = self._known(picture)
         if occluding is None:
             return self.net.scores(edit.edited)[0], False
