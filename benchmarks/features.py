@@ -66,10 +66,10 @@ def peak(words: str, limit_gb: float) -> Row:
 
 def setting(options: argparse.Namespace) -> tuple[Classifier, Any]:
     data = cs.dataset("fashion-mnist", limit=2700 if options.quick else None)
-    net = cs.load(
-        options.model, weights=options.weights or None, classes=data.classes, input_size=28, channels=1
-    )
-    return net, data
+    own = {"weights": options.weights or None, "classes": data.classes, "input_size": 28, "channels": 1}
+    return cs.load(
+        options.model, **({} if Path(options.model).is_dir() else own)
+    ), data  # a run knows its own
 
 
 def extraction(options: argparse.Namespace) -> list[Row]:
