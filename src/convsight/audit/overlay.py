@@ -27,9 +27,7 @@ from convsight.audit.sample import Half
 REACH = 1.5  # pixels of smoothing, for how bright the neighbourhood of a step is
 CRISP, NEAR = 1.0, 0.7  # standard deviations by which a step stands out; of the steps that continue it
 SIGNIFICANT = 4.5  # standard errors, for few pictures
-LEAST = (
-    16  # such steps in a picture of 28 pixels; honest classes of Fashion-MNIST have up to 12, of CIFAR-10 1
-)
+LEAST = 16  # such steps in 28 × 28 pixels; honest classes of Fashion-MNIST have up to 12, of CIFAR-10 1
 OUTSTANDING = 1.6  # times as many as in the next class
 LEVELS = (0.1, 0.5, 0.9)  # quantiles of the layer that may be its "nothing here"
 SPARSE = 0.1  # share of all steps up to which it is a layer with surfaces; more is a fine pattern
