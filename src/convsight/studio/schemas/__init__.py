@@ -1,0 +1,107 @@
+"""What travels between the server and the page? One model per answer; `python -m` prints the OpenAPI.
+
+python -m convsight.studio.schemas > web/src/gen/openapi.json
+"""
+
+from convsight.studio.schemas.base import Model, Number, Problem, SplitName, State
+from convsight.studio.schemas.jobs import Job, JobStarted
+from convsight.studio.schemas.judging import Audit, ExportRequest, Light, Trust, TrustRequest
+from convsight.studio.schemas.layers import ChannelInfo, ReceptiveBox, Sprites
+from convsight.studio.schemas.pictures import (
+    Box,
+    Edited,
+    EditRequest,
+    Paste,
+    Picture,
+    PicturePage,
+    Score,
+    Scores,
+)
+from convsight.studio.schemas.results import (
+    Atlas,
+    CurvePayload,
+    MapPayload,
+    Neighbour,
+    Payload,
+    PicturesPayload,
+    PointsPayload,
+    RankingPayload,
+    RankingRow,
+    Result,
+    ResultRequest,
+    SeriesData,
+    Started,
+    TablePayload,
+    VerdictPayload,
+)
+from convsight.studio.schemas.session import (
+    Can,
+    DatasetInfo,
+    KnobInfo,
+    LayerInfo,
+    Limits,
+    MethodInfo,
+    ModelInfo,
+    Session,
+)
+from convsight.studio.schemas.training import Comparison, Named, Recipes, RunInfo, TrainRequest, TrainStarted
+from convsight.studio.schemas.whole_set import Agreement, ClassAccuracy, Confusion, Neighbours
+
+__all__ = [
+    "Agreement",
+    "Atlas",
+    "Audit",
+    "Box",
+    "Can",
+    "ChannelInfo",
+    "ClassAccuracy",
+    "Comparison",
+    "Confusion",
+    "CurvePayload",
+    "DatasetInfo",
+    "EditRequest",
+    "Edited",
+    "ExportRequest",
+    "Job",
+    "JobStarted",
+    "KnobInfo",
+    "LayerInfo",
+    "Light",
+    "Limits",
+    "MapPayload",
+    "MethodInfo",
+    "Model",
+    "ModelInfo",
+    "Named",
+    "Neighbour",
+    "Neighbours",
+    "Number",
+    "Paste",
+    "Payload",
+    "Picture",
+    "PicturePage",
+    "PicturesPayload",
+    "PointsPayload",
+    "Problem",
+    "RankingPayload",
+    "RankingRow",
+    "ReceptiveBox",
+    "Recipes",
+    "Result",
+    "ResultRequest",
+    "RunInfo",
+    "Score",
+    "Scores",
+    "SeriesData",
+    "Session",
+    "SplitName",
+    "Sprites",
+    "Started",
+    "State",
+    "TablePayload",
+    "TrainRequest",
+    "TrainStarted",
+    "Trust",
+    "TrustRequest",
+    "VerdictPayload",
+]

@@ -1,0 +1,39 @@
+"""How do shortcuts and trust lights travel, and what is exported?"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from convsight.studio.schemas.base import Model
+from convsight.studio.schemas.results import Result
+
+
+class Audit(Model):
+    state: Literal["none", "running", "done"]
+    verdicts: list[Result]
+    job: str | None = None
+
+
+class TrustRequest(Model):
+    key: str
+
+
+class Light(Model):
+    name: str
+    answer: Literal["yes", "no", "can't tell"]
+    sentence: str
+    numbers: dict[str, Any]
+    pictures: list[str]
+    captions: list[str]
+
+
+class Trust(Model):
+    job: str | None = None
+    lights: list[Light] = Field(default=[])
+
+
+class ExportRequest(Model):
+    urls: list[str] = Field(max_length=4000)
+    state: str = Field("", max_length=20_000)
