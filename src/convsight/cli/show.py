@@ -21,7 +21,7 @@ from convsight.result import Result
 
 def show(given: argparse.Namespace, rest: list[str]) -> int:
     if given.method is None:
-        from convsight.cli.parser import show_help
+        from convsight.cli.looking_commands import show_help
 
         out.print(show_help(), markup=False)
         names = ", ".join(catalogue())

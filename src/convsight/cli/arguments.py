@@ -1,0 +1,45 @@
+"""What do the commands have in common: how one is made, and the arguments several of them take?"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+MODEL = "a run directory, torchvision:NAME, timm:NAME, file.py:function, program.pt2, or one of `convsight networks`"
+DATA = "a name of `convsight datasets`, a folder of pictures or an .npz file"
+PICTURE = "a picture file, a folder, or SPLIT:INDEX of the data set, such as test:17 or test:0-8"
+
+
+def command(commands: Any, name: str, help: str, where: str, **more: Any) -> argparse.ArgumentParser:
+    made = commands.add_parser(
+        name, help=help, description=help[0].upper() + help[1:] + ".", allow_abbrev=False, **more
+    )
+    made.set_defaults(run=later(where))
+    return made
+
+
+def later(where: str) -> Callable[[argparse.Namespace, list[str]], int | None]:
+    """The function `module:name` of this package, imported when it is first called."""
+    module, _, name = where.partition(":")
+
+    def run(given: argparse.Namespace, rest: list[str]) -> int | None:
+        return getattr(importlib.import_module(f"convsight.cli.{module}"), name)(given, rest)
+
+    return run
+
+
+def takes_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help=MODEL)
+    takes_network(parser)
+
+
+def takes_network(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("a network that is not a run")
+    group.add_argument("--weights", metavar="FILE", help="its weights (.safetensors .pth .pt), or random")
+    group.add_argument("--classes", metavar="FILE", help="class names, one a line, or separated by commas")
+    group.add_argument("--input-size", metavar="HxW", help="height×width in pixels, such as 224 or 48x64")
+    group.add_argument("--input-channels", type=int, choices=(1, 3), help="1 grey, 3 colour")
+    group.add_argument("--mean", help="subtracted per channel, such as 0.485,0.456,0.406")
+    group.add_argument("--std", help="divided by per channel")

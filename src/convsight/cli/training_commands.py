@@ -1,0 +1,89 @@
+"""Which options have the commands that train and measure: demo, train, test, compare, fix?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from convsight.cli.arguments import DATA, command, takes_model
+
+
+def demo(commands: Any) -> None:
+    demo = command(commands, "demo", "train on Fashion-MNIST, look inside and write a report", "train:demo")
+    demo.add_argument("--out", default="runs/demo", help="the run's directory (default: %(default)s)")
+    demo.add_argument("--recipe", default="fast", help="how to train (default: %(default)s)")
+    demo.add_argument("--data", default="fashion-mnist", help=f"{DATA} (default: %(default)s)")
+    demo.add_argument("--seed", type=int, default=0, help="another seed, another training (default: 0)")
+    demo.add_argument(
+        "--limit", type=int, metavar="N", help="at most N pictures of each split, for a quick look"
+    )
+
+
+def train(commands: Any) -> None:
+    train = command(commands, "train", "train a classifier (or locator) and test it", "train:train")
+    train.add_argument("data", metavar="DATA", help=DATA)
+    train.add_argument(
+        "--recipe", default="fast", help="fast (a minute), quick, best, lesson-1, lesson-2, locate"
+    )
+    train.add_argument("--network", help="one of `convsight networks` (default: the recipe's)")
+    train.add_argument("--task", choices=("classify", "locate"), help="classes, or positions in pixels")
+    train.add_argument("--epochs", type=int, help="passes over the training pictures (default: the recipe's)")
+    train.add_argument("--seed", type=int, default=0, help="same seed, same weights (default: 0)")
+    train.add_argument("--out", help="the run's directory (default: a new one under runs/)")
+    train.add_argument("--resume", action="store_true", help="go on with the unfinished run in --out")
+    train.add_argument("--overwrite", action="store_true", help="throw away the run that is in --out")
+    train.add_argument("--optimizer", help="sgd, momentum, nesterov, adam, adamw or muon")
+    train.add_argument("--lr", type=float, help="peak learning rate")
+    train.add_argument("--momentum", type=float, help="share of the last step that is repeated, 0 to 1")
+    train.add_argument("--weight-decay", type=float, help="how strongly weights are pulled to zero")
+    train.add_argument("--batch-size", type=int, help="pictures per update")
+    train.add_argument("--schedule", help="constant, triangular or cosine")
+    train.add_argument("--loss", help="cross-entropy, mse or smooth-l1")
+    train.add_argument("--label-smoothing", type=float, help="share of the target spread over all classes")
+    train.add_argument("--until-loss", type=float, help="stop when an epoch's mean loss is below this")
+    train.add_argument(
+        "--patience", type=int, help="stop after so many epochs without better validation loss"
+    )
+    train.add_argument("--size", help="height×width in pixels, such as 64 or 48x64 (default: the data's)")
+    train.add_argument("--channels", type=int, choices=(1, 3), help="1 grey, 3 colour (default: the data's)")
+    train.add_argument("--limit", type=int, metavar="N", help="at most N pictures of each split")
+    train.add_argument(
+        "--validation", type=float, help="share (or number) of training pictures kept to choose by"
+    )
+    train.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="default: auto")
+    train.add_argument("--report", action="store_true", help="also write report.html into the run")
+    train.add_argument("--json", action="store_true", help="print the metrics as JSON, and nothing else")
+
+
+def test(commands: Any) -> None:
+    test = command(commands, "test", "measure a network on a data set, class by class", "evaluate:test")
+    takes_model(test)
+    test.add_argument("--data", help=f"{DATA} (default: the run's own)")
+    test.add_argument(
+        "--split", default="test", choices=("train", "validation", "test"), help="default: test"
+    )
+    test.add_argument("--limit", type=int, metavar="N", help="at most N pictures")
+    test.add_argument("--json", action="store_true", help="print the metrics as JSON, and nothing else")
+    compare = command(
+        commands, "compare", "runs side by side: curves and accuracy per class", "evaluate:compare"
+    )
+    compare.add_argument("runs", metavar="RUN", nargs="+", help="run directories, two or more")
+    compare.add_argument("-o", "--out", help="also save the picture (.png) or the numbers (.json)")
+    compare.add_argument("--json", action="store_true", help="print the comparison as JSON, and nothing else")
+
+
+def fix(commands: Any) -> None:
+    fix = command(commands, "fix", "train a run on without the shortcut that its audit found", "fix:run")
+    fix.add_argument("run_path", metavar="RUN", help="a run directory that was audited; it stays as it is")
+    fix.add_argument(
+        "--verdict", type=int, default=1, metavar="N", help="which of the audit's verdicts (default: 1)"
+    )
+    fix.add_argument("--data", help=f"{DATA} (default: the run's own)")
+    fix.add_argument("--out", help="the new run's directory (default: RUN-fixed)")
+    fix.add_argument("--epochs", type=int, help="passes over the training pictures (default: 2 or more)")
+    fix.add_argument(
+        "--share", type=float, default=1.0, help="of the training pictures that swap, 0 to 1 (default: 1)"
+    )
+    fix.add_argument("--seed", type=int, default=0, help="which pictures swap, and the order (default: 0)")
+    fix.add_argument("--no-audit", action="store_true", help="do not audit the new network")
+    fix.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="default: auto")
+    fix.add_argument("--json", action="store_true", help="print before and after as JSON, and nothing else")
