@@ -1,5 +1,6 @@
 """Each trust light is right where the right answer is known, and the lights leave everything as it was."""
 
+import copy
 import importlib.util
 import json
 from pathlib import Path
@@ -14,8 +15,9 @@ from torch import nn
 
 import convsight as cs
 from convsight.audit.reliance import reliance
-from convsight.audit.trust import hiding, known_answers, lights, trust
+from convsight.audit.trust import copies, hiding, known_answers, lights, subject, trust
 from convsight.audit.trust.copies import untrained_copies
+from convsight.audit.trust.kept import Kept
 from convsight.audit.trust.likeness import (
     contrast,
     edge_drawing,
@@ -311,7 +313,7 @@ def test_every_technique_gets_three_lights_that_leave_the_network_alone(name: st
     found = lights(net, images, technique, target=1)
     assert _same(before, _snapshot(net.module)) and torch.equal(images, pixels)
     torch.manual_seed(99)  # the global state must not matter
-    hiding._kept.clear()
+    _forget()
     assert repr(_plain(lights(net, images, technique, target=1))) == repr(_plain(found))
     for row in found:
         assert {light.verdict for light in row} <= {"yes", "no", "can't tell"}
@@ -330,23 +332,53 @@ def test_untrained_copies_answer_to_the_picture_and_are_made_once() -> None:
     net = STYLES["in-place"]()
     copies = untrained_copies(net)
     assert untrained_copies(net)[0] is copies[0]
-    for copy in copies:
-        spread = copy.scores(torch.rand(16, 1, 28, 28)).std(0)
+    for one in copies:
+        spread = one.scores(torch.rand(16, 1, 28, 28)).std(0)
         assert float(spread.min()) > 1e-4
     pairs = zip(copies[0].module.parameters(), copies[1].module.parameters(), strict=True)
     assert any(not torch.equal(a, b) for a, b in pairs)
 
 
-def test_the_random_blobs_of_a_picture_are_tried_once_for_all_techniques(
+def _forget() -> None:
+    for kept in (subject._scores, copies._copies, copies._drawn, hiding._edges, hiding._scattered):
+        kept.clear()
+
+
+def test_what_does_not_depend_on_the_map_is_computed_once_for_all_techniques(
     linear: cs.Classifier, pictures: cs.Images, others: cs.Images, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hiding._kept.clear()
-    counted = []
-    measured = hiding._measured
-    monkeypatch.setattr(hiding, "_measured", lambda *a: counted.append(1) or measured(*a))
+    _forget()
+    hidden, passes = hiding.hidden_scores, []
+    monkeypatch.setattr(hiding, "hidden_scores", lambda *a: passes.append(a[3].shape[1]) or hidden(*a))
     for name in ("saliency", "gradient_x_input", "smoothgrad"):
         lights(linear, pictures, name, "a", data=others)
-    assert len(counted) == 1
+    assert sorted(passes) == [1, 1, 1, 1, hiding.BLOBS], "a mask a map, the edges, the blobs"
+    coarse = Map(values=torch.rand(6, 1, 1).expand(6, 28, 28) + torch.linspace(0, 1, 28))
+    speckled = Map(values=torch.rand(6, 28, 28, generator=torch.Generator().manual_seed(0)))
+    for found in (coarse, speckled):
+        lights(linear, pictures, found, "a", data=others)
+    assert passes.count(hiding.BLOBS) >= 2, "blobs of another grain are tried anew"
+    assert len(passes) == 5 + 2 + passes.count(hiding.BLOBS) - 1, "the edges are not"
+
+
+def test_a_changed_weight_is_noticed(pictures: cs.Images, others: cs.Images, linear: cs.Classifier) -> None:
+    net = cs.Classifier(copy.deepcopy(linear.module), linear.classes, 28, 1)
+    before = lights(net, pictures, "saliency", "a", data=others)[0][0].numbers
+    with torch.no_grad():
+        net.module[1].weight.mul_(2)
+    after = lights(net, pictures, "saliency", "a", data=others)[0][0].numbers
+    for name in ("score", "drop", "edges_drop", "blobs_drop"):
+        assert after[name] == pytest.approx(2 * before[name], rel=1e-4)
+
+
+def test_only_the_last_answers_are_kept() -> None:
+    kept, made = Kept[int](2), []
+
+    def ask(key: str) -> int:
+        return kept(key, lambda: made.append(key) or len(made))
+
+    assert [ask(k) for k in "abab"] == [1, 2, 1, 2] and ask("c") == 3
+    assert [ask(k) for k in "bca"] == [2, 3, 4] and made == list("abca")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convsight.audit.trust.light import CLASS, Answer, Light
-from convsight.audit.trust.likeness import likeness
+from convsight.audit.trust.likeness import correlation, ranks
 from convsight.audit.trust.subject import Subject, of_outputs, one_picture
 from convsight.errors import ConvsightError
 from convsight.images import Images
@@ -40,15 +40,14 @@ def depends_on_class(subject: Subject, seed: int) -> list[Light]:
         maps = subject.remade(net, asked, both).values.float()
     except ConvsightError as error:
         return [Light(CLASS, "can't tell", f"The runner-up could not be asked: {error}.")] * n
-    own, again, other = subject.map.values.float(), maps[:n], maps[n:]
-    same, rival = likeness(own, again), likeness(own, other)
+    again, other = maps[:n], maps[n:]
+    same, rival = correlation(subject.ranks, ranks(again)), correlation(subject.ranks, ranks(other))
     return [_light(subject, i, float(rival[i]), float(same[i]), rivals.labels[i], other[i]) for i in range(n)]
 
 
 def _runners_up(subject: Subject) -> Target:
     assert subject.aim.outputs is not None
-    scores = subject.net.scores(subject.images)
-    scores.scatter_(1, subject.aim.outputs[:, None], -torch.inf)
+    scores = subject.scores.scatter(1, subject.aim.outputs[:, None], -torch.inf)
     return of_outputs(subject.net, scores.argmax(1))
 
 

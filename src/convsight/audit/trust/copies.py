@@ -9,8 +9,16 @@ import torch
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from convsight.audit.trust.kept import Kept, fingerprint
 from convsight.audit.trust.light import WEIGHTS, Answer, Light
-from convsight.audit.trust.likeness import likeness, likeness_beyond, likeness_by_chance, of_the_picture
+from convsight.audit.trust.likeness import (
+    Ranks,
+    correlation,
+    correlation_by_chance,
+    left_over,
+    of_the_picture,
+    ranks,
+)
 from convsight.audit.trust.subject import Subject, identity, one_picture
 from convsight.classifier import Classifier
 from convsight.errors import ConvsightError
@@ -19,21 +27,19 @@ from convsight.untrained import untrained
 
 COPIES = 2
 ALIKE, MUCH, SAME = 0.3, 0.5, 0.9  # rank correlations from which maps have something in common, much, all
-_kept: dict[str, tuple[Classifier, ...]] = {}  # of the last network that was asked about
+_copies = Kept[tuple[Classifier, ...]](1)  # of the last network that was asked about
+_drawn = Kept[list[Ranks]](4)
 
 
-def untrained_copies(net: Classifier) -> tuple[Classifier, ...]:
+def untrained_copies(net: Classifier, key: str = "") -> tuple[Classifier, ...]:
     """The network with other random weights, `COPIES` times; kept until another network is asked about.
 
     Batch normalisations measure their statistics on random pictures, as they would in the first step of a
-    training; with those of the trained weights, or none, most signals would die on the way.
+    training; with those of the trained weights, or none, most signals would die on the way. `key` is the
+    network's `identity`, where it is known.
     """
-    key = identity(net)
-    if key not in _kept:
-        made = tuple(_settled(untrained(net, seed)) for seed in range(COPIES))
-        _kept.clear()
-        _kept[key] = made
-    return _kept[key]
+    make = lambda: tuple(_settled(untrained(net, seed)) for seed in range(COPIES))  # noqa: E731
+    return _copies(key or identity(net), make)
 
 
 def _settled(net: Classifier) -> Classifier:
@@ -64,23 +70,36 @@ def needs_training(subject: Subject) -> list[Light]:
     try:
         maps = [
             subject.remade(copy, subject.images, subject.aim).values.float()
-            for copy in untrained_copies(subject.net)
+            for copy in untrained_copies(subject.net, subject.identity)
         ]
     except (ConvsightError, RuntimeError) as error:
         return [Light(WEIGHTS, "can't tell", f"No untrained copy could be asked: {error}.")] * n
-    own, drawn = subject.map.values.float(), of_the_picture(subject.images.pixels)
-    sizes = [m.abs() for m in maps]
-    measured = {
-        "alike": _mean([likeness(own, m) for m in maps]),
-        "magnitude_alike": _mean([likeness(own.abs(), m) for m in sizes]),
-        "beyond_picture": _mean([likeness_beyond(own.abs(), m, drawn) for m in sizes]),
-        "by_chance": _mean([likeness_by_chance(own.abs(), m) for m in sizes]),
-        "copies_alike": _mean([likeness(a, b) for a, b in combinations(maps, 2)]),
-        "picture_alike": torch.stack([likeness(own.abs(), d) for d in drawn]).nan_to_num(-1).amax(0),
-    }
+    measured = _measured(subject, maps)
     return [
         _light(subject, i, {name: float(v[i]) for name, v in measured.items()}, maps[0][i]) for i in range(n)
     ]
+
+
+def _measured(subject: Subject, maps: list[Tensor]) -> dict[str, Tensor]:
+    """Each likeness of each picture. Every map is ranked once; without negative values its magnitude is itself."""
+    own, pixels = subject.ranks, subject.images.pixels
+    signed = [ranks(m) for m in maps]
+    size = _of_magnitude(subject.map.values.float(), own)
+    sizes = [_of_magnitude(m, r) for m, r in zip(maps, signed, strict=True)]
+    drawn = _drawn(fingerprint(pixels), lambda: [ranks(d) for d in of_the_picture(pixels)])
+    rest = left_over(size, drawn)
+    return {
+        "alike": _mean([correlation(own, m) for m in signed]),
+        "magnitude_alike": _mean([correlation(size, m) for m in sizes]),
+        "beyond_picture": _mean([correlation(rest, left_over(m, drawn)) for m in sizes]),
+        "by_chance": _mean([correlation_by_chance(size, m) for m in sizes]),
+        "copies_alike": _mean([correlation(a, b) for a, b in combinations(signed, 2)]),
+        "picture_alike": torch.stack([correlation(size, d) for d in drawn]).nan_to_num(-1).amax(0),
+    }
+
+
+def _of_magnitude(values: Tensor, ranked: Ranks) -> Ranks:
+    return ranks(values.abs()) if bool((values < 0).any()) else ranked
 
 
 def _light(subject: Subject, i: int, found: dict[str, float], copied: Tensor) -> Light:

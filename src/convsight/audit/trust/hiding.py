@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from dataclasses import dataclass
 
 import torch
@@ -12,9 +11,10 @@ from scipy.stats import t as student
 from torch import Tensor
 
 from convsight.audit.trust.donors import Donors, donors_for
+from convsight.audit.trust.kept import Kept, fingerprint
 from convsight.audit.trust.light import HIDING, Answer, Light
 from convsight.audit.trust.likeness import edge_drawing, smooth
-from convsight.audit.trust.subject import Subject, identity, one_picture, pick, scored, tiled
+from convsight.audit.trust.subject import Subject, one_picture, pick, scored, tiled
 from convsight.chunks import chunk_size, in_chunks
 from convsight.classifier import Classifier
 from convsight.datasets import Dataset
@@ -50,7 +50,7 @@ def does_hiding_matter(subject: Subject, data: Dataset | Images | None, seed: in
     count = (smoothed > 0).flatten(1).sum(1).clamp(max=round(AREA * smoothed[0].numel()))
     mask = top(smoothed, count)
     donors = donors_for(subject, data, seed)
-    base = baseline(subject.net, subject.aim, pixels, donors.pixels, count, grain_of(mask, count), seed)
+    base = baseline(subject, donors.pixels, count, grain_of(mask, count), seed)
     drops = base.clean[:, None] - hidden_scores(
         subject.net, subject.aim, pixels, mask[:, None], donors.pixels
     )
@@ -133,9 +133,14 @@ def interval(values: Float[Tensor, " d"]) -> tuple[float, float]:
 
 def top(values: Float[Tensor, "n h w"], count: Int[Tensor, " n"]) -> Bool[Tensor, "n h w"]:
     """The `count` largest of each, exactly so many."""
+    return standing(values) < count[:, None, None]
+
+
+def standing(values: Float[Tensor, "n h w"]) -> Int[Tensor, "n h w"]:
+    """How many pixels of its picture are before each one: 0 for the largest, of equals for the first."""
     order = values.flatten(1).sort(dim=1, descending=True, stable=True).indices
     rank = torch.empty_like(order).scatter_(1, order, torch.arange(order.shape[1]).expand_as(order))
-    return (rank < count[:, None]).view_as(values)
+    return rank.view_as(values)
 
 
 @functools.lru_cache(maxsize=4)
@@ -146,18 +151,27 @@ def blobs(size: tuple[int, int], how_many: int, seed: int) -> Float[Tensor, "g b
     return torch.stack([smooth(noise, min(size) * grain) for grain in GRAINS])
 
 
+@functools.lru_cache(maxsize=4)
+def blob_standings(size: tuple[int, int], how_many: int, seed: int) -> Int[Tensor, "g b h w"]:
+    """Their pixels' `standing`, from which blobs of any area are cut."""
+    return torch.stack([standing(field) for field in blobs(size, how_many, seed)])
+
+
+@functools.lru_cache(maxsize=64)
+def blob_outlines(size: tuple[int, int], area: int) -> Float[Tensor, " g"]:
+    """The mean length of the outlines of blobs of `area` pixels, for each of the `GRAINS`."""
+    fields = blob_standings(size, BLOBS, 0)
+    return torch.stack([_outline(field[:8] < area).mean() for field in fields])
+
+
 def grain_of(masks: Bool[Tensor, "n h w"], count: Int[Tensor, " n"]) -> Int[Tensor, " n"]:
     """The grain whose blobs, cut at the same area, have most nearly the outline's length of each mask.
 
     A speckled area hits everything a little, a lump hits or misses: they must not be compared.
     """
-    fields, found = (
-        blobs((masks.shape[1], masks.shape[2]), BLOBS, 0),
-        torch.zeros(len(masks), dtype=torch.long),
-    )
-    for area in count.unique():
-        lengths = torch.stack([_outline(top(f[:8], area.expand(8))).mean() for f in fields])
-        some = count == area
+    found = torch.zeros(len(masks), dtype=torch.long)
+    for area in count.unique().tolist():
+        lengths, some = blob_outlines((masks.shape[1], masks.shape[2]), area), count == area
         found[some] = (_outline(masks[some])[:, None].log1p() - lengths.log1p()).abs().argmin(1)
     return found
 
@@ -187,34 +201,37 @@ def hidden_scores(
 
 
 def baseline(
-    net: Classifier, aim: Target, pixels: Tensor, donors: Tensor, count: Tensor, grain: Tensor, seed: int
+    subject: Subject,
+    donors: Float[Tensor, "n d c h w"],
+    count: Int[Tensor, " n"],
+    grain: Int[Tensor, " n"],
+    seed: int,
 ) -> Baseline:
-    """The baseline of these pictures; kept, since it is the same for all maps of one grain."""
-    digest = hashlib.blake2b(digest_size=16)
-    for part in (pixels, donors, count, grain, aim.outputs):
-        digest.update(part.contiguous().numpy().tobytes() if part is not None else repr(aim).encode())
-    key = f"{identity(net)}{digest.hexdigest()}{seed}"
-    if key not in _kept:
-        made = _measured(net, aim, pixels, donors, count, grain, seed)
-        for old in list(_kept)[: max(0, len(_kept) - 7)]:
-            _kept.pop(old, None)
-        _kept[key] = made
-    return _kept[key]
+    """The baseline of these pictures. Its parts are kept: the scores are the same for all maps of them, the
+    edges for all maps of one area, the blobs for all of one area and grain."""
+    net, aim, pixels, size = subject.net, subject.aim, subject.images.pixels, subject.images.size
+    clean = _clean(subject.asked, lambda: _clean_scores(subject))
+    key = f"{subject.asked}{fingerprint(donors, count)}"
+
+    def at_edges() -> tuple[Tensor, Tensor]:
+        drawn = top(smooth(edge_drawing(pixels), min(size) / 28), count)
+        return drawn, hidden_scores(net, aim, pixels, drawn[:, None], donors)
+
+    def scattered() -> Tensor:
+        masks = blob_standings(size, BLOBS, seed)[grain] < count[:, None, None, None]
+        return hidden_scores(net, aim, pixels, masks, donors)
+
+    drawn, edges = _edges(key, at_edges)
+    random = _scattered(f"{key}{grain.tolist()}{seed}", scattered)
+    return Baseline(drawn, clean, clean[:, None] - edges, clean[:, None] - random)
 
 
-_kept: dict[str, Baseline] = {}  # of the last eight sets of pictures
+_clean, _edges, _scattered = Kept[Tensor](8), Kept[tuple[Tensor, Tensor]](8), Kept[Tensor](8)
 
 
-def _measured(
-    net: Classifier, aim: Target, pixels: Tensor, donors: Tensor, counts: Tensor, grain: Tensor, seed: int
-) -> Baseline:
-    n, size = len(pixels), (pixels.shape[2], pixels.shape[3])
-    drawn = top(smooth(edge_drawing(pixels), min(size) / 28), counts)
-    fields = blobs(size, BLOBS, seed)
-    random = torch.stack(
-        [top(fields[g], count.expand(BLOBS)) for g, count in zip(grain, counts, strict=True)]
-    )
-    parts = in_chunks(lambda p: scored(net, aim[p], pixels[p]), n, chunk_size(pixels.shape[1:]))
-    clean = torch.cat(parts)
-    edges, scattered = (hidden_scores(net, aim, pixels, masks, donors) for masks in (drawn[:, None], random))
-    return Baseline(drawn, clean, clean[:, None] - edges, clean[:, None] - scattered)
+def _clean_scores(subject: Subject) -> Float[Tensor, " n"]:
+    aim, pixels = subject.aim, subject.images.pixels
+    if aim.outputs is not None:
+        return aim.of_logits(subject.scores)
+    size = chunk_size(pixels.shape[1:])
+    return torch.cat(in_chunks(lambda p: scored(subject.net, aim[p], pixels[p]), len(pixels), size))

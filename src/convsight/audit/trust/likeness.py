@@ -12,6 +12,7 @@ from torch import Tensor
 from convsight.occluders import fill_pictures
 
 Maps = Float[Tensor, "n h w"]
+Ranks = Float[Tensor, "n h w"]
 
 
 def likeness(a: Maps, b: Maps) -> Float[Tensor, " n"]:
@@ -20,7 +21,7 @@ def likeness(a: Maps, b: Maps) -> Float[Tensor, " n"]:
     >>> likeness(torch.tensor([[[1.0, 2], [3, 4]]]), torch.tensor([[[1.0, 4], [9, 16]]])).tolist()
     [1.0]
     """
-    return _correlation(_ranks(a), _ranks(b))
+    return correlation(ranks(a), ranks(b))
 
 
 def likeness_beyond(a: Maps, b: Maps, given: list[Maps]) -> Float[Tensor, " n"]:
@@ -28,8 +29,8 @@ def likeness_beyond(a: Maps, b: Maps, given: list[Maps]) -> Float[Tensor, " n"]:
 
     NaN where nothing is left of one of them to compare.
     """
-    known = torch.stack([_ranks(g) for g in given], 2)
-    return _correlation(_left_over(_ranks(a), known), _left_over(_ranks(b), known))
+    known = [ranks(g) for g in given]
+    return correlation(left_over(ranks(a), known), left_over(ranks(b), known))
 
 
 def likeness_by_chance(a: Maps, b: Maps) -> Float[Tensor, " n"]:
@@ -37,10 +38,39 @@ def likeness_by_chance(a: Maps, b: Maps) -> Float[Tensor, " n"]:
 
     Coarse maps have few independent cells and are often alike by accident.
     """
-    x, y = (_ranks(m).view(m.shape) for m in (a, b))
-    shifted = torch.fft.irfft2(torch.fft.rfft2(x) * torch.fft.rfft2(y).conj(), s=x.shape[1:])
-    size = (x.square().sum((1, 2)) * y.square().sum((1, 2))).sqrt()
+    return correlation_by_chance(ranks(a), ranks(b))
+
+
+def ranks(values: Maps) -> Ranks:
+    """Ranks around zero, ties sharing theirs: make them once for a map that is compared often."""
+    flat = values.flatten(1).double().numpy()
+    found = torch.from_numpy(np.asarray(rankdata(flat, axis=1)))
+    return (found - found.mean(1, keepdim=True)).view(values.shape)
+
+
+def correlation(a: Ranks, b: Ranks) -> Float[Tensor, " n"]:
+    a, b = a.flatten(1), b.flatten(1)
+    size = (a.square().sum(1) * b.square().sum(1)).sqrt()
+    return torch.where(size > 0, (a * b).sum(1) / size.clamp(min=1e-30), torch.nan).float()
+
+
+def correlation_by_chance(a: Ranks, b: Ranks) -> Float[Tensor, " n"]:
+    shifted = torch.fft.irfft2(torch.fft.rfft2(a) * torch.fft.rfft2(b).conj(), s=a.shape[1:])
+    size = (a.square().sum((1, 2)) * b.square().sum((1, 2))).sqrt()
     return (shifted.flatten(1) / size[:, None]).quantile(0.95, dim=1).float()
+
+
+def left_over(values: Ranks, given: list[Ranks]) -> Ranks:
+    """What the others do not predict; 0 where next to nothing is left."""
+    flat, known = values.flatten(1), torch.stack([g.flatten(1) for g in given], 2)
+    inside = known.transpose(1, 2) @ known
+    ridge = 1e-9 * inside.diagonal(dim1=1, dim2=2).mean(1)[:, None, None] * torch.eye(known.shape[2])
+    slope = torch.linalg.solve(
+        inside + ridge + 1e-12 * torch.eye(known.shape[2]), known.transpose(1, 2) @ flat[:, :, None]
+    )
+    rest = flat - (known @ slope)[:, :, 0]
+    gone = rest.square().sum(1) < 1e-6 * flat.square().sum(1)
+    return rest.masked_fill(gone[:, None], 0.0).view(values.shape)
 
 
 def edge_drawing(pixels: Float[Tensor, "n c h w"]) -> Maps:
@@ -68,26 +98,3 @@ def smooth(values: Maps, reach_px: float) -> Maps:
     """Maps ≥ 0 under a Gaussian of `reach_px` pixels."""
     top = values.flatten(1).amax(1).clamp(min=1e-30)[:, None, None]
     return fill_pictures("blur", (values / top)[:, None], reach=reach_px)[:, 0] * top
-
-
-def _ranks(values: Maps) -> Float[Tensor, "n p"]:
-    """Ranks around zero, ties sharing theirs."""
-    flat = values.flatten(1).double().numpy()
-    ranks = torch.from_numpy(np.asarray(rankdata(flat, axis=1)))
-    return ranks - ranks.mean(1, keepdim=True)
-
-
-def _left_over(values: Float[Tensor, "n p"], known: Float[Tensor, "n p q"]) -> Float[Tensor, "n p"]:
-    inside = known.transpose(1, 2) @ known
-    ridge = 1e-9 * inside.diagonal(dim1=1, dim2=2).mean(1)[:, None, None] * torch.eye(known.shape[2])
-    slope = torch.linalg.solve(
-        inside + ridge + 1e-12 * torch.eye(known.shape[2]), known.transpose(1, 2) @ values[:, :, None]
-    )
-    rest = values - (known @ slope)[:, :, 0]
-    gone = rest.square().sum(1) < 1e-6 * values.square().sum(1)
-    return rest.masked_fill(gone[:, None], 0.0)
-
-
-def _correlation(a: Float[Tensor, "n p"], b: Float[Tensor, "n p"]) -> Float[Tensor, " n"]:
-    size = (a.square().sum(1) * b.square().sum(1)).sqrt()
-    return torch.where(size > 0, (a * b).sum(1) / size.clamp(min=1e-30), torch.nan).float()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
@@ -11,6 +12,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from convsight.audit.trust.kept import Kept, fingerprint
+from convsight.audit.trust.likeness import ranks
 from convsight.classifier import Classifier
 from convsight.draw import limit_of, overlay
 from convsight.errors import ConvsightError, InputError
@@ -20,6 +23,7 @@ from convsight.method import Method, as_classifier, as_images, find_method
 from convsight.targets import Target, resolve_target
 
 Make = Callable[..., Map]
+_scores = Kept[Tensor](8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +40,28 @@ class Subject:
     @property
     def title(self) -> str:
         return self.map.title or self.name
+
+    @functools.cached_property
+    def identity(self) -> str:
+        """Names the network, for what is kept about it."""
+        return identity(self.net)
+
+    @functools.cached_property
+    def asked(self) -> str:
+        """Names the network, the pictures and the target, for what is the same for every map of them."""
+        pixels, aim = self.images.pixels, self.aim
+        about = repr(aim) if aim.outputs is None else aim.outputs
+        return f"{self.identity}{fingerprint(pixels, about)}"
+
+    @functools.cached_property
+    def scores(self) -> Float[Tensor, "n k"]:
+        """What the network says of the pictures."""
+        return _scores(self.asked, lambda: self.net.scores(self.images))
+
+    @functools.cached_property
+    def ranks(self) -> Float[Tensor, "n h w"]:
+        """The ranks of the map's values."""
+        return ranks(self.map.values.float())
 
     def remade(self, net: Classifier, images: Images, aim: Target) -> Map:
         """The same technique's maps for something else; a ConvsightError where it cannot be."""

@@ -1,0 +1,47 @@
+"""Was this measured before, for another map of the same pictures?"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from torch import Tensor
+
+T = TypeVar("T")
+
+
+class Kept(Generic[T]):
+    """The answers to the last `most` different questions.
+
+    >>> squares = Kept[int](2)
+    >>> squares("3", lambda: 9), squares("3", lambda: 0)
+    (9, 9)
+    """
+
+    def __init__(self, most: int):
+        self._most, self._answers = most, dict[str, T]()
+
+    def __call__(self, key: str, make: Callable[[], T]) -> T:
+        """What was answered to `key` before, or `make()`."""
+        if key not in self._answers:
+            answer = make()
+            for old in list(self._answers)[: max(0, len(self._answers) - self._most + 1)]:
+                self._answers.pop(old, None)
+            self._answers[key] = answer
+            return answer
+        return self._answers[key]
+
+    def clear(self) -> None:
+        self._answers.clear()
+
+
+def fingerprint(*parts: Tensor | str) -> str:
+    """The same digits for the same tensors and words, and others for others."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        words = part if isinstance(part, str) else f"{part.dtype}{tuple(part.shape)}"
+        digest.update(f"{words};".encode())
+        if isinstance(part, Tensor):
+            digest.update(part.contiguous().numpy().tobytes())
+    return digest.hexdigest()
