@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from convsight import picture
 from convsight.errors import DataError, DataNotFound, InputError, StorageError
@@ -53,6 +54,37 @@ def test_exif_orientation_turns_the_picture_as_the_standard_says(tmp_path, orien
     }[orientation]
     assert np.array_equal((read_picture(path)[0] * 255).round().numpy(), upright)
     assert picture_header(path) == (upright.shape, 1)
+
+
+def test_the_header_of_a_png_is_read_without_its_pixels(tmp_path, monkeypatch):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    before = saved(tmp_path / "before.png", Image.fromarray(GREY), exif=exif)
+    parts = chunks(before.read_bytes())
+    parts.insert(
+        -1, parts.pop([kind for kind, _ in parts].index(b"eXIf"))
+    )  # after the pixels: allowed, and rare
+    after = tmp_path / "after.png"
+    after.write_bytes(before.read_bytes()[:8] + b"".join(whole for _, whole in parts))
+    assert picture_header(after) == picture_header(before) == ((20, 12), 1)
+    assert torch.equal(read_picture(after), read_picture(before))
+
+    def decoded(_image):
+        raise AssertionError("decoded")
+
+    monkeypatch.setattr(PngImageFile, "load", decoded)
+    assert picture_header(before) == ((20, 12), 1)
+    assert picture_header(saved(tmp_path / "plain.png", Image.fromarray(COLOUR))) == ((12, 20), 3)
+
+
+def chunks(png):
+    """The chunks of a PNG's bytes as (kind, whole chunk)."""
+    found, at = [], 8
+    while at < len(png):
+        end = at + 12 + int.from_bytes(png[at : at + 4], "big")
+        found.append((png[at + 4 : at + 8], png[at:end]))
+        at = end
+    return found
 
 
 def test_sixteen_bit_grey_is_divided_by_65535(tmp_path):

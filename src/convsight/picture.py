@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -78,11 +79,32 @@ def picture_header(path: str | Path) -> tuple[Size, int] | None:
     try:
         with Image.open(path) as image:
             w, h = image.size
-            turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+            turned = _tags(image, path).get(0x0112, 1) in (5, 6, 7, 8)
             grey = (image.mode[0] in "1LIF" and image.mode != "LAB") or _grey_palette(image)
             return ((w, h) if turned else (h, w)), (1 if grey else 3)
     except Exception:  # as above: any failure means that the file is not a readable picture
         return None
+
+
+def _tags(image: Image.Image, path: str | Path) -> Image.Exif:
+    """EXIF without decoding; Pillow decodes a whole PNG to see whether tags follow the pixels, which few have."""
+    if image.format == "PNG" and not _tags_after_pixels(path):
+        return Image.Image.getexif(image)
+    return image.getexif()
+
+
+def _tags_after_pixels(path: str | Path) -> bool:
+    """Whether a PNG's chunks say more of it after its pixels: a walk over their lengths, reading nothing else."""
+    seen = False
+    with Path(path).open("rb") as file:
+        file.seek(8)
+        while len(header := file.read(8)) == 8:
+            length, kind = struct.unpack(">I4s", header)
+            if seen and kind in (b"eXIf", b"iTXt", b"tEXt", b"zTXt"):
+                return True
+            seen = seen or kind == b"IDAT"
+            file.seek(length + 4, io.SEEK_CUR)
+    return False
 
 
 def cut_short(path: Path) -> bool:
