@@ -56,6 +56,9 @@ def per_channel(what: str, value: Sequence[float] | float | None, channels: int)
 
 def sum_of(tensor: Tensor) -> float:
     """Notices what the version counter does not: weights that are changed through `.data`."""
+    even = tensor.numel() % 2 == tensor.storage_offset() % 2 == 0
+    if tensor.dtype == torch.float32 and tensor.numel() > 10_000 and even and tensor.is_contiguous():
+        return int(tensor.detach().view(-1).view(torch.int64).sum())  # their bits: ten times as fast
     real = torch.view_as_real(tensor) if tensor.is_complex() else tensor
     return float(real.detach().sum(dtype=torch.float64))
 
