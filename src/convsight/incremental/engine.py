@@ -6,6 +6,7 @@ from; then, for chunks of positions, carry out a plan made for that chunk.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -24,11 +25,13 @@ from convsight.incremental.rules import RULES
 from convsight.incremental.segments import Stretch, stretches
 from convsight.incremental.simplify import simplified
 from convsight.incremental.store import Store
+from convsight.incremental.tail import WAITING, Tail
 from convsight.incremental.trace import Program, Step
 from convsight.intervals import Axis, Field
 from convsight.occluders import Occluders
 
 T = TypeVar("T")
+Answer = tuple[np.ndarray, Tensor, list[Tensor]]  # positions, their scores and readings
 WINDOWS = 54  # positions of one chunk on large pictures: enough for layers whose weights are many
 KEPT_PLANS = 64
 KEPT = ("engines",)
@@ -56,6 +59,10 @@ class Engine:
         self.key = self.key_of(self.net, self.occluders, self.read, self.pictures, self.fast)
         self.program = simplified(self.program, self.read, self.fast)
         self.live = self.program.live((self.program.output, *self.read))
+        tail = Tail.of(self.live, self.program.output)
+        self.tail = tail if tail is not None and tail.heavy else None
+        self.head = self.live[: -len(self.tail.steps)] if self.tail else self.live
+        self.end = self.tail.source if self.tail else self.program.output
         self.move(self.occluders)
         self.fill = Store(
             (self.pictures, *self.net.input_size, self.net.channels),
@@ -164,7 +171,7 @@ class Engine:
     def stretches(self) -> list[Stretch]:
         """The steps, in stretches that are carried out on some positions at a time."""
         most = max(WINDOWS, chunk_size((self.net.channels, *self.net.input_size)))
-        return self.once("stretches", lambda: stretches(self.live, self._numbers, most))
+        return self.once("stretches", lambda: stretches(self.head, self._numbers, most))
 
     def _numbers(self, index: int) -> int:
         """Numbers in the largest window of a value."""
@@ -174,16 +181,58 @@ class Engine:
             return math.prod(shape)
         return math.prod(shape) * changed.window(slice(None)).area // math.prod(changed.extent)
 
+    def answers(self, places: np.ndarray) -> Iterator[Answer]:
+        """What `run` answers for one chunk of `places` after the other, for the loaded group."""
+        waiting: list[tuple[np.ndarray, Values]] = []
+        parts = list(self.chunks(places))
+        if len(parts) <= KEPT_PLANS:  # all are planned while every clean map is still there
+            for part in parts:
+                self.plan(part)
+        for part in parts:
+            waiting.append((part, self._head_of(part)))
+            if self.tail is None or sum(v[SCORES].numel() for _, v in waiting) > WAITING:
+                yield from self._finished(waiting)
+                waiting = []
+        yield from self._finished(waiting)
+
     def run(self, places: np.ndarray) -> tuple[Tensor, list[Tensor]]:
         """Scores (pictures m k) and readings (pictures m) of one chunk of positions, for the loaded group."""
+        ((_, scores, read),) = self._finished([(places, self._head_of(places))])
+        return scores, read
+
+    def _head_of(self, places: np.ndarray) -> Values:
+        """A chunk's scores and readings, or what the tail makes them of."""
         plan = self.plan(places)
         if not self.keep_clean:  # the tables have what windows are cut from
             kept = (self.program.output, *self.read)
             self._clean = {i: v for i, v in self._clean.items() if i in kept}
-        values = plan.run()
-        shape = (self.pictures, len(places))
-        scores = values[SCORES].flatten(1).float().view(*shape, -1)
-        return scores.cpu(), [values[SCORES - 1 - r].view(shape).cpu() for r in range(len(self.read))]
+        return plan.run()
+
+    def _finished(self, waiting: list[tuple[np.ndarray, Values]]) -> Iterator[Answer]:
+        if self.tail is not None and waiting:
+            self._finish(self.tail, waiting)
+        for places, values in waiting:
+            shape = (self.pictures, len(places))
+            scores = values[SCORES].flatten(1).float().view(*shape, -1)
+            yield (
+                places,
+                scores.cpu(),
+                [values[SCORES - 1 - r].view(shape).cpu() for r in range(len(self.read))],
+            )
+
+    def _finish(self, tail: Tail, waiting: list[tuple[np.ndarray, Values]]) -> None:
+        """Turn what the tail reads into scores, and into the readings of its own steps."""
+        source = torch.cat([values.pop(SCORES) for _, values in waiting])
+        found = tail.run(source, self.read, self.program.prepared if self.fast else None)
+        sizes = [self.pictures * len(places) for places, _ in waiting]
+        starts = itertools.accumulate(sizes, initial=0)
+        for (places, values), start, size in zip(waiting, starts, sizes, strict=False):
+            part = slice(start, start + size)
+            values[SCORES] = found[self.program.output][part]
+            picture = torch.arange(self.pictures).repeat_interleave(len(places))
+            for r, index in enumerate(self.read):
+                if index in found:
+                    values[SCORES - 1 - r] = self._read_of(r, found[index][part], picture)
 
     def plan(self, places: np.ndarray) -> Planner:
         """The plan of a chunk; the last ones are kept for the groups that follow."""
@@ -209,8 +258,8 @@ class Engine:
             if not number:
                 self._plan_input(plan)
             self._plan_steps(plan, stretch.steps)
-        plan.begin(len(plan), [self.program.output, *found], [SCORES, *found])
-        plan.emit(SCORES, plan.whole(self.program.output), [self.program.output])
+        plan.begin(len(plan), [self.end, *found], [SCORES, *found])
+        plan.emit(SCORES, plan.whole(self.end), [self.end])
         return plan
 
     def _plan_steps(self, plan: Planner, steps: Sequence[Step]) -> None:
@@ -222,8 +271,8 @@ class Engine:
 
     def _crossing(self, before: int) -> list[int]:
         """Values from before a step that it, or a later one, reads."""
-        read = {p for step in self.live if step.index >= before for p in step.parents}
-        return sorted(i for i in {*read, self.program.output} if i < before)
+        read = {p for step in self.head if step.index >= before for p in step.parents}
+        return sorted(i for i in {*read, self.end} if i < before)
 
     def _plan_input(self, plan: Planner) -> None:
         """The pictures' windows with the fill in them."""
@@ -263,11 +312,14 @@ class Engine:
         pictures = plan.by_part(torch.from_numpy(plan.picture))
 
         def read(values: Values) -> Tensor:
-            reading, picture = self.readings[r], pictures[plan.turn]
-            channels = reading.channels[self._first : self._first + self.pictures][picture]
-            return reading.of_map(value(values)[torch.arange(len(picture)), channels])
+            return self._read_of(r, value(values), pictures[plan.turn])
 
         plan.emit(SCORES - 1 - r, read, [self.read[r]])
+
+    def _read_of(self, r: int, value: Tensor, picture: Tensor) -> Tensor:
+        reading = self.readings[r]
+        channels = reading.channels[self._first : self._first + self.pictures][picture]
+        return reading.of_map(value[torch.arange(len(picture)), channels])
 
 
 def borrow(

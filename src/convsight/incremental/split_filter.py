@@ -140,10 +140,9 @@ def _tiles(weight: Float[Tensor, "t c k"]) -> np.ndarray:
     """Tiles of 32 inputs (in pairs) × 16 outputs, high then low halves."""
     c, k = weight.shape[1:]
     even = F.pad(weight, (0, -k % 32, 0, -c % 32)).reshape(-1, 16, 2, (k + 31) // 32 * 2, 16)
-    values = even.permute(3, 0, 1, 4, 2).contiguous().numpy()
-    high = values.astype(np.float16)
-    low = (values - high).astype(np.float16)
-    return np.stack([high, low], 2).ravel()
+    values = even.permute(3, 0, 1, 4, 2).contiguous()
+    high = values.half()
+    return torch.stack([high, (values - high).half()], 2).numpy().ravel()
 
 
 def _aligned(size: int) -> np.ndarray:

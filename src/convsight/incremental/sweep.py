@@ -147,8 +147,7 @@ class Sweep:
             engine.load(self.pixels[group], self.fill[group], self.readings, group.start)
             self._keep_clean(group, *engine.clean())
             done = 0
-            for part in engine.chunks(places):
-                logits, found = engine.run(part)
+            for part, logits, found in engine.answers(places):
                 if self.mode == "fast" and not bool(logits.isfinite().all()):
                     raise RuntimeError("there are numbers that the fast mode cannot hold")
                 self._keep(group, part, logits, found)
