@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -90,22 +91,20 @@ def find_shortcuts(
     verdicts.sort(key=lambda v: (-v.found, -v.score))
     found = [v for v in verdicts if v.found]
     rest = [v for v in verdicts if not v.found][:SHOWN]
+    effort = _effort(sample, tests, time.perf_counter() - started)
     if found:
-        return [*found, *rest]
-    return [nothing(net, sample, targets, tests, verdicts, time.perf_counter() - started), *rest]
+        first = replace(found[0], notes=(*found[0].notes, f"{effort}."))
+        return [first, *found[1:], *rest]
+    return [nothing(sample, targets, effort, verdicts), *rest]
 
 
-def nothing(
-    net: Classifier,
-    sample: Sample,
-    targets: Sequence[int],
-    tests: int,
-    verdicts: Sequence[Verdict],
-    seconds: float,
-) -> Verdict:
+def _effort(sample: Sample, tests: int, seconds: float) -> str:
+    return f"{tests} candidates were tried on {sample.n:,} pictures in {seconds:.0f} s"
+
+
+def nothing(sample: Sample, targets: Sequence[int], effort: str, verdicts: Sequence[Verdict]) -> Verdict:
     """Nothing found is an answer: what was tried, on how much, and what would have been missed."""
     kinds = ", ".join(TITLES.values())
-    n = len(sample.explore.pixels) + len(sample.confirm.pixels)
     strongest = max((v.flip_rate - v.control_rate for v in verdicts), default=0.0)
     measured = (
         f"The strongest that was measured turned {strongest:.0%} more pictures than its control."
@@ -121,15 +120,13 @@ def nothing(
         title="No shortcut found",
         found=False,
         sentence=f"Nothing found: no cue in {len(targets)} classes turns other classes' pictures into one.",
-        caption=(
-            f"{tests} candidates were tried on {n:,} pictures in {seconds:.0f} s: {kinds}. {measured}{few}"
-        ),
+        caption=f"{effort}: {kinds}. {measured}{few}",
         notes=(
             f"A cue that turns fewer than {LEAST + 0.04:.0%} of other classes' pictures would have been missed,"
             " and so would one that varies as much as the objects do, or that this data does not have.",
             known_recall(),
         ),
-        n=n,
+        n=sample.n,
         score=max((v.score for v in verdicts), default=0.0),
     )
 

@@ -73,6 +73,10 @@ class Sample:
     def size(self) -> tuple[int, int]:
         return self.explore.size
 
+    @property
+    def n(self) -> int:
+        return len(self.explore.pixels) + len(self.confirm.pixels)
+
 
 def draw_sample(
     net: Classifier, split: Split, *, per_class: int | None = None, least: int = 12, seed: int = 0
