@@ -40,7 +40,7 @@ def test_the_map_is_opentsne_by_hand_from_the_same_start():
     values, _ = clusters()
     affinities = PerplexityBasedNN(values.double().numpy(), perplexity=20, method="exact")
     by_hand = TSNEEmbedding(_start(values, 2, 0), affinities, negative_gradient_method="bh", random_state=0)
-    by_hand = by_hand.optimize(20, exaggeration=12, momentum=0.5)
+    by_hand = by_hand.optimize(20, exaggeration=12, momentum=0.8)
     ours = tsne(values, perplexity=20, iterations=60).xy.numpy()
     by_hand = np.array(by_hand.optimize(40, momentum=0.8))
     by_hand -= (by_hand.max(0) + by_hand.min(0)) / 2
@@ -76,12 +76,19 @@ def test_more_than_fifty_dimensions_are_reduced_first():
     assert len(layout.reduction.directions) == 50 and layout.place(wide[:2]).shape == (2, 2)
 
 
-def test_many_points_take_the_fft_path(monkeypatch):
-    monkeypatch.setattr("convsight.features.embedding.FFT_FROM", 100)
+def test_many_points_take_the_grid_and_end_where_the_tree_ends(monkeypatch):
     values, labels = clusters()
-    xy = tsne(values, iterations=60).xy
-    nearest = torch.cdist(xy, xy).fill_diagonal_(torch.inf).topk(10, largest=False).indices
+    by_tree = tsne(values, iterations=300)
+    monkeypatch.setattr("convsight.features.embedding.GRID_FROM", 100)
+    seen = []
+    by_grid = tsne(values, iterations=300, watch=lambda i, xy: seen.append((i, xy)))
+    assert by_grid.divergence == pytest.approx(by_tree.divergence, rel=0.05)
+    assert torch.equal(by_grid.xy, tsne(values, iterations=300).xy)
+    assert [i for i, _ in seen] == [50, 100, 150, 200, 250, 300]
+    nearest = torch.cdist(by_grid.xy, by_grid.xy).fill_diagonal_(torch.inf).topk(10, largest=False).indices
     assert (labels[nearest] == labels[:, None]).float().mean() > 0.99
+    moved = by_grid.place(values[:30] + 0.01)
+    assert (labels[torch.cdist(moved, by_grid.xy).argmin(1)] == labels[:30]).all()
 
 
 def test_three_dimensions_and_coinciding_pictures_are_laid_out():
