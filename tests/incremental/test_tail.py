@@ -63,6 +63,7 @@ def test_a_mean_of_maps_belongs_to_the_maps():
 def test_chunks_that_wait_for_each_other_answer_alike(net, monkeypatch, mode, waiting):
     """Scores, a reading of the maps and one of a vector that later steps overwrite; two pictures, four chunks."""
     monkeypatch.setattr(tail, "HEAVY", 1)
+    monkeypatch.setattr("convsight.incremental.chain.usable", lambda: False)
     monkeypatch.setattr("convsight.incremental.engine.WAITING", waiting)
     monkeypatch.setattr(Engine, "_chunk_size", lambda self: 25)
     readings = [Reading("conv", torch.tensor([3, 5])), Reading("fc1", torch.tensor([1, 700]), "max")]
@@ -104,6 +105,7 @@ def test_only_large_products_go_there(monkeypatch):
 @needs_unit
 def test_the_tail_uses_it_in_the_fast_mode_alone(net, monkeypatch):
     monkeypatch.setattr(tail, "HEAVY", 1)
+    monkeypatch.setattr("convsight.incremental.chain.usable", lambda: False)
     calls = []
     monkeypatch.setattr(tail, "product", lambda *args: calls.append(args[0].shape) or product(*args))
     occluders = Occluders.sliding((28, 28), (5, 5), (3, 3))

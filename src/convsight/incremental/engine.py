@@ -34,9 +34,6 @@ T = TypeVar("T")
 Answer = tuple[np.ndarray, Tensor, list[Tensor]]  # positions, their scores and readings
 WINDOWS = 54  # positions of one chunk on large pictures: enough for layers whose weights are many
 KEPT_PLANS = 64
-KEPT = ("engines",)
-KEPT_ENGINES = 4  # for groups of pictures of different sizes, a last group that is smaller
-KEPT_NUMBERS = 2_000_000  # in the tables of an engine that is kept for the next call
 SCORES = -2  # where a plan leaves the scores, and after them the readings: −3, −4, ...
 
 
@@ -320,23 +317,3 @@ class Engine:
         reading = self.readings[r]
         channels = reading.channels[self._first : self._first + self.pictures][picture]
         return reading.of_map(value[torch.arange(len(picture)), channels])
-
-
-def borrow(
-    program: Program, net: Classifier, occluders: Occluders, read: tuple[int, ...], pictures: int, fast: bool
-) -> Engine:
-    """An engine for these positions: one that was given back if it is the same, or a new one."""
-    kept: dict[tuple, Engine] = program.prepared.setdefault(KEPT, {})
-    engine = kept.pop(Engine.key_of(net, occluders, read, pictures, fast), None)
-    return engine or Engine(net, program, occluders, read, pictures, fast)
-
-
-def give_back(program: Program, engine: Engine) -> bool:
-    """Keep a small engine, whose plans take longer to make than to carry out, for the next call."""
-    small = engine.occluders.masks is None and engine.numbers() <= KEPT_NUMBERS
-    if small:
-        kept: dict[tuple, Engine] = program.prepared.setdefault(KEPT, {})
-        while len(kept) >= KEPT_ENGINES:
-            kept.pop(next(iter(kept)))
-        kept[engine.key] = engine
-    return small

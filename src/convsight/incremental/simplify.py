@@ -51,7 +51,7 @@ def _finish(steps: list[Step], keep: Collection[int]) -> None:
     """Mark convolutions whose only reader is an activation that can be done before their value is written."""
     readers = Counter(parent for step in steps for parent in step.parents)
     for at, step in enumerate(steps):
-        if len(step.parents) != 1 or step.parents[0] < 0 or _activation(step) is None:
+        if len(step.parents) != 1 or step.parents[0] < 0 or activation(step) is None:
             continue
         path = [steps[step.parents[0]]]
         while path[-1].kind == SAME:
@@ -59,13 +59,13 @@ def _finish(steps: list[Step], keep: Collection[int]) -> None:
         before = path[-1]
         alone = all(readers[s.index] == 1 and s.index not in keep for s in path)
         if alone and before.kind in ("conv2d", "convolution") and before.after is None:
-            after = _activation(step)
+            after = activation(step)
             assert after is not None
             steps[before.index] = replace(before, func=then(before.func, after), after=after)
             steps[at] = replace(step, kind=SAME, func=_same, args=step.args[:1], kwargs={}, in_place=False)
 
 
-def _activation(step: Step) -> After | None:
+def activation(step: Step) -> After | None:
     """The name and numbers of an activation as oneDNN's convolutions know it."""
     if step.kind == "relu":
         return "relu", ()

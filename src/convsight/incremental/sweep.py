@@ -20,7 +20,8 @@ from convsight.chunks import chunk_size, in_chunks
 from convsight.classifier import Classifier
 from convsight.incremental.answers import Answers, Reading, answer, joined
 from convsight.incremental.cost import note, worthwhile
-from convsight.incremental.engine import Engine, borrow, give_back
+from convsight.incremental.engine import Engine
+from convsight.incremental.lending import borrow, give_back
 from convsight.incremental.trace import Program, program_of
 from convsight.interventions import interventions
 from convsight.occluders import Occluders
@@ -145,7 +146,6 @@ class Sweep:
         for group in _slices(len(self.pixels), self._group()):
             engine = self._engine_for(program, group.stop - group.start)
             engine.load(self.pixels[group], self.fill[group], self.readings, group.start)
-            self._keep_clean(group, *engine.clean())
             done = 0
             for part, logits, found in engine.answers(places):
                 if self.mode == "fast" and not bool(logits.isfinite().all()):
@@ -153,6 +153,7 @@ class Sweep:
                 self._keep(group, part, logits, found)
                 done += len(part)
                 self._report(group, done / len(places))
+            self._keep_clean(group, *engine.clean())
         self._give_back(program)
 
     def _give_back(self, program: Program) -> None:

@@ -1,0 +1,284 @@
+"""Which small networks can be answered by one call of a compiled kernel, and how are they laid out for it?
+
+For maps of a few thousand numbers, starting an operation takes longer than the operation. A network of convolutions,
+activations and largest-value pools whose maps fit the cache is carried out whole by `chain_kernel`, position by
+position; what comes behind the last maps (`tail`) is done for all positions at once.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from convsight.incremental.regions import Changed
+from convsight.incremental.rows import limits
+from convsight.incremental.rules.geometry import Axis
+from convsight.incremental.rules.kernels import convolution_axes, pair
+from convsight.incremental.simplify import SAME, activation
+from convsight.incremental.trace import Step
+
+NUMBERS = 200_000  # in all maps: they and their clean copy stay in a core's second-level cache
+WIDEST = 64  # channels: beyond, large products are quicker than sums in registers
+NONE = np.zeros((0, 0), dtype=np.int64)  # channels where nothing is read
+POOLS = ("max_pool2d", "max_pool2d_with_indices")
+
+
+@dataclass(frozen=True)
+class Link:
+    """One step on maps: the largest of its taps' cells or, with a weight, their weighted sum; between limits."""
+
+    index: int
+    source: int
+    axes: tuple[Axis, Axis]
+    between: tuple[np.float32, np.float32]
+    weight: Float[Tensor, "k c h w"] | None = None
+    bias: Float[Tensor, " k"] | None = None
+
+    @classmethod
+    def of(cls, step: Step, source: int) -> Link | None:
+        """None for a step of another kind."""
+        between = limits(step.after)
+        if step.kind in ("conv2d", "convolution"):
+            weight, bias = step.argument(1, "weight"), step.argument(2, "bias")
+            groups = step.argument(8 if step.kind == "convolution" else 6, "groups", 1)
+            if (
+                not isinstance(weight, Tensor)
+                or weight.ndim != 4
+                or groups != 1
+                or max(weight.shape[:2]) > WIDEST
+            ):
+                return None
+            axes = convolution_axes(step, weight)
+            return None if axes is None else cls(step.index, source, axes, between, weight, bias)
+        if step.kind in POOLS:
+            return _pool(step, source)
+        after = activation(step)
+        one = Axis(1, 1, 0)
+        return None if after is None else cls(step.index, source, (one, one), limits(after))
+
+
+def _pool(step: Step, source: int) -> Link | None:
+    kernel = pair(step.argument(1, "kernel_size"))
+    stride = pair(step.argument(2, "stride") or kernel)
+    padding, dilation = pair(step.argument(3, "padding", 0)), pair(step.argument(4, "dilation", 1))
+    if any(padding):
+        return None
+    axes = tuple(Axis(kernel[a], stride[a], 0, dilation[a]) for a in (0, 1))
+    return Link(step.index, source, (axes[0], axes[1]), limits(None))
+
+
+@dataclass(eq=False)
+class Chain:
+    """A network's maps, laid out one behind the other, and the steps between them, as the kernel takes them."""
+
+    values: dict[int, int]  # the number of each value
+    layout: np.ndarray  # chain_kernel.VALUE numbers of each value
+    steps: np.ndarray
+    limits: np.ndarray
+    taps: np.ndarray  # bytes from a place's first cell
+    weights: np.ndarray
+    borders: tuple[int, int, int, int]  # of the picture: left, right, top, bottom
+    maps: np.ndarray
+    clean: np.ndarray
+
+    def __post_init__(self) -> None:
+        self.whole = np.array([(0, v[3], 0, v[4]) for v in self.layout])
+        self.shape = tuple(int(n) for n in self.layout[-1][[5, 3, 4]])  # c h w of the last maps
+
+    def run(
+        self,
+        inside: Float[Tensor, "n c h w"],
+        fill: Float[Tensor, "n c h w"],
+        hidden: np.ndarray,
+        reads: Sequence[int],
+        channels: np.ndarray,
+    ) -> tuple[Float[Tensor, "n p c h w"], list[Float[Tensor, "n p h w"]]]:
+        """The last maps with each box hidden, and last of the whole picture; one channel of each value in `reads`.
+
+        `hidden` (see `rectangles`) says what each position changes; `channels` are one a picture for each of `reads`.
+        """
+        from convsight.incremental.chain_kernel import answer
+
+        n, positions = len(inside), len(hidden) + 1
+        out = torch.empty(n, positions, *self.shape)
+        sizes = [(int(v[3]), int(v[4])) for v in (self.layout[self.values[r]] for r in reads)]
+        read = torch.empty(len(reads), n, positions, max((h * w for h, w in sizes), default=0))
+        answer(
+            self._rows(inside), self._rows(fill), self.maps, self.clean, self.maps.ctypes.data, self.steps,
+            self.layout, self.limits, self.taps.ctypes.data, self.weights.ctypes.data, self.whole, hidden,
+            len(self.layout) - 1, out.view(n, positions, -1).numpy(), np.array([self.values[r] for r in reads], dtype=np.int64),
+            channels, read.numpy(),
+        )  # fmt: skip
+        found = [one[..., : h * w].unflatten(-1, (h, w)) for one, (h, w) in zip(read, sizes, strict=True)]
+        return out, found
+
+    def _rows(self, pictures: Float[Tensor, "n c h w"]) -> np.ndarray:
+        """The pictures as they lie among the maps."""
+        cells = pictures.permute(0, 2, 3, 1)
+        if any(self.borders):
+            cells = F.pad(cells, (0, 0, *self.borders))
+        return cells.contiguous().flatten(1).numpy()
+
+    def rectangles(self, changed: Mapping[int, Changed | None]) -> np.ndarray | None:
+        """Positions × values × (rows from, to, columns from, to): the cells that each position changes."""
+        found = []
+        for index in list(self.values)[: len(self.layout)]:
+            one = changed[index]
+            if one is None:
+                return None
+            found.append(np.stack([one.low[0], one.high[0], one.low[1], one.high[1]], 1))
+        return np.ascontiguousarray(np.stack(found, 1), dtype=np.int64)
+
+
+def chain_of(head: Sequence[Step], picture: tuple[int, ...], end: int) -> Chain | None:
+    """The steps up to the last maps, `end`, as a chain; None if one of them is of another kind, or maps are large."""
+    links, same = [], {-1: -1}
+    shapes = {-1: tuple(picture), **{s.index: s.shape for s in head}}
+    for step in head:
+        if len(step.parents) != 1 or len(step.shape) != 3 or step.parents[0] not in same:
+            return None
+        source = same[step.parents[0]]
+        same[step.index] = source if step.kind == SAME else step.index
+        if step.kind == SAME:
+            continue
+        link = Link.of(step, source)
+        if link is None or not _fits(link, shapes):
+            return None
+        links.append(link)
+    if not links or same.get(end) != links[-1].index:
+        return None
+    found = _laid_out(links, shapes)
+    if len(found.maps) > NUMBERS:
+        return None
+    found.values |= {i: found.values[s] for i, s in same.items() if i not in found.values}
+    return found
+
+
+def _fits(link: Link, shapes: Mapping[int, tuple[int, ...]]) -> bool:
+    """Whether the kernel reads what it may: whole lines, and with a pool no cell outside of the maps."""
+    if link.weight is not None:
+        return True
+    reach = [
+        (n - 1) * a.stride + a.dilation * (a.kernel - 1) + 1
+        for n, a in zip(shapes[link.index][1:], link.axes, strict=True)
+    ]
+    return link.source >= 0 and all(r <= n for r, n in zip(reach, shapes[link.source][1:], strict=True))
+
+
+def _laid_out(links: Sequence[Link], shapes: Mapping[int, tuple[int, ...]]) -> Chain:
+    values = {index: number for number, index in enumerate([-1, *(link.index for link in links)])}
+    borders = {index: _borders(index, links, shapes) for index in values}
+    layout, at = [], 0
+    for index in values:
+        (c, h, w), (left, right, top, bottom) = shapes[index], borders[index]
+        cell = c if index < 0 else -(-c // 16) * 16
+        row = (w + left + right) * cell
+        layout.append((at + top * row + left * cell, row, cell, h, w, c))
+        at += -(-(h + top + bottom) * row // 16) * 16
+    steps, taps, parts, held = [], [], [], 0
+    for link in links:
+        (first, row, cell, *_), (rows, columns) = layout[values[link.source]], link.axes
+        depth, across = 0 if link.weight is None else link.weight.shape[1], range(columns.kernel)
+        if depth == cell and columns.dilation == 1:  # a row of taps lies there as one tap of more channels
+            depth, across = depth * columns.kernel, range(1)
+        offsets = [
+            (i * rows.dilation * row + j * columns.dilation * cell) * 4
+            for i in range(rows.kernel)
+            for j in across
+        ]
+        numbers, lines = _filled(link)
+        steps.append((
+            0 if link.weight is not None else 1, values[link.source], values[link.index], len(taps), len(offsets),
+            first - rows.before * row - columns.before * cell, rows.stride, columns.stride,
+            depth, held, held + len(numbers) - 16 * lines, lines,
+        ))  # fmt: skip
+        taps += offsets
+        parts.append(numbers)
+        held += len(numbers)
+    between = np.array([link.between for link in links], dtype=np.float32)
+    table = np.array(layout, dtype=np.int64)
+    weights = _at_lines(held)
+    weights[:] = np.concatenate(parts)
+    return Chain(
+        values, table, np.array(steps, dtype=np.int64), between, np.array(taps, dtype=np.int64),
+        weights, borders[-1], _at_lines(at), _at_lines(at),
+    )  # fmt: skip
+
+
+def _at_lines(count: int) -> np.ndarray:
+    """Zeros, the first at the start of a line of 16: a line across two of the cache's takes twice the time."""
+    room = np.zeros(count + 16, dtype=np.float32)
+    start = -room.ctypes.data // 4 % 16
+    return room[start : start + count]
+
+
+def _borders(
+    index: int, links: Sequence[Link], shapes: Mapping[int, tuple[int, ...]]
+) -> tuple[int, int, int, int]:
+    """Zeros that the convolutions of a value read around it: left, right, top, bottom."""
+    found = []
+    for a in (1, 0):
+        readers = [link for link in links if link.source == index]
+        before = max((link.axes[a].before for link in readers), default=0)
+        after = 0
+        for link in readers:
+            axis = link.axes[a]
+            last = (
+                (shapes[link.index][1 + a] - 1) * axis.stride
+                - axis.before
+                + axis.dilation * (axis.kernel - 1)
+            )
+            after = max(after, last + 1 - shapes[index][1 + a])
+        found += [before, after]
+    return found[0], found[1], found[2], found[3]
+
+
+def _filled(link: Link) -> tuple[np.ndarray, int]:
+    """Weights (taps, channels, outputs) and biases, outputs filled up to lines; and how many lines."""
+    if link.weight is None:
+        return np.zeros(0, dtype=np.float32), 0
+    k, c = link.weight.shape[:2]
+    taps = F.pad(link.weight.permute(2, 3, 1, 0).reshape(-1, c, k), (0, -k % 16))
+    bias = link.weight.new_zeros(k) if link.bias is None else link.bias
+    numbers = torch.cat([taps.flatten(), F.pad(bias, (0, -k % 16))])
+    return numbers.detach().numpy().astype(np.float32), -(-k // 16)
+
+
+@functools.cache
+def usable() -> bool:
+    """Whether Numba is there, the processor has wide registers, and the kernel answers as torch does."""
+    from convsight.incremental import direct_filter
+
+    if not direct_filter.usable():
+        return False
+    try:
+        return _answers_as_torch()
+    except Exception:  # no room to keep what is compiled
+        return False
+
+
+def _answers_as_torch() -> bool:
+    """A convolution to each number of lines, with padding and an activation, then a pool."""
+    for outputs in (10, 20, 64):
+        weight = torch.linspace(-1, 1, outputs * 18).view(outputs, 2, 3, 3)
+        bias = torch.linspace(-1, 1, outputs)
+        links = [
+            Link(0, -1, (Axis(3, 1, 1), Axis(3, 2, 0)), limits(("relu", ())), weight, bias),
+            Link(1, 0, (Axis(2, 2, 0), Axis(2, 1, 0)), limits(None)),
+        ]
+        chain = _laid_out(links, {-1: (2, 6, 9), 0: (outputs, 6, 4), 1: (outputs, 3, 3)})
+        picture = torch.linspace(-1, 1, 108).sin().view(1, 2, 6, 9)
+        everywhere = np.array([[(0, v[3], 0, v[4]) for v in chain.layout]])
+        found, _ = chain.run(picture, 1 - picture, everywhere, (), NONE)
+        for got, given in zip(found[0], (1 - picture, picture), strict=True):
+            maps = torch.relu(F.conv2d(given, weight, bias, (1, 2), (1, 0)))
+            if not torch.allclose(got, F.max_pool2d(maps, 2, (2, 1))[0], rtol=1e-4, atol=1e-4):
+                return False
+    return True

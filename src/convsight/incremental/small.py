@@ -1,0 +1,95 @@
+"""How are the positions of a small network answered, whose maps a compiled kernel carries out whole?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from convsight.classifier import Classifier
+from convsight.incremental import chain
+from convsight.incremental.answers import Reading
+from convsight.incremental.engine import Answer, Engine
+from convsight.incremental.tail import WAITING, Tail
+from convsight.occluders import Occluders
+from convsight.scores import first_tensor
+
+Scores = tuple[Tensor, list[Tensor]]
+
+
+@dataclass(eq=False)
+class SmallEngine(Engine):
+    """An engine that plans nothing: a chain for the maps, and the tail for all positions."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._chain, self._hidden, self._found = None, None, None
+        self._tail = Tail.of(self.live, self.program.output)
+        if self._tail is None:
+            return
+        picture = (self.net.channels, *self.net.input_size)
+        head = self.live[: len(self.live) - len(self._tail.steps)]
+        self._chain = chain.chain_of(head, picture, self._tail.source)
+        if self._chain is not None:
+            self._hidden = self._chain.rectangles(self.changed)
+            self._on_maps = [r for r, index in enumerate(self.read) if index in self._chain.values]
+
+    @staticmethod
+    def may_suit(net: Classifier, occluders: Occluders) -> bool:
+        """Whether boxes move on a network of float32 numbers on the processor, and the kernel runs there."""
+        like = first_tensor(net.module)
+        plain = like.device.type == "cpu" and like.dtype == torch.float32
+        return plain and occluders.masks is None and chain.usable()
+
+    @property
+    def suits(self) -> bool:
+        """Whether the network is a chain, and all that is read lies on it or behind it."""
+        if self._chain is None or self._tail is None or self._hidden is None:
+            return False
+        behind = {step.index for step in self._tail.steps}
+        return all(index in self._chain.values or index in behind for index in self.read)
+
+    def load(self, pixels: Tensor, fill: Tensor, readings: Sequence[Reading], first: int) -> None:
+        self._first, self.readings = first, tuple(readings)
+        self._inside, self._shown = self.net.normalise(pixels), self.net.normalise(fill)
+
+    def clean(self) -> Scores:
+        """Scores and readings of the clean pictures, which come with those of any positions."""
+        if self._found is None:
+            self._answer(np.zeros(0, dtype=np.int64))
+        assert self._found is not None
+        return self._found
+
+    def answers(self, places: np.ndarray) -> Iterator[Answer]:
+        assert self._chain is not None
+        numbers = math.prod(self._chain.shape) * self.pictures * len(places)
+        for part in np.array_split(places, max(1, -(-numbers // WAITING))):
+            yield part, *self._answer(part)
+
+    def run(self, places: np.ndarray) -> Scores:
+        return self._answer(places)
+
+    def _answer(self, places: np.ndarray) -> Scores:
+        """Scores (pictures m k) and readings (pictures m); those of the clean pictures, which are last, are kept."""
+        assert self._chain is not None and self._tail is not None and self._hidden is not None
+        each = [r.channels[self._first : self._first + self.pictures] for r in self.readings]
+        channels = np.stack([each[r].numpy() for r in self._on_maps]) if self._on_maps else chain.NONE
+        reads = [self.read[r] for r in self._on_maps]
+        source, maps = self._chain.run(self._inside, self._shown, self._hidden[places], reads, channels)
+        found = self._tail.run(source.flatten(0, 1), self.read, self.program.prepared)
+        shape = source.shape[:2]
+        logits = found[self.program.output].flatten(1).float().view(*shape, -1)
+        read = []
+        for r, reading in enumerate(self.readings):
+            if r in self._on_maps:
+                of = maps[self._on_maps.index(r)].flatten(0, 1)
+            else:
+                picture = torch.arange(self.pictures).repeat_interleave(shape[1])
+                of = found[self.read[r]][torch.arange(len(picture)), each[r][picture]]
+            read.append(reading.of_map(of).view(shape))
+        self._found = logits[:, -1], [values[:, -1] for values in read]
+        return logits[:, :-1], [values[:, :-1] for values in read]
