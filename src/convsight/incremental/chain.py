@@ -91,6 +91,7 @@ class Chain:
     def __post_init__(self) -> None:
         self.whole = np.array([(0, v[3], 0, v[4]) for v in self.layout])
         self.shape = tuple(int(n) for n in self.layout[-1][[5, 3, 4]])  # c h w of the last maps
+        self._at = tuple(room.ctypes.data for room in (self.maps, self.taps, self.weights))
 
     def run(
         self,
@@ -110,11 +111,11 @@ class Chain:
         out = torch.empty(n, positions, *self.shape)
         sizes = [(int(v[3]), int(v[4])) for v in (self.layout[self.values[r]] for r in reads)]
         read = torch.empty(len(reads), n, positions, max((h * w for h, w in sizes), default=0))
+        at, taps, weights = self._at
         answer(
-            self._rows(inside), self._rows(fill), self.maps, self.clean, self.maps.ctypes.data, self.steps,
-            self.layout, self.limits, self.taps.ctypes.data, self.weights.ctypes.data, self.whole, hidden,
-            len(self.layout) - 1, out.view(n, positions, -1).numpy(), np.array([self.values[r] for r in reads], dtype=np.int64),
-            channels, read.numpy(),
+            self._rows(inside), self._rows(fill), self.maps, self.clean, at, self.steps, self.layout, self.limits, taps,
+            weights, self.whole, hidden, len(self.layout) - 1, out.view(n, positions, -1).numpy(),
+            np.array([self.values[r] for r in reads], dtype=np.int64), channels, read.numpy(),
         )  # fmt: skip
         found = [one[..., : h * w].unflatten(-1, (h, w)) for one, (h, w) in zip(read, sizes, strict=True)]
         return out, found

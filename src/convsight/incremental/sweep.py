@@ -66,7 +66,7 @@ class Sweep:
         self.logits, self.clean_logits = torch.full((n, m, k), torch.nan), torch.empty(n, k)
         self.read = torch.full((len(self.readings), n, m), torch.nan)
         self.clean_read = torch.empty(len(self.readings), n)
-        self._done = np.zeros(m, dtype=bool)
+        self._done, self._every = np.zeros(m, dtype=bool), np.arange(m)
         self._program, self._engine, self._checked = None, None, False
         self._program = self._worthwhile_program()
         if self._program is None:
@@ -181,7 +181,7 @@ class Sweep:
         report(done / len(self.pixels), f"occlusion: {done / len(self.pixels):.0%} of the positions")
 
     def _keep(self, group: slice, places: np.ndarray, logits: Tensor, found: Sequence[Tensor]) -> None:
-        where = torch.from_numpy(places)
+        where = slice(None) if np.array_equal(places, self._every) else torch.from_numpy(places)
         self._done[places] = True
         self.logits[group, where] = logits
         for kept, values in zip(self.read, found, strict=True):
@@ -206,10 +206,7 @@ class Sweep:
             pairs = [(self.logits[i], self.clean_logits[i], wanted)]
             pairs += list(zip(self.read[:, i], self.clean_read[:, i], read, strict=True))
             for values, clean, right in pairs:
-                effect = float((values[places] - clean).abs().max())
-                effect = max(effect, 0.05 * float(values[places].abs().max()), 1e-30)
-                error = float((values[at] - right).abs().max()) / effect
-                worst = max(worst, error if error == error else float("inf"))
+                worst = max(worst, _error(values.numpy(), clean.numpy(), right.numpy(), places, at))
         return worst
 
     def _right_answer(self, hidden: Tensor, picture: int) -> tuple[Tensor, list[Tensor]]:
@@ -223,12 +220,21 @@ class Sweep:
         return logits, [r.of(seen[i], picture).cpu() for r, i in zip(self.readings, indices, strict=True)]
 
 
+def _error(
+    values: np.ndarray, clean: np.ndarray, right: np.ndarray, places: np.ndarray, at: np.ndarray
+) -> float:
+    """Of the values at the positions `at`, beside what is right; all `places` say how large the effect is."""
+    answered = values if len(places) == len(values) else values[places]
+    with np.errstate(invalid="ignore"):
+        effect = max(float(np.abs(answered - clean).max()), 0.05 * float(np.abs(answered).max()), 1e-30)
+        error = float(np.abs(values[at] - right).max()) / effect
+    return error if error == error else float("inf")
+
+
 def _corners(places: np.ndarray, columns: int) -> list[int]:
     """A few of the positions: the middle, then corners of the grid."""
-    row, column = places // columns, places % columns
-    order = [len(places) // 2] + [
-        int(np.argmax(down * row * columns + across * column)) for down in (-1, 1) for across in (-1, 1)
-    ]
+    mirrored = places - 2 * (places % columns)  # the other two corners are its first and last
+    order = [len(places) // 2, places.argmin(), mirrored.argmin(), mirrored.argmax(), places.argmax()]
     return [int(places[at]) for at in dict.fromkeys(order)][:CHECKED]
 
 
