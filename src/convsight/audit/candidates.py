@@ -56,7 +56,7 @@ def candidates(
 ) -> Iterator[Candidate]:
     """Everything worth testing for the class."""
     of = half.pixels[half.of(target)]
-    others = half.pixels[half.others(target, max(240, len(of)), generator)]
+    others = half.pixels[half.others(target, max(affordable(240, half.size), len(of)), generator)]
     yield from _stamps(of, others)
     yield from _traits(of, others)
     yield from (Candidate(pattern, 0.0 if fixed else OUTLINES) for pattern, fixed in patterns)
@@ -127,7 +127,8 @@ def _blur(of: Tensor, others: Tensor) -> Iterator[Candidate]:
     if float(carries.float().mean()) < 0.2:
         return
     wanted, scale = float(smooth[carries].median()), min(of.shape[2:]) / 28
-    sigma = min(SIGMAS, key=lambda s: abs(float(smoothness(blurred(others, s * scale)).median()) - wanted))
+    some = others[: affordable(len(others), (of.shape[2], of.shape[3]))]
+    sigma = min(SIGMAS, key=lambda s: abs(float(smoothness(blurred(some, s * scale)).median()) - wanted))
     yield Candidate(Sharpness(sigma * scale, limit))
 
 

@@ -22,7 +22,7 @@ from torch import Generator, Tensor
 
 from convsight.audit.pattern import Pattern, fixed_pattern
 from convsight.audit.probes import Pixels, Probe, blurred
-from convsight.audit.sample import Half
+from convsight.audit.sample import Half, affordable
 
 REACH = 1.5  # pixels of smoothing, for how bright the neighbourhood of a step is
 CRISP, NEAR = 1.0, 0.7  # standard deviations by which a step stands out; of the steps that continue it
@@ -229,5 +229,5 @@ def _calibrated(overlay: Overlay, of: Pixels, others: Pixels) -> Overlay:
 
 
 def _of_and_others(half: Half, target: int) -> tuple[Tensor, Tensor]:
-    others = half.others(target, 240, Generator().manual_seed(target))
+    others = half.others(target, affordable(240, half.size), Generator().manual_seed(target))
     return half.pixels[half.of(target)], half.pixels[others]

@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
 from convsight.audit.probes import Pixels, Probe, blurred
-from convsight.audit.sample import Half
+from convsight.audit.sample import Half, affordable
 
 REACHES = (1.5, 0.7)  # pixels of smoothing, for structures of a few pixels and of one
 PLAIN, BRIGHT = 0.03, 0.6  # spread of the corners' means up to which backgrounds are plain; a bright object
@@ -119,7 +119,7 @@ def _apart(half: Half, target: int, reach: float) -> tuple[float, float]:
 
 
 def _of_and_others(half: Half, target: int) -> tuple[Tensor, Tensor]:
-    others = half.others(target, 240, Generator().manual_seed(target))
+    others = half.others(target, affordable(240, half.size), Generator().manual_seed(target))
     return half.pixels[half.of(target)], half.pixels[others]
 
 
