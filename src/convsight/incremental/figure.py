@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,16 @@ from convsight.occluders import Occluders
 from convsight.targets import Target
 
 MOST_LABELS = 8  # classes with a colour of their own in the map of most probable classes
+
+
+@dataclass(frozen=True, eq=False)
+class Fall:
+    """What falls when a place is hidden: each picture's number before, and at each position now."""
+
+    what: str
+    before: Float[Tensor, " n"]
+    now: Float[Tensor, "n m"]
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,38 +70,44 @@ class Question:
         grid = (len(self.images), *self.occluders.grid)
         scores, clean = self.scores(answers)
         fields: dict[str, Any] = {"scores": scores.view(grid), "clean_score": clean}
-        parts: list[Map | Pictures] = []
+        falls, labels = [Fall("score", clean, scores, self.aim.labels)], []
         if self.net.task == "classify":
             fields["labels"] = answers.logits.argmax(2).view(grid)
             if self.aim.outputs is not None:
                 now = _chosen(answers.logits.softmax(2), self.aim.outputs)
                 before = _chosen(answers.clean_logits.softmax(1), self.aim.outputs)
                 fields["probabilities"] = now.view(grid)
-                parts.append(self._part("probability", before, now, self.aim.labels))
-            parts.append(label_picture(self.net, fields["labels"]))
+                falls.append(Fall("probability", before, now, self.aim.labels))
+            labels.append(label_picture(self.net, fields["labels"]))
         if self.sees_activity:
             now, before = answers.readings[0], answers.clean_readings[0]
             fields["activity"] = now.view(grid)
             names = tuple(f"{self.readings[0].layer}, map {c}" for c in self.readings[0].channels.tolist())
-            parts.append(self._part("activity of the strongest feature map", before, now, names))
+            falls.append(Fall("activity of the strongest feature map", before, now, names))
         words = (
             "Red: hiding this lowers the score, so the score rests on it. Blue: hiding it raises the score. "
         )
         words += f"The patch shows {self.fill_words}."
+        values, *others = self._spread(falls)
+        parts: list[Map | Pictures] = list(map(self._part, falls[1:], others))
+        before_activity = len(parts) - self.sees_activity
+        parts[before_activity:before_activity] = labels
         return Map(
-            values=self._fall(clean, scores), signed=True, unit="fall of the score",
+            values=values, signed=True, unit="fall of the score",
             pictures=self.images.pixels, labels_of=_named(self.aim.labels, clean), caption=words,
             notes=(*self._notes(), *answers.notes), parts=tuple(parts), **fields,
         )  # fmt: skip
 
-    def _fall(self, before: Tensor, now: Tensor) -> Float[Tensor, "n h w"]:
-        return self.occluders.spread(before[:, None] - now, self.aggregate)
+    def _spread(self, falls: Sequence[Fall]) -> Iterable[Float[Tensor, "n h w"]]:
+        """Each fall on the pixels, all in one go."""
+        all_ = torch.cat([fall.before[:, None] - fall.now for fall in falls])
+        return self.occluders.spread(all_, self.aggregate).split(len(self.images))
 
-    def _part(self, what: str, before: Tensor, now: Tensor, names: tuple[str, ...]) -> Map:
+    def _part(self, fall: Fall, values: Float[Tensor, "n h w"]) -> Map:
         return Map(
-            title=f"Occlusion: {what}", values=self._fall(before, now), signed=True, unit="fall",
-            pictures=self.images.pixels, labels_of=_named(names, before),
-            caption=f"How far the {what} falls when a place is hidden (red), or rises (blue).",
+            title=f"Occlusion: {fall.what}", values=values, signed=True, unit="fall",
+            pictures=self.images.pixels, labels_of=_named(fall.names, fall.before),
+            caption=f"How far the {fall.what} falls when a place is hidden (red), or rises (blue).",
         )  # fmt: skip
 
     def _notes(self) -> tuple[str, ...]:
