@@ -1,10 +1,13 @@
 """The report opens offline in a real browser, at desktop and phone width, and tells what was measured."""
 
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 import convsight as cs
+from convsight.report.chapters import _left_out
+from convsight.training import RECIPES
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +76,16 @@ def test_positions_get_a_report_too(tmp_path: Path) -> None:
     run = cs.train("locate-drawn", "locate", out=tmp_path / "l", limit=60, epochs=1)
     page = run.report().read_text()
     assert "mean error" in page and "centre x" in page
+
+
+def test_the_training_chapter_says_what_the_middle_epochs_left_out() -> None:
+    focused = asdict(replace(RECIPES["fast"], hardest=0.4, easier=0.25, epochs=8))
+    (sentence,) = _left_out(focused)
+    assert (
+        "Epochs 2 to 7 showed the 40% of the training pictures with the largest losses and 25% of" in sentence
+    )
+    assert "Epoch 2 showed" in _left_out({**focused, "epochs": 3})[0]
+    for whole in ({"hardest": 1.0}, {"easier": 1.0}, {"epochs": 2}):
+        assert _left_out({**focused, **whole}) == []
+    older = {key: value for key, value in focused.items() if key not in ("hardest", "easier")}
+    assert _left_out(older) == []

@@ -31,18 +31,20 @@ def job(n: int = 40, batch_size: int = 8, **changes: Any) -> Job:
 
 
 def labels(work: Job, standing: Standing, fabric: Any) -> list[list[int]]:
-    return [targets.tolist() for _, targets in batches(work, fabric, standing, torch.Generator())]
+    unseen = torch.full((len(work.data.train),), torch.inf)
+    return [batch.targets.tolist() for batch in batches(work, fabric, standing, torch.Generator(), unseen)]
 
 
-def test_every_picture_comes_once_an_epoch_in_an_order_of_its_own():
-    first, second = (labels(job(), Standing(epoch=e), processes()) for e in (0, 1))
+def test_every_picture_comes_once_in_the_first_epoch_and_the_last_in_an_order_of_its_own():
+    first, second = (labels(job(), Standing(epoch=e), processes()) for e in (0, 7))
     assert sorted(chain(*first)) == sorted(chain(*second)) == list(range(40))
     assert first != second
 
 
 def test_pixels_and_labels_belong_together():
-    for pixels, targets in batches(job(), processes(), Standing(), torch.Generator()):
-        torch.testing.assert_close(pixels[:, 0, 0, 0] * 255, targets.float())
+    for batch in batches(job(), processes(), Standing(), torch.Generator(), torch.zeros(40)):
+        torch.testing.assert_close(batch.pixels[:, 0, 0, 0] * 255, batch.targets.float())
+        assert torch.equal(batch.chosen, batch.targets)
 
 
 def test_an_epoch_goes_on_from_the_step_where_it_stood():

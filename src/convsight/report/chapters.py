@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import html
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -129,7 +130,20 @@ def _training(run: Run) -> list[str]:
     )
     return [
         f'<div class="pair">{"".join(c.html() for c in curves if c.series)}</div>',
+        *_left_out(run.config["recipe"]),
         f'<p class="note">{html.escape(recipe)}</p>',
+    ]
+
+
+def _left_out(recipe: Mapping[str, Any]) -> list[str]:
+    """What the middle epochs of a run did not show (`training.focus`)."""
+    hardest, easier, epochs = recipe.get("hardest", 1), recipe.get("easier", 1), recipe["epochs"]
+    if hardest >= 1 or easier >= 1 or epochs < 3:
+        return []
+    middle = "Epoch 2" if epochs == 3 else f"Epochs 2 to {epochs - 1}"
+    return [
+        f"<p>{middle} showed the {hardest:.0%} of the training pictures with the largest losses and {easier:.0%} of"
+        " the others, drawn anew each time. The curves stand for all of them.</p>"
     ]
 
 

@@ -1,7 +1,7 @@
 """How does a training go on after it was stopped, as if it had not been?
 
-A checkpoint is one safetensors file: weights, optimiser state, averaged and best weights, and random state as
-tensors; where the training stands as JSON in the header. One file replaces the last in one step, so it is
+A checkpoint is one safetensors file: weights, optimiser state, averaged and best weights, the pictures' last
+losses, and random state as tensors; where the training stands as JSON in the header. One file replaces the last in one step, so it is
 never half of one epoch and half of another; and there is no pickle in it that could run code.
 """
 
@@ -21,6 +21,7 @@ from torch.optim import Optimizer
 
 from convsight.errors import DataError
 from convsight.storage import write_atomic
+from convsight.training.focus import LastLosses
 
 
 @dataclass
@@ -51,6 +52,7 @@ class Parts:
     generator: torch.Generator
     average: dict[str, Tensor] = field(default_factory=dict)
     best: dict[str, Tensor] = field(default_factory=dict)
+    losses: LastLosses = field(default_factory=LastLosses)
 
 
 def about(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,6 +68,7 @@ def save_checkpoint(path: Path, standing: Standing, parts: Parts, made_by: Mappi
     for i, optimiser in enumerate(parts.optimisers):
         for index, state in optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser/{i}/{index}/{key}": t for key, t in state.items() if t is not None}
+    tensors |= {f"losses/{name}": getattr(parts.losses, name) for name in ("before", "now")}
     tensors["random/torch"] = torch.get_rng_state()
     tensors["random/augment"] = parts.generator.get_state()
     header = {"standing": json.dumps(asdict(standing)), "about": json.dumps(made_by)}
@@ -87,6 +90,8 @@ def load_checkpoint(path: Path, parts: Parts, wanted_by: Mapping[str, Any]) -> S
     for own, prefix in ((parts.average, "average/"), (parts.best, "best/")):
         own.clear()
         own.update({name: t.to(_device(parts.network)) for name, t in _under(prefix, tensors).items()})
+    for name, losses in _under("losses/", tensors).items():
+        setattr(parts.losses, name, losses)
     for i, optimiser in enumerate(parts.optimisers):
         _load_optimiser(optimiser, _under(f"optimiser/{i}/", tensors))
     torch.set_rng_state(tensors["random/torch"])

@@ -7,34 +7,47 @@ stop draws what it would have drawn.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int64, UInt8
 from lightning_fabric import Fabric
 from torch import Generator, Tensor
 
 from convsight.training.augment import alternating_coins
 from convsight.training.checkpoint import Standing
+from convsight.training.focus import shown
 from convsight.training.job import Job
 
 ORDER, AUGMENT, DROPOUT = 0, 1, 2  # what a stream of random numbers is for
 
 
-def batches(
-    job: Job, fabric: Fabric, standing: Standing, generator: Generator
-) -> Iterator[tuple[Float[Tensor, "n c h w"], Tensor]]:
-    """Batches of this epoch as (normalised pixels, targets), from the step where the training stands.
+class Batch(NamedTuple):
+    """What one update learns from: which training pictures, how they look, what they are, what they stand for."""
 
-    Each of several processes gets its share of every batch.
+    chosen: Int64[Tensor, " n"]
+    pixels: Float[Tensor, "n c h w"]
+    targets: Tensor
+    stand_for: Float[Tensor, " n"]
+
+
+def batches(
+    job: Job, fabric: Fabric, standing: Standing, generator: Generator, losses: Float[Tensor, " n"]
+) -> Iterator[Batch]:
+    """Batches of this epoch, with normalised pixels, from the step where the training stands.
+
+    `losses` are those at which the pictures were last seen before the epoch. Each of several processes gets
+    its share of every batch.
     """
-    train, recipe = job.data.train, job.recipe
-    order = torch.randperm(len(train), generator=Generator().manual_seed(_seed(job, standing, ORDER)))
-    whole = order[: job.steps_an_epoch * recipe.batch_size].split(recipe.batch_size)
+    train, recipe, epoch = job.data.train, job.recipe, standing.epoch
+    order, stand_for = shown(job.share(epoch), losses, Generator().manual_seed(_seed(job, standing, ORDER)))
+    whole = order[: job.steps_in(epoch) * recipe.batch_size].split(recipe.batch_size)
     chunks = [chunk[fabric.global_rank :: fabric.world_size] for chunk in whole[standing.step :]]
-    coins = alternating_coins(len(train), standing.epoch, job.seed)
+    coins = alternating_coins(len(train), epoch, job.seed)
     for chosen, pixels in zip(chunks, train.store.stream(chunks), strict=True):
         varied = recipe.augment(pixels, coins[chosen], generator)
-        yield prepared(varied, job, fabric), fabric.to_device(train.labels[chosen])
+        targets, weights = fabric.to_device((train.labels[chosen], stand_for[chosen]))
+        yield Batch(chosen, prepared(varied, job, fabric), targets, weights)
 
 
 def prepared(pixels: UInt8[Tensor, "n c h w"], job: Job, fabric: Fabric) -> Float[Tensor, "n c h w"]:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from convsight.datasets import Dataset, Split
 from convsight.networks import Positions
+from convsight.training.focus import Share, share
 from convsight.training.recipes import Recipe
 
 PIXELS_TO_MEASURE = 2**26  # mean and std of more pictures than make so many numbers are taken from a part
@@ -44,14 +45,21 @@ class Job:
         """What the log calls the number beside the loss."""
         return "accuracy" if self.classify else "error_px"
 
-    @property
-    def steps_an_epoch(self) -> int:
+    def share(self, epoch: int) -> Share:
+        """How many of the training pictures `epoch` (from 0) shows."""
+        recipe = self.recipe
+        return share(len(self.data.train), epoch, recipe.epochs, recipe.hardest, recipe.easier)
+
+    def steps_in(self, epoch: int) -> int:
         """Whole batches only: what is left over comes in another epoch, in another order."""
-        return max(1, len(self.data.train) // self.recipe.batch_size)
+        return max(1, len(self.share(epoch)) // self.recipe.batch_size)
+
+    def steps_before(self, epoch: int) -> int:
+        return sum(map(self.steps_in, range(epoch)))
 
     @property
     def steps(self) -> int:
-        return self.recipe.epochs * self.steps_an_epoch
+        return self.steps_before(self.recipe.epochs)
 
 
 def mean_and_std(split: Split) -> tuple[Float[Tensor, " c"], Float[Tensor, " c"]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 from lightning_fabric import Fabric
@@ -14,7 +15,7 @@ from convsight.run import CHECKPOINT, LOG
 from convsight.storage import write_json_lines
 from convsight.training.average import exchanged, update_average
 from convsight.training.checkpoint import Parts, Standing, load_checkpoint, save_checkpoint
-from convsight.training.feed import batches, prepared, seed_epoch
+from convsight.training.feed import Batch, batches, prepared, seed_epoch
 from convsight.training.interrupt import Interrupted, Interrupts
 from convsight.training.job import Job
 from convsight.training.losses import loss_function
@@ -55,11 +56,13 @@ class Training:
         self.learner = InParts(self.network, self.recipe.parts if alone else 1)
         self.module, *self.optimisers = fabric.setup(self.learner, *own)
         self.criterion = loss_function(self.recipe.loss, self.network, self.recipe.label_smoothing)
+        self.plain_criterion = loss_function(self.recipe.loss, self.network)
         self.rate = schedule(self.recipe.schedule, self.recipe.peak)
         self.parts = Parts(self.network, own, torch.Generator())
         self.standing = (
             load_checkpoint(job.folder / CHECKPOINT, self.parts, job.about) if resume else Standing()
         )
+        self.parts.losses.start(len(job.data.train), fabric.device)
         self.clock = Clock(self.standing.seconds, self.standing.cpu_seconds)
         self.reporter = Reporter(tell, job)
 
@@ -68,23 +71,34 @@ class Training:
         if self.standing.step == 0:
             seed_epoch(self.job, self.standing, self.parts.generator)
             self.standing.sums = [0.0, 0.0, 0.0]
+        self.steps_before, self.steps = self.job.steps_before(self.standing.epoch), self.job.steps
         self.meter = Meter(self.job.classify, self.standing.sums, self.fabric.device)
         self.module.train()
-        for pixels, targets in batches(
-            self.job, self.fabric, self.standing, self.parts.generator
-        ):  # 1. prepare
-            outputs = self.module(pixels)  # 2. forward: what does the network say?
-            loss = self.criterion(outputs, targets)  # 3. loss: how wrong is that?
-            self.fabric.backward(loss)  # 4. backward: which way would each weight make it less wrong?
+        for batch in self.batches():  # 1. prepare
+            outputs = self.module(batch.pixels)  # 2. forward: what does the network say?
+            losses = self.criterion(outputs, batch.targets)  # 3. loss: how wrong is that?
+            self.fabric.backward(
+                losses.mean()
+            )  # 4. backward: which way would each weight make it less wrong?
             self.update()  # 5. update: move each weight a little that way
-            self.meter.add(loss, outputs, targets)
+            self.note(batch, outputs.detach(), losses.detach())
             self.between_steps(interrupts)
         self.check_the_loss()
+        self.parts.losses.close(self.fabric)
+
+    def batches(self) -> Iterator[Batch]:
+        return batches(self.job, self.fabric, self.standing, self.parts.generator, self.parts.losses.before)
+
+    def note(self, batch: Batch, outputs: Tensor, losses: Tensor) -> None:
+        """The epoch's mean so far, and how hard each picture was, whatever the smoothing of its label."""
+        self.meter.add(losses, outputs, batch.targets, batch.stand_for)
+        if self.recipe.hardest < 1:
+            self.parts.losses.note(batch.chosen, self.plain_criterion(outputs, batch.targets))
 
     def update(self) -> None:
         """One step of each optimiser at the schedule's rate."""
-        done = self.standing.epoch * self.job.steps_an_epoch + self.standing.step
-        factor = self.rate(done / self.job.steps)
+        done = self.steps_before + self.standing.step
+        factor = self.rate(done / self.steps)
         for optimiser, peaks in zip(self.optimisers, self.peaks, strict=True):
             for group, peak in zip(optimiser.param_groups, peaks, strict=True):
                 group["lr"] = peak * factor
@@ -130,14 +144,13 @@ class Training:
     @torch.no_grad()
     def measure(self, split: Split) -> tuple[float, float]:
         """Mean loss (without smoothing), and accuracy or error in pixels, on a split."""
-        criterion = loss_function(self.recipe.loss, self.network)
         meter = Meter(self.job.classify, device=self.fabric.device)
         self.learner.eval()
         chunks = torch.arange(len(split)).split(500)
         for chosen, pixels in zip(chunks, split.store.stream(chunks), strict=True):
             outputs = self.learner(prepared(pixels, self.job, self.fabric))
             targets: Tensor = self.fabric.to_device(split.labels[chosen])
-            meter.add(criterion(outputs, targets), outputs, targets)
+            meter.add(self.plain_criterion(outputs, targets), outputs, targets)
         return meter.read()
 
     def note_the_best(self, validation_loss: float) -> None:

@@ -1,4 +1,4 @@
-"""How wrong is the network, as one number to make smaller?"""
+"""How wrong is the network about each picture, as a number to make smaller?"""
 
 from __future__ import annotations
 
@@ -15,14 +15,18 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 def loss_function(name: str, network: nn.Module, label_smoothing: float = 0.0) -> Loss:
-    """(outputs, targets) -> mean loss of the batch.
+    """(outputs, targets) -> loss of each picture of the batch.
 
     cross-entropy: -log softmax(logits) of the true class; with smoothing s, the target is 1-s on the true
     class plus s spread over all (Szegedy et al. 2015, arXiv 1512.00567). mse and smooth-l1 (quadratic below
     one spread, linear above; Girshick 2015, arXiv 1504.08083) compare positions in units of their spread.
     """
     if name == "cross-entropy":
-        return lambda logits, labels: F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
+        return lambda logits, labels: F.cross_entropy(
+            logits, labels, label_smoothing=label_smoothing, reduction="none"
+        )
     assert isinstance(network, Positions)
     distance = F.mse_loss if name == "mse" else F.smooth_l1_loss
-    return lambda places, truth: distance(network.scaled(places), network.scaled(truth))
+    return lambda places, truth: distance(
+        network.scaled(places), network.scaled(truth), reduction="none"
+    ).mean(1)

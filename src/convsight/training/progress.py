@@ -50,13 +50,13 @@ class Meter:
         self.sums = torch.tensor(sums or [0.0, 0.0, 0.0], dtype=torch.float64, device=device)
 
     @torch.no_grad()
-    def add(self, loss: Tensor, outputs: Tensor, targets: Tensor) -> None:
-        n = len(targets)
-        if self.classify:
-            score = (outputs.argmax(1) == targets).sum()
-        else:
-            score = (outputs - targets).abs().mean() * n
-        self.sums += torch.stack([loss.detach() * n, score, torch.full_like(loss, n)]).to(self.sums)
+    def add(self, losses: Tensor, outputs: Tensor, targets: Tensor, stand_for: Tensor | None = None) -> None:
+        """A batch: the loss of each picture, and for how many it stands (by default itself)."""
+        scores = outputs.argmax(1) == targets if self.classify else (outputs - targets).abs().mean(1)
+        weights = torch.ones_like(losses) if stand_for is None else stand_for
+        self.sums += (
+            (torch.stack([losses.detach(), scores, torch.ones_like(losses)]) * weights).sum(1).to(self.sums)
+        )
 
     def read(self) -> tuple[float, float]:
         """Mean loss, and mean accuracy or mean error in pixels, of what was added."""
@@ -83,7 +83,7 @@ class Reporter:
         if self._tell is None:
             return
         job, (loss, score) = self._job, meter.read()
-        step = standing.epoch * job.steps_an_epoch + standing.step
+        step = job.steps_before(standing.epoch) + standing.step
         self._began = self._began or (seconds, step)
         pace = (step - self._began[1]) / max(seconds - self._began[0], 1e-9)
         self._tell(

@@ -22,7 +22,9 @@ class Recipe:
 
     network, knobs: a name of `convsight.networks.available()` and what to pass to it.
     epochs: passes over the training pictures. min_steps: small data sets get more epochs until there are so
-        many updates (0: never). batch_size: pictures an update. parts: into how many pieces a batch is cut on
+        many updates (0: never). hardest: share of the training pictures that every epoch shows, those with the
+        largest losses; easier: share of the others it shows; the first epoch and the last show all
+        (`training.focus`). batch_size: pictures an update. parts: into how many pieces a batch is cut on
         a processor, each for cores of its own; batch normalisation sees a piece (`training.parts`).
     optimizer: sgd, momentum, nesterov, adam, adamw or muon; lr: peak learning rate; momentum: 0 to 1, for all
         but sgd, adam, adamw; weight_decay; muon_lr, muon_momentum, muon_decay, bias_rate: Muon's.
@@ -43,6 +45,8 @@ class Recipe:
     epochs: int = 6
     min_steps: int = 0
     batch_size: int = 128
+    hardest: float = 1.0
+    easier: float = 1.0
     parts: int = 1
     optimizer: str = "muon"
     lr: float = 0.1
@@ -83,6 +87,8 @@ class Recipe:
 RANGES = (  # knob, least, most
     ("epochs", 1, math.inf),
     ("batch_size", 1, math.inf),
+    ("hardest", 0, 1),
+    ("easier", 0, 1),
     ("parts", 1, 64),
     ("lr", 0, math.inf),
     ("muon_lr", 0, math.inf),
@@ -113,7 +119,10 @@ RECIPES: dict[str, Recipe] = {
         Recipe(
             "fast",
             "a minute on two cores: a small residual network, Muon, alternating flip",
+            epochs=8,
             min_steps=1000,
+            hardest=0.4,
+            easier=0.33,
             parts=2,
             augment=Augment(flip="alternate"),
         ),
@@ -131,8 +140,10 @@ RECIPES: dict[str, Recipe] = {
             "best",
             "a quarter of an hour on two cores: twice as wide, many epochs, shifts, holes, averaged weights",
             network="fast-wide",
-            epochs=20,
+            epochs=28,
             min_steps=3000,
+            hardest=0.4,
+            easier=0.33,
             parts=2,
             augment=Augment(flip="alternate", shift_px=1, cutout_px=8),
             average=0.98,
@@ -200,14 +211,16 @@ def recipe(name: str | Recipe, **changes: Any) -> Recipe:
 def suited(chosen: Recipe, data: Dataset, *, epochs_given: bool) -> Recipe:
     """The recipe for this data set: more epochs for few pictures, no flips and another loss for positions.
 
-    Few pictures seen often are learned by heart; from eight epochs on they are also moved by up to a
-    sixteenth of their side. What the user set himself stays.
+    Few pictures seen often are learned by heart; all are shown in every epoch, and from eight epochs on they
+    are also moved by up to a sixteenth of their side. What the user set himself stays.
     """
     pictures = len(data.train)
     batch_size = min(chosen.batch_size, max(1, pictures))
     steps = max(1, pictures // batch_size)
     epochs = chosen.epochs if epochs_given else max(chosen.epochs, math.ceil(chosen.min_steps / steps))
-    augment, loss = chosen.augment, chosen.loss
+    augment, loss, hardest = chosen.augment, chosen.loss, chosen.hardest
+    if epochs > chosen.epochs:
+        hardest = 1.0
     if data.task == "locate":
         augment = replace(augment, flip="", shift_px=0)  # they would move what is to be located
         loss = "smooth-l1" if loss == "cross-entropy" else loss
@@ -217,4 +230,4 @@ def suited(chosen: Recipe, data: Dataset, *, epochs_given: bool) -> Recipe:
         raise InputError(f"the loss '{loss}' is for positions (task 'locate'); classes take 'cross-entropy'")
     if chosen.patience and not len(data.validation):
         raise InputError(f"patience needs validation pictures, and {data.name} has none; pass validation=0.1")
-    return replace(chosen, batch_size=batch_size, epochs=epochs, augment=augment, loss=loss)
+    return replace(chosen, batch_size=batch_size, epochs=epochs, hardest=hardest, augment=augment, loss=loss)

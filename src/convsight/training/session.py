@@ -196,7 +196,7 @@ def _finish(job: Job, config: dict[str, Any], standing: Standing, fabric: Fabric
     state = {name: value.detach().cpu().contiguous() for name, value in job.network.state_dict().items()}
     write_atomic(job.folder / WEIGHTS, save(state))
     net = classifier_from(config, job.network)
-    trained = standing.log[-1]["epoch"] * job.steps_an_epoch * job.recipe.batch_size
+    trained = job.steps_before(standing.log[-1]["epoch"]) * job.recipe.batch_size
     training = {
         "epochs": len(standing.log),
         "seconds": round(standing.seconds, 3),
