@@ -157,7 +157,8 @@ def _trained_on(
     old = run.config["recipe"]
     known = {field.name for field in fields(Recipe)}  # another version's run may have more or fewer
     kept = {name: value for name, value in old.items() if name in known}
-    recipe = Recipe(**{**kept, "augment": Augment(**old["augment"]), "until_loss": None, "patience": None})
+    whole = {"hardest": 1.0, "until_loss": None, "patience": None}  # every picture, swapped, in each epoch
+    recipe = Recipe(**{**kept, "augment": Augment(**old["augment"]), **whole})
     steps = max(1, len(swaps.train) // recipe.batch_size)
     epochs = epochs or max(2, math.ceil(LEAST_UPDATES / steps))
     # the network is handed over as a module: say again what the recipe says, or it would choose for it
