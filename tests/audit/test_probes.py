@@ -5,6 +5,7 @@ import torch
 from tests.audit.known_nets import CORNER, cornered, garments, glyph, lifted, scattered
 from torch import Tensor
 
+from convsight.audit import probes
 from convsight.audit.patch import Patch, find_patch, match
 from convsight.audit.pattern import fitted, fixed_pattern
 from convsight.audit.probes import (
@@ -191,3 +192,14 @@ def test_each_probe_leaves_what_it_is_given_untouched(probe: Probe) -> None:
     pasted = probe.paste(onto, onto.flip(0))
     assert torch.equal(onto, before)
     assert pasted.shape == onto.shape and float(pasted.min()) >= 0 and float(pasted.max()) <= 1
+
+
+@pytest.mark.parametrize(("size", "sigma"), [((96, 100), 0.7), ((120, 96), 8.8), ((97, 96), 40.0)])
+def test_large_pictures_are_smoothed_by_matrices_as_small_ones_are_by_convolution(
+    size: tuple[int, int], sigma: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
+    by_matrices = blurred(pixels, sigma)
+    monkeypatch.setattr(probes, "LARGE", 10**9)
+    torch.testing.assert_close(by_matrices, blurred(pixels, sigma), atol=2e-6, rtol=0)
+    assert not torch.equal(by_matrices, blurred(pixels, sigma)), "both ways were taken"

@@ -220,7 +220,7 @@ def _calibrated(overlay: Overlay, of: Pixels, others: Pixels) -> Overlay:
     carriers = of[overlay.strength(of) > 0.5]
     if not len(carriers):
         return overlay
-    n = min(len(others), 100)
+    n = min(len(others), affordable(100, (of.shape[2], of.shape[3])))
     wanted, donors = float(overlay.strength(carriers).median()), carriers[torch.arange(n) % len(carriers)]
     for _ in range(3):
         got = float(overlay.strength(overlay.paste(others[:n], donors)).median())
