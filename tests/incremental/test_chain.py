@@ -137,6 +137,22 @@ def test_positions_that_wait_are_answered_in_parts(monkeypatch):
 
 
 @needs_kernel
+@pytest.mark.parametrize(("waiting", "groups"), [(10**7, [7]), (2 * 170 * 500, [3, 3, 1])])
+def test_as_many_pictures_as_may_wait_are_answered_at_once(monkeypatch, waiting, groups):
+    """Three is what the dense loop's memory allows."""
+    torch.manual_seed(0)
+    net = cs.Classifier(LessonTwo(4).eval(), input_size=28, channels=1)
+    pixels, fill = smooth(7, 1, (28, 28)), torch.zeros(7, 1, 28, 28)
+    monkeypatch.setattr("convsight.incremental.small.WAITING", waiting)
+    loaded, load = [], SmallEngine.load
+    monkeypatch.setattr(SmallEngine, "load", lambda self, *a: loaded.append(len(a[0])) or load(self, *a))
+    got = sweep(net, pixels, fill, sliding(net), (), "fast")
+    assert loaded == groups
+    torch.testing.assert_close(got.logits, dense(net, pixels, fill, sliding(net)), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(got.clean_logits, net.forward(pixels).detach(), atol=1e-5, rtol=1e-4)
+
+
+@needs_kernel
 def test_what_is_not_a_number_stays_so():
     """Through activations and pools, at every position but those that hide it: one cell, the last of a pool's four."""
     torch.manual_seed(0)

@@ -127,6 +127,10 @@ class Engine:
             self.stores[index].load(maps)
         return self.stores[index]
 
+    def pictures_at_once(self, usual: int) -> int:
+        """How many pictures are best answered together, if `usual` ones need as much memory as the dense loop."""
+        return usual
+
     def numbers(self) -> int:
         """How many numbers its tables hold."""
         return sum(store.numbers() for store in self.stores.values())

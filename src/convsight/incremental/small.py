@@ -53,6 +53,11 @@ class SmallEngine(Engine):
         behind = {step.index for step in self._tail.steps}
         return all(index in self._chain.values or index in behind for index in self.read)
 
+    def pictures_at_once(self, usual: int) -> int:
+        """As many as may wait behind the chain: what is done once a call is done once for all."""
+        assert self._chain is not None
+        return max(usual, WAITING // (math.prod(self._chain.shape) * (len(self.occluders) + 1)))
+
     def load(self, pixels: Tensor, fill: Tensor, readings: Sequence[Reading], first: int) -> None:
         self._first, self.readings = first, tuple(readings)
         self._inside, self._shown = self.net.normalise(pixels), self.net.normalise(fill)

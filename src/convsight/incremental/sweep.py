@@ -68,6 +68,7 @@ class Sweep:
         self.clean_read = torch.empty(len(self.readings), n)
         self._done, self._every = np.zeros(m, dtype=bool), np.arange(m)
         self._program, self._engine, self._checked = None, None, False
+        self._group = max(1, chunk_size(self.pixels.shape[1:]) // m)  # pictures that are answered together
         self._program = self._worthwhile_program()
         if self._program is None:
             self._run_clean()
@@ -126,7 +127,8 @@ class Sweep:
         if program is None:
             self.notes.append("The network has no fixed program: every position was run whole.")
             return None
-        engine = self._engine_for(program, min(len(self.pixels), self._group()))
+        engine = self._engine_for(program, min(len(self.pixels), self._group))
+        self._group = engine.pictures_at_once(self._group)
         if not worthwhile(engine, len(self.pixels), CHECKED):
             self.notes.append(
                 "A patch changes nearly everything in this network: every position was run whole."
@@ -143,7 +145,7 @@ class Sweep:
         return self._engine
 
     def _run_incremental(self, program: Program, places: np.ndarray) -> None:
-        for group in _slices(len(self.pixels), self._group()):
+        for group in _slices(len(self.pixels), self._group):
             engine = self._engine_for(program, group.stop - group.start)
             engine.load(self.pixels[group], self.fill[group], self.readings, group.start)
             done = 0
@@ -159,10 +161,6 @@ class Sweep:
     def _give_back(self, program: Program) -> None:
         if self._engine is not None and give_back(program, self._engine):
             self._engine = None
-
-    def _group(self) -> int:
-        """Pictures that are answered together."""
-        return max(1, chunk_size(self.pixels.shape[1:]) // len(self.occluders))
 
     def _run_dense(self, places: np.ndarray) -> None:
         size = chunk_size(self.pixels.shape[1:])
