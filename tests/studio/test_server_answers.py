@@ -21,7 +21,8 @@ def png_bytes(array: np.ndarray) -> bytes:
 
 
 def pixels_of(content: bytes) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(content)))
+    image = Image.open(io.BytesIO(content))
+    return np.asarray(image.convert("RGB") if image.mode == "P" else image)
 
 
 def wait_for_predictions(client, split="test") -> dict:

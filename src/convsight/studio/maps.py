@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -30,8 +31,7 @@ def layer_maps(studio: Studio, layer: str, picture: str) -> schemas.Sprites:
 
 def layer_maps_png(studio: Studio, layer: str, picture: str) -> bytes:
     values = _values(studio, layer, picture)
-    signed = bool((values < 0).any())
-    return sheet([draw.colours(each, signed) for each in values])
+    return coloured_sheet(values, bool((values < 0).any()))
 
 
 def layer_filters(studio: Studio, layer: str) -> schemas.Sprites:
@@ -50,7 +50,7 @@ def layer_filters_png(studio: Studio, layer: str) -> bytes:
     if first and weights.shape[1] == 3:
         limit = weights.abs().amax((1, 2, 3), keepdim=True).clamp(min=1e-12)
         return sheet([draw.rgb(each) for each in 0.5 + weights / (2 * limit)])
-    return sheet([draw.colours(each, True) for each in weights.mean(1)])
+    return coloured_sheet(weights.mean(1), True)
 
 
 def receptive(studio: Studio, layer: str, y: int, x: int) -> schemas.ReceptiveBox:
@@ -75,6 +75,16 @@ def sheet(tiles: list[np.ndarray]) -> bytes:
     blank = [np.full_like(tiles[0], 255)] * (-len(tiles) % columns)
     rows = [np.concatenate(row, 1) for row in _rows([*tiles, *blank], columns)]
     return draw.png(np.concatenate(rows, 0))
+
+
+def coloured_sheet(values: Float[Tensor, "c h w"], signed: bool) -> bytes:
+    """The same of one map a tile, each in the colours of `draw.colours` up to its own largest magnitude."""
+    columns = columns_of(len(values))
+    limits = values.abs().amax((1, 2), keepdim=True)
+    scaled = values / torch.where(limits > 0, limits, 1)
+    index = ((scaled + 1) / 2 if signed else scaled).clamp(0, 1).mul(255).round().to(torch.uint8)
+    tiles = F.pad(index, (0, 0, 0, 0, 0, -len(values) % columns)).unflatten(0, (-1, columns))
+    return draw.scale_png(tiles.permute(0, 2, 1, 3).flatten(2).flatten(0, 1).numpy(), signed)
 
 
 def columns_of(n: int) -> int:
