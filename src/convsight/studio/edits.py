@@ -44,10 +44,11 @@ def edit(studio: Studio, picture: str, request: schemas.EditRequest) -> schemas.
     started = time.perf_counter()
     logits, exact = studio.occluding.scores(picture, made)
     milliseconds = 1000 * (time.perf_counter() - started)
-    after, before = _telling(score_rows(studio, logits), scores(studio, picture).scores)
+    clean = clean_logits(studio, picture)
+    told = _told(logits, clean)
     return schemas.Edited(
-        scores=after,
-        clean=before,
+        scores=score_rows(studio, logits, told),
+        clean=score_rows(studio, clean, told),
         milliseconds=round(milliseconds, 2),
         picture=studio.pictures.keep(Images(made.edited)) if request.keep else None,
         exact=exact,
@@ -61,26 +62,27 @@ def warm(studio: Studio, picture: str) -> schemas.JobStarted:
     )
 
 
-def _telling(
-    after: list[schemas.Score], before: list[schemas.Score]
-) -> tuple[list[schemas.Score], list[schemas.Score]]:
-    """Of many classes only those near the top before or after: a drag sends this thirty times a second."""
+def _told(after: Float[Tensor, " k"], before: Float[Tensor, " k"]) -> set[int] | None:
+    """Of many classes those near the top before or after: a drag sends this thirty times a second."""
     if len(after) <= 2 * NEAR_TOP:
-        return after, before
-    kept = {row.index for row in (*after[:NEAR_TOP], *before[:NEAR_TOP])}
-    return [row for row in after if row.index in kept], [row for row in before if row.index in kept]
+        return None
+    return {index for logits in (after, before) for index in logits.topk(NEAR_TOP).indices.tolist()}
 
 
 def scores(studio: Studio, picture: str) -> schemas.Scores:
-    """What the network answers to one picture, the largest score first; remembered."""
+    """What the network answers to one picture, the largest score first."""
+    about = of_data(studio, picture)
+    known = {} if about is None else {"name": about.name, "label": about.label}
+    return schemas.Scores(scores=score_rows(studio, clean_logits(studio, picture)), **known)
+
+
+def clean_logits(studio: Studio, picture: str) -> Float[Tensor, " k"]:
+    """What the network answers to one picture; remembered."""
     key = f"scores {picture}"
     kept = studio.store.get(key)
     if kept is None:
         logits = studio.net.scores(studio.pictures.some([picture]))[0]
-        rows = score_rows(studio, logits)
-        about = of_data(studio, picture)
-        known = {} if about is None else {"name": about.name, "label": about.label}
-        kept = studio.store.put(key, schemas.Scores(scores=rows, **known), 200 * len(rows))
+        kept = studio.store.put(key, logits, 4 * logits.numel())
     return kept
 
 
@@ -90,13 +92,19 @@ def of_data(studio: Studio, picture: str) -> schemas.Picture | None:
     return None if split == "up" else studio.predictions.item(split, int(index))
 
 
-def score_rows(studio: Studio, logits: Float[Tensor, " k"]) -> list[schemas.Score]:
-    """One row an output; of classes the largest first, positions in their order."""
+def score_rows(
+    studio: Studio, logits: Float[Tensor, " k"], told: set[int] | None = None
+) -> list[schemas.Score]:
+    """One row an output, or one of the `told`; of classes the largest first, positions in their order."""
     classify = studio.net.task == "classify"
     shares = logits.softmax(0).tolist() if classify else [None] * len(logits)
     order = logits.argsort(descending=True, stable=True).tolist() if classify else range(len(logits))
     values, names = logits.tolist(), studio.net.classes
-    return [schemas.Score(index=i, name=names[i], logit=values[i], probability=shares[i]) for i in order]
+    return [
+        schemas.Score(index=i, name=names[i], logit=values[i], probability=shares[i])
+        for i in order
+        if told is None or i in told
+    ]
 
 
 def edit_of(studio: Studio, picture: str, request: schemas.EditRequest) -> Edit:
