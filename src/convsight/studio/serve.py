@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import gc
+import importlib
 import ipaddress
 import secrets
 import socket
@@ -15,6 +17,7 @@ from dataclasses import dataclass
 import uvicorn
 
 from convsight.errors import InputError, StorageError
+from convsight.incremental.sweep import known_program
 from convsight.studio.app import create_app
 from convsight.studio.guard import LOCAL
 from convsight.studio.session import Studio
@@ -68,16 +71,28 @@ def serve(
         tell("Everyone who has this URL can use it. Ctrl-C stops it.")
     else:
         tell("Ctrl-C stops it.")
-    if browser:
-        threading.Thread(target=_open_when_up, args=(server, address.url), daemon=True).start()
+    threading.Thread(
+        target=_once_up, args=(server, studio, address.url if browser else None), daemon=True
+    ).start()
     try:
         server.run(sockets=[listening])
     except KeyboardInterrupt:
         pass
     finally:
+        gc.unfreeze()
         listening.close()
         studio.jobs.close()
     tell("The studio has stopped.")
+
+
+def _settle(studio: Studio) -> None:
+    """Trace the network for drags, import what panels need, and exempt all that from full garbage collections.
+
+    One through the half million objects that are there by then stops every answer for a fifth of a second.
+    """
+    known_program(studio.net)
+    importlib.import_module("convsight.training.evaluate")  # with lightning: two seconds
+    gc.freeze()
 
 
 def _listen(host: str, port: int, more: int) -> socket.socket:
@@ -124,9 +139,12 @@ def _own_names(host: str) -> tuple[str, ...]:
     return ("*",) if host in ("0.0.0.0", "::") else (host.lower(), f"[{host}]", *LOCAL)
 
 
-def _open_when_up(server: uvicorn.Server, url: str) -> None:
+def _once_up(server: uvicorn.Server, studio: Studio, url: str | None) -> None:
+    """Open the page, and get ready for clicks behind what the page itself asks for first."""
     for _ in range(200):
         if server.started:
-            webbrowser.open(url)
+            if url is not None:
+                webbrowser.open(url)
+            studio.jobs.start("Getting ready for clicks", lambda job: _settle(studio), lane="data")
             return
         time.sleep(0.05)
