@@ -28,7 +28,7 @@ from convsight.studio.python_call import python_call
 if TYPE_CHECKING:
     from convsight.studio.session import Studio
 
-WAIT_S = 0.08  # how long a click is waited for before the answer is "under way"
+WAIT_S = 0.3  # how long a click is waited for before the answer is "under way", which costs two requests more
 ANSWERED = re.compile(r"(\d+) of (\d+) positions are answered")  # in the notes of an unfinished map
 DRAWING = threading.RLock()  # matplotlib's settings are global: one picture is drawn at a time
 
