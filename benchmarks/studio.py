@@ -139,18 +139,23 @@ def clicks(server: Server, n: int) -> dict[str, Callable[[int], object]]:
 
 def result(server: Server, body: dict) -> bytes:
     started = server.post("/api/results", body)
-    while not started["ready"]:
-        job = server.json(f"/api/jobs/{started['job']}")
-        if job["status"] not in ("queued", "running"):
-            break
-        time.sleep(0.005)
+    if not started["ready"]:
+        follow(server, started["job"])
     told = server.json(f"/api/results/{started['key']}")
     return server.get(told["payload"]["values"])
 
 
+def follow(server: Server, job: str) -> None:
+    """Read the events of a job to their end, as the page does."""
+    with urllib.request.urlopen(f"{server.url}/api/jobs/{job}/events", timeout=120) as events:
+        for _ in events:
+            pass
+
+
 def drags(server: Server, size: tuple[int, int]) -> Callable[[int], object]:
-    """An occluder of an eighth of the side, moved over one picture."""
+    """An occluder of an eighth of the side, moved over a picture that was opened before, as the page does."""
     side = max(4, size[0] // 8)
+    follow(server, server.post("/api/pictures/test:0/warm", {})["job"])
 
     def drag(i: int) -> dict:
         y, x = (5 * i) % (size[0] - side), (3 * i) % (size[1] - side)
