@@ -13,7 +13,6 @@ import argparse
 import json
 import multiprocessing
 import platform
-import resource
 import tempfile
 import time
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from peak_memory import peak_kib
 
 import convsight as cs
 from convsight.classifier import Classifier
@@ -60,7 +60,7 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def peak(words: str, limit_gb: float) -> Row:
-    gigabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    gigabytes = peak_kib() * 1024 / 1e9
     return claim(f"peak memory, {words}", gigabytes, "GB", f"<= {limit_gb:g}", gigabytes <= limit_gb)
 
 

@@ -32,6 +32,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from peak_memory import peak_kib
 from torch import nn
 
 import convsight as cs
@@ -272,9 +273,7 @@ def report_peak(name: str, mode: str) -> None:
     part = bench.occluders.take(slice(0, 4 * bench.occluders.grid[1]))
     object.__setattr__(part, "grid", (4, bench.occluders.grid[1]))
     sweep(bench.net, bench.picture, bench.fill, part, mode=mode)
-    # not ru_maxrss: a process starts with that of the one that started it
-    status = Path("/proc/self/status").read_text()
-    print(int(status.split("VmHWM:")[1].split()[0]) / 1024)
+    print(peak_kib() / 1024)
 
 
 def claims(
