@@ -346,6 +346,19 @@ def test_the_users_own_hooks_stay_and_run(net):
 # ---- at the door -------------------------------------------------------------------------------------------
 
 
+def test_the_hash_follows_single_bits_of_large_weights():
+    """Whose bits are added up as integers: even and odd counts, and a part of a larger tensor."""
+    for count, first in ((20_000, 2), (20_001, 2), (20_001, 3)):
+        module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(count, 2, bias=False))
+        net = Classifier(module, input_size=(1, count), channels=1)
+        module[1].weight.data = torch.randn(2 * count + first)[first:].view(2, count)
+        before = net.weights_hash
+        module[1].weight.data.view(-1)[7] = torch.nextafter(
+            module[1].weight.data.view(-1)[7], torch.tensor(9.0)
+        )
+        assert net.weights_hash != before
+
+
 def test_the_hash_follows_every_change_of_a_weight(net):
     seen = {net.weights_hash}
     with torch.no_grad():
