@@ -62,7 +62,7 @@ def tsne(
 
     perplexity is lowered to (n − 1) / 3 where there are too few pictures. `watch(iteration, xy)` sees the map
     every 50 iterations. Fewer than 3,000 points (or a 3-D map) use openTSNE's Barnes-Hut tree, more the forces
-    on a grid of `features.forces`: on 5,000 points half, on 70,000 a third of the tree's or its grid's time.
+    on a grid of `features.forces`, which are quicker and nearer to the exact ones than openTSNE's own grid.
     The same seed gives the same bytes on the same machine with the same number of threads.
     """
     from openTSNE import TSNEEmbedding
