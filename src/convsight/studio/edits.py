@@ -71,9 +71,10 @@ def _told(after: Float[Tensor, " k"], before: Float[Tensor, " k"]) -> set[int] |
 
 def scores(studio: Studio, picture: str) -> schemas.Scores:
     """What the network answers to one picture, the largest score first."""
+    logits = clean_logits(studio, picture)  # first: it refuses a picture that there is not
     about = of_data(studio, picture)
     known = {} if about is None else {"name": about.name, "label": about.label}
-    return schemas.Scores(scores=score_rows(studio, clean_logits(studio, picture)), **known)
+    return schemas.Scores(scores=score_rows(studio, logits), **known)
 
 
 def clean_logits(studio: Studio, picture: str) -> Float[Tensor, " k"]:
