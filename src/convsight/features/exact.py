@@ -19,6 +19,7 @@ METRICS = ("l2", "l1", "mse", "cosine")
 BLOCK_VALUES = 16_000_000  # numbers of one piece of the base: 64 MB
 BLOCK_SCORES = 4_000_000  # queries × rows at once: small blocks stay in the cache, large ones multiply better
 GROUP = 64  # columns among which only the best is looked at first
+AT_ONCE = 2048  # rows of a graph that are asked together; the more, the more scores wait to be compared
 SPARE = 6  # candidates beyond k that survive to the exact comparison
 
 Found = tuple[Float[Tensor, "q k"], Int64[Tensor, "q k"]]
@@ -72,7 +73,8 @@ def merge(first: Found, second: Found, k: int) -> Found:
 
 def graph(base: Float[Tensor, "n d"], k: int, metric: str = "l2") -> Found:
     """The k nearest other rows of every row."""
-    parts = [nearest(base[rows], base, k, metric, skip=rows) for rows in torch.arange(len(base)).split(8192)]
+    asked = torch.arange(len(base)).split(AT_ONCE)
+    parts = [nearest(base[rows], base, k, metric, skip=rows) for rows in asked]
     return torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])
 
 
