@@ -84,6 +84,8 @@ def test_the_training_chapter_says_what_the_middle_epochs_left_out() -> None:
     assert (
         "Epochs 2 to 7 showed the 40% of the training pictures with the largest losses and 25% of" in sentence
     )
+    assert "curves stand for all" in sentence
+    assert "curves stand for all" not in _left_out({**focused, "easier": 0.0})[0]
     assert "Epoch 2 showed" in _left_out({**focused, "epochs": 3})[0]
     for whole in ({"hardest": 1.0}, {"easier": 1.0}, {"epochs": 2}):
         assert _left_out({**focused, **whole}) == []

@@ -48,6 +48,10 @@ def test_no_easy_pictures_at_all_can_be_asked_for():
     assert set(order.tolist()) == set(LOSSES.topk(400).indices.tolist())
 
 
+def test_no_epoch_is_empty():
+    assert len(share(1000, 1, 8, 0.0, 0.0)) == len(share(3, 1, 8, 0.1, 0.0)) == 1
+
+
 def test_a_picture_never_seen_counts_as_hard():
     losses = LastLosses()
     losses.start(6, torch.device("cpu"))

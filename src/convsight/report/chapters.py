@@ -143,7 +143,7 @@ def _left_out(recipe: Mapping[str, Any]) -> list[str]:
     middle = "Epoch 2" if epochs == 3 else f"Epochs 2 to {epochs - 1}"
     return [
         f"<p>{middle} showed the {hardest:.0%} of the training pictures with the largest losses and {easier:.0%} of"
-        " the others, drawn anew each time. The curves stand for all of them.</p>"
+        f" the others, drawn anew each time.{' The curves stand for all of them.' if easier else ''}</p>"
     ]
 
 

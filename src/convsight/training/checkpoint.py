@@ -1,8 +1,8 @@
 """How does a training go on after it was stopped, as if it had not been?
 
 A checkpoint is one safetensors file: weights, optimiser state, averaged and best weights, the pictures' last
-losses, and random state as tensors; where the training stands as JSON in the header. One file replaces the last in one step, so it is
-never half of one epoch and half of another; and there is no pickle in it that could run code.
+losses, and random state as tensors; where the training stands as JSON in the header. One file replaces the last
+in one step, so it is never half of one epoch and half of another; and there is no pickle in it that could run code.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def share(pictures: int, epoch: int, epochs: int, hardest: float, easier: float)
     """
     if epoch in (0, epochs - 1) or hardest >= 1:
         return Share(pictures)
-    hard = round(hardest * pictures)
+    hard = max(1, round(hardest * pictures))  # an epoch of nothing would have no loss
     return Share(hard, round(easier * (pictures - hard)), pictures - hard)
 
 
