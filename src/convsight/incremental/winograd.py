@@ -9,7 +9,7 @@ the points follow Barabasz et al. 2018 (arXiv:1803.10986), whose error is smalle
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -109,6 +109,6 @@ def cost(m: tuple[int, int], extent: tuple[int, int], c: int, k: int) -> float:
     return -(-extent[0] // m[0]) * -(-extent[1] // m[1]) * (products + transforms + copies)
 
 
-def best(height: int, width: int, c: int, k: int) -> tuple[int, int]:
+def best(height: int, width: int, c: int, k: int, cost: Callable[..., float] = cost) -> tuple[int, int]:
     """The quickest tile for maps of this size."""
     return min(((a, b) for a in POINTS for b in POINTS), key=lambda m: cost(m, (height, width), c, k))

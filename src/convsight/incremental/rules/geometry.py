@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
-from convsight.incremental.plan import GATHER, Planner
+from convsight.incremental.plan import GATHER, Planner, Values
 from convsight.incremental.regions import Span, Window
+from convsight.incremental.rows import Cells
 from convsight.incremental.trace import Step
 
 
@@ -43,3 +46,25 @@ def block_cost(step: Step, plan: Planner, window: Window, axes: Axes, macs: floa
 
 def whole_cost(step: Step, plan: Planner, macs: float) -> float:
     return step.shape[1] * step.shape[2] * macs + plan.paste_cost(step.parents[0])
+
+
+def padded(step: Step, plan: Planner, axes: Axes, block: tuple[int, ...]) -> Callable[[Values], Cells]:
+    """Getter of the cells of whole maps from the kernel's first tap on, rows × columns as `block` says, 0 outside."""
+    value, source = plan.value_of(step.parents[0]), plan.shape_of(step.parents[0])[1:]
+    sides = []
+    for cells, axis, length in zip(block, axes, source, strict=True):
+        at = np.arange(cells) - axis.before
+        sides.append(np.where((at >= 0) & (at < length), at, -1))
+    rows, columns = sides
+    inside = (rows[:, None] >= 0) & (columns >= 0)
+    first = np.arange(max(plan.sizes))[:, None, None] * (source[0] * source[1]) + 1
+    where = torch.from_numpy(
+        np.where(inside, first + rows[:, None] * source[1] + columns, 0).astype(np.int32)
+    )
+    nothing = plan.like.new_zeros(1, plan.channels(step.parents[0]))
+
+    def cells_of(values: Values) -> Cells:
+        maps = value(values)
+        return Cells(nothing, where[: len(maps)], maps.permute(0, 2, 3, 1).contiguous(), 1)
+
+    return cells_of

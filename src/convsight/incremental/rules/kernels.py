@@ -14,7 +14,7 @@ from convsight.incremental.joined import convolution_of
 from convsight.incremental.plan import Compute, Outcome, Planner, Rule
 from convsight.incremental.regions import Span, Window
 from convsight.incremental.rules.geometry import Axes, Axis, block_cost, whole_cost
-from convsight.incremental.rules.own import by_own_kernel
+from convsight.incremental.rules.own import by_own_kernel, by_product
 from convsight.incremental.rules.tiles import tiled
 from convsight.incremental.trace import Step
 
@@ -45,7 +45,7 @@ def convolution(step: Step, plan: Planner) -> Outcome | None:
     groups = step.argument(8 if step.kind == "convolution" else 6, "groups", 1)
     outcome = by_own_kernel(step, plan, axes, groups) if plan.fast else None
     if outcome is None and plan.fast and groups == 1:
-        outcome = tiled(step, plan, axes)
+        outcome = tiled(step, plan, axes) or by_product(step, plan, axes, groups)
     if outcome is not None:
         return outcome
     if plan.windows[step.parents[0]] is None:

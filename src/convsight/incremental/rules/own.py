@@ -8,13 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from convsight.incremental import direct_filter, split_filter
+from convsight.incremental import direct_filter, product_filter, split_filter
 from convsight.incremental.direct_filter import DirectFilter, FewFilter
 from convsight.incremental.joined import After
 from convsight.incremental.plan import Outcome, Planner, Values
+from convsight.incremental.product_filter import ProductFilter
 from convsight.incremental.regions import Span, Window
 from convsight.incremental.rows import Cells
-from convsight.incremental.rules.geometry import Axes
+from convsight.incremental.rules.geometry import Axes, padded
 from convsight.incremental.split_filter import SplitFilter, scale_of
 from convsight.incremental.trace import Step
 
@@ -25,12 +26,28 @@ Run = Callable[[Cells, np.ndarray, np.ndarray, After | None], Tensor]
 def by_own_kernel(step: Step, plan: Planner, axes: Axes, groups: int) -> Outcome | None:
     """The convolution on the matrix unit, of each channel by itself, or of few channels; None where torch's kernel is quicker."""
     run = _kernel(step, plan, groups)
-    if run is None:
+    return None if run is None else _carried_out(step, plan, axes, run)
+
+
+def by_product(step: Step, plan: Planner, axes: Axes, groups: int) -> Outcome | None:
+    """The convolution of many channels as products of rows; None where there is no kernel for it."""
+    weight, bias = step.argument(1, "weight"), step.argument(2, "bias")
+    if not _plain(plan) or not ProductFilter.fits(weight, groups) or not product_filter.usable():
         return None
+    filters: ProductFilter = plan.lay_out(("product", step.index), lambda: ProductFilter.of(weight, bias))
+    return _carried_out(step, plan, axes, filters.run)
+
+
+def _carried_out(step: Step, plan: Planner, axes: Axes, run: Run) -> Outcome:
+    """The convolution of windows, or of whole maps where they are whole, by a kernel that reads rows of cells."""
     window = plan.wanted(step.index)
     if plan.windows[step.parents[0]] is None:
         window, extent, strides = None, step.shape[1:], [a.stride for a in axes]
-        cells, block = _padded(step, plan, axes)
+        down, across = (
+            (n - 1) * a.stride + (a.kernel - 1) * a.dilation + 1 for n, a in zip(extent, axes, strict=True)
+        )
+        block = down, across
+        cells = padded(step, plan, axes, block)
     else:
         cells, block, extent = _blocks(step, plan, axes)
         strides = [a.step for a in axes]
@@ -47,8 +64,8 @@ def by_own_kernel(step: Step, plan: Planner, axes: Axes, groups: int) -> Outcome
 
 
 def _kernel(step: Step, plan: Planner, groups: int) -> Run | None:
-    weight, bias, like = step.argument(1, "weight"), step.argument(2, "bias"), plan.like
-    if like.device.type != "cpu" or like.dtype != torch.float32:
+    weight, bias = step.argument(1, "weight"), step.argument(2, "bias")
+    if not _plain(plan):
         return None
     if DirectFilter.fits(weight, groups) and direct_filter.usable():
         return plan.lay_out(("direct", step.index), lambda: DirectFilter.of(weight, bias)).run
@@ -60,6 +77,11 @@ def _kernel(step: Step, plan: Planner, groups: int) -> Run | None:
     scale = plan.prepare(("scale", step.index), lambda: scale_of(plan.store_of(parent).maps()))
     filters: SplitFilter = plan.lay_out(("split", step.index), lambda: SplitFilter.of(weight, bias))
     return lambda cells, starts, taps, after: filters.run(cells, starts, taps, after, scale)
+
+
+def _plain(plan: Planner) -> bool:
+    """Whether the numbers are what our kernels take."""
+    return plan.like.device.type == "cpu" and plan.like.dtype == torch.float32
 
 
 def quicker(weight: Tensor) -> bool:
@@ -91,25 +113,3 @@ def _blocks(
     rows, columns = axes[0].reads(window.rows), axes[1].reads(window.columns)
     extent = (window.rows.size, window.columns.size)
     return plan.rows_of(step.parents[0], rows, columns), (rows.shape[1], columns.shape[1]), extent
-
-
-def _padded(step: Step, plan: Planner, axes: Axes) -> tuple[Callable[[Values], Cells], tuple[int, int]]:
-    """The cells of whole maps, and around them one row of zeros."""
-    value, source = plan.value_of(step.parents[0]), plan.shape_of(step.parents[0])[1:]
-    sides = []
-    for extent, axis, length in zip(step.shape[1:], axes, source, strict=True):
-        cells = np.arange((extent - 1) * axis.stride + (axis.kernel - 1) * axis.dilation + 1) - axis.before
-        sides.append(np.where((cells >= 0) & (cells < length), cells, -1))
-    rows, columns = sides
-    inside = (rows[:, None] >= 0) & (columns >= 0)
-    first = np.arange(max(plan.sizes))[:, None, None] * (source[0] * source[1]) + 1
-    where = torch.from_numpy(
-        np.where(inside, first + rows[:, None] * source[1] + columns, 0).astype(np.int32)
-    )
-    nothing = plan.like.new_zeros(1, plan.channels(step.parents[0]))
-
-    def cells_of(values: Values) -> Cells:
-        maps = value(values)
-        return Cells(nothing, where[: len(maps)], maps.permute(0, 2, 3, 1).contiguous(), 1)
-
-    return cells_of, (len(rows), len(columns))

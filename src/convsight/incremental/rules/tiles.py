@@ -1,24 +1,33 @@
-"""3×3 convolutions on Winograd tiles, cut straight out of the table of clean maps and windows."""
+"""3×3 convolutions on Winograd tiles, read straight out of the table of clean maps and windows.
+
+In our own kernel where there is one for this machine, else as a few operations of torch on all tiles at once.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from convsight.incremental import winograd, winograd_filter
 from convsight.incremental.joined import activated
 from convsight.incremental.plan import Compute, Outcome, Planner, Values
 from convsight.incremental.regions import Span, Window
-from convsight.incremental.rules.geometry import Axes, block_cost, whole_cost
+from convsight.incremental.rows import Cells
+from convsight.incremental.rules.geometry import Axes, block_cost, padded, whole_cost
 from convsight.incremental.trace import Step
-from convsight.incremental.winograd import TAPS, Filter, best, cost
+from convsight.incremental.winograd import TAPS, Filter
+from convsight.incremental.winograd_filter import WinogradFilter
 
 GAIN = 1.1  # tiles are taken where the model says that they are this much quicker
 
 
 def tiled(step: Step, plan: Planner, axes: Axes) -> Outcome | None:
     """The convolution on tiles, of the window or of the whole maps; None where the kernel itself is quicker."""
-    weight, bias = step.argument(1, "weight"), step.argument(2, "bias")
+    weight = step.argument(1, "weight")
     if any((a.kernel, a.stride, a.dilation) != (TAPS, 1, 1) for a in axes) or min(weight.shape[:2]) < 16:
         return None
     parent, macs = step.parents[0], float(weight.numel())
@@ -28,25 +37,61 @@ def tiled(step: Step, plan: Planner, axes: Axes) -> Outcome | None:
         direct = min(direct, block_cost(step, plan, window, axes, macs))
     area = window if window is not None and small else _everything(step, len(plan))
     k, c = weight.shape[:2]
-    m = best(*plan.largest(step), c, k)  # one size for all chunks: each size has its own filters
+    own = _own_kernel(plan, weight)
+    cost = winograd_filter.cost if own else winograd.cost
+    m = winograd.best(
+        *plan.largest(step), c, k, cost
+    )  # one size for all chunks: each size has its own filters
     if cost(m, (area.rows.size, area.columns.size), c, k) * GAIN > direct:
         return None
+    of_whole = window is None or not small
+    run = (_in_own_kernel if own else _by_torch)(step, plan, axes, area, m)
+    return Outcome(None if of_whole else window, lambda values: _logical(run(values), of_whole))
+
+
+def _logical(cells: Tensor, of_whole: bool) -> Tensor:
+    return cells.permute(0, 3, 1, 2) if of_whole else cells
+
+
+def _own_kernel(plan: Planner, weight: Tensor) -> bool:
+    plain = plan.like.device.type == "cpu" and plan.like.dtype == torch.float32
+    return plain and WinogradFilter.fits(weight) and winograd_filter.usable()
+
+
+def _in_own_kernel(step: Step, plan: Planner, axes: Axes, area: Window, m: tuple[int, int]) -> Compute:
+    """Getter of the cells of `area`, n h w k."""
+    weight, bias = step.argument(1, "weight"), step.argument(2, "bias")
+    filters = plan.lay_out(("own winograd", step.index, m), lambda: WinogradFilter.of(weight, bias, m))
+    extent, parent, sizes = (area.rows.size, area.columns.size), step.parents[0], plan.sizes
+    block = tuple(-(-n // side) * side + TAPS - 1 for n, side in zip(extent, m, strict=True))
+    if plan.windows[parent] is None:
+        cells: Callable[[Values], Cells] = padded(step, plan, axes, block)
+    else:
+        sides = [
+            span.at[:, None] - axis.before + np.arange(n)
+            for span, axis, n in zip((area.rows, area.columns), axes, block, strict=True)
+        ]
+        cells = plan.rows_of(parent, sides[0], sides[1])
+    return lambda values: filters.run(cells(values), block, extent, sizes[plan.turn], step.after)
+
+
+def _by_torch(step: Step, plan: Planner, axes: Axes, area: Window, m: tuple[int, int]) -> Compute:
+    """The same without a kernel of ours."""
+    weight, bias, parent = step.argument(1, "weight"), step.argument(2, "bias"), step.parents[0]
     filters: Filter = plan.prepare(("winograd", step.index), lambda: Filter.of(weight, bias, m))
-    tiles = (
-        _tiles(plan, parent, area, axes, filters)
-        if small
-        else _whole_tiles(plan, parent, step, axes, filters)
-    )
+    if plan.windows[parent] is None:
+        tiles = _whole_tiles(plan, parent, step, axes, filters)
+    else:
+        tiles = _tiles(plan, parent, area, axes, filters)
     height, width = area.rows.size, area.columns.size
     down, across = -(-height // m[0]), -(-width // m[1])
     shapes = [(part.stop - part.start, down, across) for part in plan.parts]
 
     def compute(values: Values) -> Tensor:
         cells = filters.run(tiles(values), shapes[plan.turn])[:, :height, :width].contiguous()
-        activated(cells, step.after)
-        return cells if area is window else cells.permute(0, 3, 1, 2)
+        return activated(cells, step.after)
 
-    return Outcome(window if area is window else None, compute)
+    return compute
 
 
 def _everything(step: Step, elements: int) -> Window:

@@ -1,0 +1,105 @@
+"""Can convolutions of many channels run on our own kernel, and how are their weights laid out for it?
+
+torch's kernels are at their best on large maps; windows are small, and what they read lies apart.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from convsight.incremental import direct_filter
+from convsight.incremental.joined import After
+from convsight.incremental.rows import Cells, in_parts, limits
+
+LINE = 64  # bytes of sixteen numbers
+
+
+@functools.cache
+def usable() -> bool:
+    """Whether Numba is there, the processor has wide registers, and the kernel convolves as torch does."""
+    if not direct_filter.usable():
+        return False
+    maps, weight = torch.linspace(-9, 9, 30 * 20).sin().view(1, 5, 6, 20), torch.linspace(-1, 1, 112 * 180)
+    weight, bias = weight.cos().view(112, 20, 3, 3), torch.linspace(-1, 1, 112)
+    starts, taps = (np.add.outer(np.arange(h) * 6, np.arange(w)).ravel() for h, w in ((3, 4), (3, 3)))
+    try:
+        found = ProductFilter.of(weight, bias).run(Cells(maps.view(30, 20)), starts, taps, ("relu", ()))
+    except Exception:  # no room to keep what is compiled
+        return False
+    right = F.conv2d(maps.permute(0, 3, 1, 2), weight, bias).relu()
+    return torch.allclose(found, right[0].flatten(1).T, rtol=1e-4, atol=1e-4)
+
+
+@functools.cache
+def lines_at_a_time() -> int:
+    """Lines of sixteen outputs that fit the registers: there are 32 of sixteen numbers, or 16 of eight."""
+    from llvmlite import binding
+
+    return 4 if binding.get_host_cpu_features().get("avx512f") else 1
+
+
+def panels(weight: Float[Tensor, "n c k"]) -> np.ndarray:
+    """Weights so laid out that each of `n` products reads them in order: panel by panel, channel by channel."""
+    k, parts, at = weight.shape[2], [], 0
+    while at < k:
+        lines = min(lines_at_a_time(), (k - at) // 16)
+        width = 64 if lines >= 4 else 32 if lines >= 2 else 16
+        parts.append(weight[..., at : at + width].flatten(1))
+        at += width
+    found = at_lines(weight.numel() * 4).view(np.float32)
+    found[:] = torch.cat(parts, 1).flatten().numpy()
+    return found
+
+
+def at_lines(size: int) -> np.ndarray:
+    """Bytes that start at a full line."""
+    room = np.zeros(size + LINE, dtype=np.uint8)
+    start = -room.ctypes.data % LINE
+    return room[start : start + size]
+
+
+@dataclass(frozen=True, eq=False)
+class ProductFilter:
+    """A convolution's weights in panels of as many outputs as the kernel has in registers, and biases."""
+
+    outputs: int
+    channels: int
+    weight: np.ndarray
+    bias: Float[Tensor, " k"]
+
+    @classmethod
+    def of(cls, weight: Float[Tensor, "k c h w"], bias: Tensor | None) -> ProductFilter:
+        k, c = weight.shape[:2]
+        biases = weight.new_zeros(k) if bias is None else bias.contiguous()
+        return cls(k, c, panels(weight.permute(2, 3, 1, 0).reshape(1, -1, k)), biases)
+
+    @staticmethod
+    def fits(weight: Tensor, groups: int) -> bool:
+        return groups == 1 and len(weight) % 16 == 0
+
+    def run(
+        self, cells: Cells, starts: np.ndarray, taps: np.ndarray, after: After | None
+    ) -> Float[Tensor, "m k"]:
+        """One row for each of `starts`: the weights times the cells starts + taps."""
+        from convsight.incremental.product_kernel import BLOCK, ROWS, convolve
+
+        rows = len(starts)
+        out = cells.table.new_empty(max(rows, ROWS), self.outputs)
+
+        def part(begin: int, end: int) -> None:
+            room = np.empty(BLOCK * len(taps), dtype=np.int64)
+            convolve(
+                *cells.addresses(), starts, taps, self.channels, self.outputs, self.weight.ctypes.data,
+                self.bias.data_ptr(), lines_at_a_time(), out.data_ptr(), begin, end, limits(after), room,
+                room.ctypes.data,
+            )  # fmt: skip
+
+        in_parts(part, rows)
+        return out[:rows]

@@ -1,0 +1,219 @@
+"""How does a convolution on Winograd tiles run without a copy of its windows, and with all it needs in the cache?
+
+Some tiles at a time: their cells are read where they lie and transformed, sixteen channels in a register; each
+transformed place is a matrix product; the sums are brought back, limited and written into the window. Numba
+compiles this file when it is first imported on a machine; only `winograd_filter` imports it.
+
+The transforms' numbers are in the instructions: a nought costs nothing. Addresses are integers, as
+`Tensor.data_ptr()` gives them, and pitches are bytes.
+"""
+
+# pyright: reportCallIssue=false
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from llvmlite import ir
+from numba import njit
+from numba.core import types
+from numba.extending import intrinsic
+
+from convsight.incremental.direct_kernel import BYTES, FLOAT, FLOATS, LONG, _between, _fused, _line
+from convsight.incremental.product_kernel import ROWS, multiply
+from convsight.incremental.winograd import POINTS, matrices
+
+
+def _moved(builder: Any, address: Any, pitch: Any, times: int) -> Any:
+    return builder.add(address, builder.mul(pitch, ir.Constant(LONG, times)))
+
+
+def _loaded(builder: Any, address: Any) -> Any:
+    return builder.load(_line(builder, address, 0), align=4)
+
+
+def _weighted(builder: Any, lines: Sequence[Any], numbers: Sequence[float]) -> Any:
+    """The sum of lines, each times its number."""
+    fused, total = _fused(builder), None
+    for line, number in sorted(zip(lines, numbers, strict=True), key=lambda each: abs(each[1]) != 1):
+        times = ir.Constant(FLOATS, [ir.Constant(FLOAT, number)] * 16)
+        if number == 0:
+            continue
+        if total is None:
+            total = line if number == 1 else builder.fmul(line, times)
+        elif abs(number) == 1:
+            total = builder.fadd(total, line) if number == 1 else builder.fsub(total, line)
+        else:
+            total = builder.call(fused, [line, times, total])
+    return total
+
+
+def _transform(matrix: Sequence[Sequence[float]], by_address: bool) -> Any:
+    """An instruction that brings lines of 16 floats through a matrix, along one axis of a tile.
+
+    The inputs are `pitch` apart; with `by_address` what lies there are the addresses of cells, to which `on` is
+    added. The outputs are `apart` apart.
+    """
+
+    def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        first, on, pitch, out, apart = given
+        lines = []
+        for i in range(len(matrix[0])):
+            at = _moved(builder, first, pitch, i)
+            if by_address:
+                at = builder.load(builder.inttoptr(at, LONG.as_pointer()))
+            lines.append(_loaded(builder, builder.add(at, on)))
+        for i, numbers in enumerate(matrix):
+            to = _line(builder, _moved(builder, out, apart, i), 0)
+            builder.store(_weighted(builder, lines, numbers), to, align=4)
+        return context.get_dummy_value()
+
+    found = types.void(*[types.int64] * 5), code
+    return intrinsic(lambda _, first, on, pitch, out, apart: found)
+
+
+OUT, _, INTO = zip(*(matrices(m) for m in sorted(POINTS)), strict=True)
+gather2, gather3, gather4, gather5, gather6 = (_transform(b.tolist(), True) for b in INTO)
+into2, into3, into4, into5, into6 = (_transform(b.tolist(), False) for b in INTO)
+out2, out3, out4, out5, out6 = (_transform(a.tolist(), False) for a in OUT)
+
+
+@intrinsic
+def finish(typing: Any, line: Any, bias: Any, out: Any, low: Any, high: Any) -> Any:
+    """Write a line with its bias, between limits."""
+
+    def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        line, bias, out, low, high = given
+        value = builder.fadd(_loaded(builder, line), _loaded(builder, bias))
+        builder.store(_between(builder, value, low, high), _line(builder, out, 0), align=4)
+        return context.get_dummy_value()
+
+    number = types.float32
+    return types.void(types.int64, types.int64, types.int64, number, number), code
+
+
+@njit(cache=True, nogil=True)
+def _gather(m, cells, on, pitch, out, apart):  # type: ignore[no-untyped-def]
+    """Bring one column of a tile's cells through the transform of tiles of `m` cells."""
+    if m == 2:
+        gather2(cells, on, pitch, out, apart)
+    elif m == 3:
+        gather3(cells, on, pitch, out, apart)
+    elif m == 4:
+        gather4(cells, on, pitch, out, apart)
+    elif m == 5:
+        gather5(cells, on, pitch, out, apart)
+    else:
+        gather6(cells, on, pitch, out, apart)
+
+
+@njit(cache=True, nogil=True)
+def _into(m, lines, pitch, out, apart):  # type: ignore[no-untyped-def]
+    """The same for one row, whose lines are `pitch` apart."""
+    if m == 2:
+        into2(lines, 0, pitch, out, apart)
+    elif m == 3:
+        into3(lines, 0, pitch, out, apart)
+    elif m == 4:
+        into4(lines, 0, pitch, out, apart)
+    elif m == 5:
+        into5(lines, 0, pitch, out, apart)
+    else:
+        into6(lines, 0, pitch, out, apart)
+
+
+@njit(cache=True, nogil=True)
+def _back(m, lines, pitch, out, apart):  # type: ignore[no-untyped-def]
+    """Bring one row or column of products back to `m` cells."""
+    if m == 2:
+        out2(lines, 0, pitch, out, apart)
+    elif m == 3:
+        out3(lines, 0, pitch, out, apart)
+    elif m == 4:
+        out4(lines, 0, pitch, out, apart)
+    elif m == 5:
+        out5(lines, 0, pitch, out, apart)
+    else:
+        out6(lines, 0, pitch, out, apart)
+
+
+@njit(cache=True, nogil=True)
+def convolve(
+    table,
+    fresh,
+    known,
+    index,
+    m,
+    block,
+    tiles,
+    extent,
+    depth,
+    width,
+    weight,
+    bias,
+    wide,
+    out,
+    begin,
+    end,
+    limits,
+    some,
+    room,
+    starts,
+    apart,
+    cells,
+    cells_at,
+):  # type: ignore[no-untyped-def]
+    """Tiles `begin` ... `end` − 1 of the value: windows of `extent` cells, each of `tiles` (down, across) of `m` cells.
+
+    `table` are rows of `depth` floats; `index`, if it is not empty, says which row a cell of a window's `block` is,
+    where the rows from `known` on are those of `fresh`. `some` tiles are done at a time. In `room`, inputs, sums
+    and one tile begin at the bytes `starts`; places of inputs and of sums are apart[0] and apart[1] bytes apart,
+    and groups of `ROWS` tiles as many times that as there are places. `cells` has room for a tile's addresses and
+    lies at `cells_at`.
+    """
+    n0, n1, pitch, reach = m[0] + 2, m[1] + 2, depth * 4, width * 4
+    inputs, sums, row = room + starts[0], room + starts[1], room + starts[2]
+    places, line = n0 * n1, row + n0 * n1 * BYTES
+    for first in range(begin, end, some):
+        count = min(some, end - first)
+        for b in range(count):
+            e, i, j = _tile(first + b, tiles)
+            start = e * block[0] * block[1] + i * m[0] * block[1] + j * m[1]
+            for y in range(n0):
+                for x in range(n1):
+                    cell = start + y * block[1] + x
+                    if len(index) > 0:
+                        cell = index[cell]
+                    cells[y * n1 + x] = (
+                        fresh + (cell - known) * pitch if cell >= known else table + cell * pitch
+                    )
+            to = inputs + b // ROWS * places * apart[0] + b % ROWS * pitch
+            for on in range(0, pitch, BYTES):
+                for x in range(n1):
+                    _gather(m[0], cells_at + x * 8, on, n1 * 8, row + x * BYTES, n1 * BYTES)
+                for y in range(n0):
+                    _into(m[1], row + y * n1 * BYTES, BYTES, to + y * n1 * apart[0] + on, apart[0])
+        groups = (count + ROWS - 1) // ROWS
+        for p in range(places):
+            own, given, found = weight + p * depth * reach, inputs + p * apart[0], sums + p * apart[1]
+            multiply(given, groups, places * apart[0], depth, own, wide, found, places * apart[1], width)
+        for b in range(count):
+            e, i, j = _tile(first + b, tiles)
+            down, across = min(m[0], extent[0] - i * m[0]), min(m[1], extent[1] - j * m[1])
+            corner = out + ((e * extent[0] + i * m[0]) * extent[1] + j * m[1]) * reach
+            given = sums + b // ROWS * places * apart[1] + b % ROWS * reach
+            for on in range(0, reach, BYTES):
+                for x in range(n1):
+                    _back(m[0], given + x * apart[1] + on, n1 * apart[1], row + x * BYTES, n1 * BYTES)
+                for y in range(down):
+                    _back(m[1], row + y * n1 * BYTES, BYTES, line, BYTES)
+                    for x in range(across):
+                        to = corner + (y * extent[1] + x) * reach + on
+                        finish(line + x * BYTES, bias + on, to, limits[0], limits[1])
+
+
+@njit(cache=True, nogil=True)
+def _tile(number, tiles):  # type: ignore[no-untyped-def]
+    """The window, and the row and column of a tile in it."""
+    each = tiles[0] * tiles[1]
+    return number // each, number % each // tiles[1], number % tiles[1]
