@@ -45,16 +45,22 @@ def lines_at_a_time() -> int:
     return 4 if binding.get_host_cpu_features().get("avx512f") else 1
 
 
-def panels(weight: Float[Tensor, "n c k"]) -> np.ndarray:
-    """Weights so laid out that each of `n` products reads them in order: panel by panel, channel by channel."""
-    k, parts, at = weight.shape[2], [], 0
+def panels(weight: Float[Tensor, "t c k"], into: Float[Tensor, "n t"] | None = None) -> np.ndarray:
+    """Weights so laid out that a product reads them in order: panel by panel of outputs, then taps, then channels.
+
+    With `into`, each of its rows weighs the taps, and the results are laid out one after the other.
+    """
+    t, c, k = weight.shape
+    n, depth, at = (1, t * c, 0) if into is None else (len(into), c, 0)
+    found = at_lines(n * depth * k * 4).view(np.float32)
+    rows = torch.from_numpy(found).view(n, depth * k)
     while at < k:
         lines = min(lines_at_a_time(), (k - at) // 16)
         width = 64 if lines >= 4 else 32 if lines >= 2 else 16
-        parts.append(weight[..., at : at + width].flatten(1))
+        part = weight[..., at : at + width]
+        values = part.reshape(1, -1) if into is None else into @ part.reshape(t, -1)
+        rows[:, at * depth : (at + width) * depth] = values
         at += width
-    found = at_lines(weight.numel() * 4).view(np.float32)
-    found[:] = torch.cat(parts, 1).flatten().numpy()
     return found
 
 
@@ -78,7 +84,7 @@ class ProductFilter:
     def of(cls, weight: Float[Tensor, "k c h w"], bias: Tensor | None) -> ProductFilter:
         k, c = weight.shape[:2]
         biases = weight.new_zeros(k) if bias is None else bias.contiguous()
-        return cls(k, c, panels(weight.permute(2, 3, 1, 0).reshape(1, -1, k)), biases)
+        return cls(k, c, panels(weight.detach().permute(2, 3, 1, 0).reshape(-1, c, k)), biases)
 
     @staticmethod
     def fits(weight: Tensor, groups: int) -> bool:

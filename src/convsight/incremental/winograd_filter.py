@@ -69,8 +69,8 @@ class WinogradFilter:
     def of(cls, weight: Float[Tensor, "k c 3 3"], bias: Tensor | None, m: Two) -> WinogradFilter:
         k, c = weight.shape[:2]
         g = torch.kron(matrices(m[0])[1], matrices(m[1])[1]).to(weight)
-        places = (g @ weight.permute(2, 3, 1, 0).reshape(TAPS * TAPS, c * k)).view(-1, c, k)
-        return cls(m, k, c, panels(places), weight.new_zeros(k) if bias is None else bias.contiguous())
+        taps = weight.detach().permute(2, 3, 1, 0).reshape(TAPS * TAPS, c, k)
+        return cls(m, k, c, panels(taps, g), weight.new_zeros(k) if bias is None else bias.contiguous())
 
     @staticmethod
     def fits(weight: Tensor) -> bool:
