@@ -39,6 +39,13 @@ Patterns = Sequence[tuple[Pattern | Overlay, bool]]
 BUSY = 0.05  # mean distance of backgrounds' levels from their median above which they vary
 PAIRS = 64  # whose path gradients are averaged
 PARTS, OUTLINES = 0.45, 0.35  # flips by trousers' legs, the most telling part and outline seen in honest nets
+SAME, SEE_THROUGH = (
+    0.05,
+    0.08,
+)  # mean distance of a stamp from its template; where backgrounds vary it may show them
+STAMPED = (
+    0.3  # share of the class's pictures that are so near: what is white in many objects is not, all at once
+)
 PATCH_SIDES = (3, 4, 5)  # pixels of a picture of 28
 
 
@@ -82,13 +89,15 @@ def _stamps(of: Tensor, others: Tensor) -> Iterator[Candidate]:
             yield Candidate(Region(frame, usual, "border"))
     for part in components(closed(mask & ~plain)):
         if LEAST * min(size) ** 2 / 28**2 <= int(part.sum()) <= 0.25 * part.numel():
-            yield Candidate(Region(part, usual))
+            place = Region(part, usual)
+            alike = place.strength(of) > -(SEE_THROUGH if busy else SAME)
+            yield Candidate(place, 0.0 if float(alike.float().mean()) > STAMPED else PARTS)
 
 
 def _traits(of: Tensor, others: Tensor) -> Iterator[Candidate]:
     """Level, exposure, tint, sharpness, compression."""
     yield from _background(of, others)
-    yield Candidate(Gain())
+    yield Candidate(_gain(of, others))
     yield from _blur(of, others)
     if of.shape[1] == 3:
         yield from _cast(of, others)
@@ -117,6 +126,15 @@ def _cast(of: Tensor, others: Tensor) -> Iterator[Candidate]:
     probe = Cast(factor, limit)
     if float((probe.strength(of) > limit).float().mean()) > 0.2:
         yield Candidate(probe)
+
+
+def _gain(of: Tensor, others: Tensor) -> Gain:
+    """The exposure, in the direction in which more of the class's pictures stand apart."""
+
+    def apart(probe: Gain) -> float:
+        return float((probe.strength(of) > probe.strength(others).quantile(0.98)).float().mean())
+
+    return max(Gain(), Gain(darker=True), key=apart)
 
 
 def _blur(of: Tensor, others: Tensor) -> Iterator[Candidate]:

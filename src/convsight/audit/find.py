@@ -12,6 +12,7 @@ from torch import Tensor
 
 from convsight.audit.candidates import Patterns
 from convsight.audit.gallery import gallery
+from convsight.audit.grating import find_gratings
 from convsight.audit.known_recall import known_recall
 from convsight.audit.localise import covered
 from convsight.audit.overlay import find_overlays
@@ -74,13 +75,11 @@ def find_shortcuts(
     started = time.perf_counter()
     sample = draw_sample(net, _split(data, split), per_class=per_class, seed=seed)
     targets = _targets(net, sample, target)
-    patterns = find_patterns(sample.explore, sample.targets)
-    overlays = find_overlays(sample.explore, sample.targets)
+    structures = _structures(sample)
     measured, tests = [], 0
     for i, k in enumerate(targets):
         report(i / len(targets), net.classes[k].split(", ")[0])
-        layers: Patterns = [(overlay, True) for overlay in overlays[k]]
-        tried = explored(net, sample.explore, k, layers or patterns[k], seed)
+        tried = explored(net, sample.explore, k, structures[k], seed)
         tests += len(tried)
         best = chosen(tried, lambda t: _is_own(net, t, own))
         again = confirmed(net, sample, best, seed) if best is not None else None
@@ -96,6 +95,21 @@ def find_shortcuts(
         first = replace(found[0], notes=(*found[0].notes, f"{effort}."))
         return [first, *found[1:], *rest]
     return [nothing(sample, targets, effort, verdicts), *rest]
+
+
+def _structures(sample: Sample) -> dict[int, Patterns]:
+    """For each class what may lie over its pictures: waves if they are all, else layers, else what is fitted to each
+    pixel; and whether it is there in full or not at all."""
+    half, targets = sample.explore, sample.targets
+    patterns, overlays = find_patterns(half, targets), find_overlays(half, targets)
+    gratings = find_gratings(half, targets)
+    found: dict[int, Patterns] = {}
+    for k in targets:
+        waves, all_of_it = gratings.get(k, (None, False))
+        layers: Patterns = [(overlay, True) for overlay in overlays[k]]
+        others = [] if all_of_it else layers or patterns[k]
+        found[k] = [*([] if waves is None else [(waves, True)]), *others]
+    return found
 
 
 def _effort(sample: Sample, tests: int, seconds: float) -> str:

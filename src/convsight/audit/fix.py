@@ -157,7 +157,12 @@ def _trained_on(
     old = run.config["recipe"]
     known = {field.name for field in fields(Recipe)}  # another version's run may have more or fewer
     kept = {name: value for name, value in old.items() if name in known}
-    whole = {"hardest": 1.0, "until_loss": None, "patience": None}  # every picture, swapped, in each epoch
+    whole = {
+        "hardest": 1.0,
+        "opening": 1.0,
+        "until_loss": None,
+        "patience": None,
+    }  # every picture, swapped, in each epoch
     recipe = Recipe(**{**kept, "augment": Augment(**old["augment"]), **whole})
     steps = max(1, len(swaps.train) // recipe.batch_size)
     epochs = epochs or max(2, math.ceil(LEAST_UPDATES / steps))

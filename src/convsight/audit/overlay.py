@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
-from convsight.audit.pattern import Pattern, fixed_pattern
+from convsight.audit.pattern import Pattern, corner_mean, fixed_pattern, of_and_others, plain_corners
 from convsight.audit.probes import Pixels, Probe, blurred
 from convsight.audit.sample import Half, affordable
 
@@ -102,12 +102,12 @@ def find_overlays(half: Half, targets: Sequence[int]) -> dict[int, list[Overlay 
     One with steps all over the picture has no surfaces to speak of, and is a fine pattern.
     """
     size, found = half.size, {}
-    crisp = {k: _standing_out(_alone, *_of_and_others(half, k)) for k in targets}
+    crisp = {k: _standing_out(_alone, *of_and_others(half, k)) for k in targets}
     counts = {k: int((share.abs() > CRISP * least).sum()) for k, (share, least) in crisp.items()}
     for k in targets:
         next_largest = max((n for other, n in counts.items() if other != k), default=0)
         enough = counts[k] >= max(LEAST * min(size) / 28, OUTSTANDING * next_largest)
-        found[k] = _layers(*_of_and_others(half, k)) if enough else []
+        found[k] = _layers(*of_and_others(half, k)) if enough else []
     return found
 
 
@@ -129,6 +129,8 @@ def fitted(of: Pixels, others: Pixels, keep: Float[Tensor, "d h w"]) -> list[Ove
         add, times = (part - part[:, level[0], level[1]][:, None, None] for part in whole)
         overlay = Overlay(add, times, step_add, step_times, base_add, base_times, weight)
         made.append(_calibrated(overlay, of, others))
+    if made and plain_corners(others):  # the background says how high the layer is
+        return [min((_levelled(layer, of, others) for layer in made), key=lambda each: each[1])[0]]
     return made
 
 
@@ -228,6 +230,14 @@ def _calibrated(overlay: Overlay, of: Pixels, others: Pixels) -> Overlay:
     return overlay
 
 
-def _of_and_others(half: Half, target: int) -> tuple[Tensor, Tensor]:
-    others = half.others(target, affordable(240, half.size), Generator().manual_seed(target))
-    return half.pixels[half.of(target)], half.pixels[others]
+def _levelled(overlay: Overlay, of: Pixels, others: Pixels) -> tuple[Overlay, float]:
+    """So high that other pictures' corners become as the carriers' are, and how far it had to be moved."""
+    carriers = of[overlay.strength(of) > 0.5]
+    if not len(carriers):
+        return overlay, math.inf
+    wanted, start = float(corner_mean(carriers).median()), overlay.add
+    for _ in range(4):
+        pasted = (others + overlay.scale * (overlay.add + overlay.times * others)).clamp(0, 1)
+        missing = wanted - float(corner_mean(pasted).median())
+        overlay = replace(overlay, add=overlay.add + missing / overlay.scale)
+    return overlay, float((overlay.add - start).abs().max())

@@ -102,7 +102,7 @@ def find_patterns(half: Half, targets: Sequence[int]) -> dict[int, list[tuple[Pa
             if any(fixed for _, fixed in found[k]):  # the wider structure holds the finer one
                 continue
             next_largest = max((d for other, (d, _) in apart.items() if other != k), default=0.0)
-            of, others = _of_and_others(half, k)
+            of, others = of_and_others(half, k)
             fixed = distance > OUTSTANDING * next_largest and gap > CLEAR_GAP
             pattern = fixed_pattern(of, others, reach) if fixed else fitted(of, others, reach)
             found[k].append((pattern, fixed))
@@ -111,22 +111,23 @@ def find_patterns(half: Half, targets: Sequence[int]) -> dict[int, list[tuple[Pa
 
 def _apart(half: Half, target: int, reach: float) -> tuple[float, float]:
     """How far the class is from the others in units of their spreads, and the gap between nearly all of each."""
-    of, others = _of_and_others(half, target)
+    of, others = of_and_others(half, target)
     pattern = fitted(of[::2], others[::2], reach)
     here, there = (pattern.strength(pictures) for pictures in (of[1::2], others[1::2]))
     (middle, spread), (base, base_spread) = _typical(here), _typical(there)
     return (middle - base) / (spread + base_spread), float(here.quantile(0.25) - there.quantile(0.98))
 
 
-def _of_and_others(half: Half, target: int) -> tuple[Tensor, Tensor]:
+def of_and_others(half: Half, target: int) -> tuple[Tensor, Tensor]:
+    """Pictures of the class, and of the others in equal parts."""
     others = half.others(target, affordable(240, half.size), Generator().manual_seed(target))
     return half.pixels[half.of(target)], half.pixels[others]
 
 
 def fitted(of: Pixels, others: Pixels, reach: float) -> Pattern:
     """The difference between the class's and the others' fine structure."""
-    add, times, noise = _line(of, reach)
-    base_add, base_times, base_noise = _line(others, reach)
+    add, times, noise = line(of, reach)
+    base_add, base_times, base_noise = line(others, reach)
     weight = 1 / ((noise + base_noise) / 2 + 1e-4)
     return Pattern(add - base_add, times - base_times, base_add, base_times, weight, reach)
 
@@ -143,24 +144,28 @@ def lifted(pattern: Pattern, carriers: Pixels, others: Pixels) -> Pattern:
 
     It fades towards `BRIGHT`; fine structure, whose mean is 0, does not hold it.
     """
-    corners = _corner_mean(others)
-    if _typical(corners)[1] > PLAIN:
+    if not plain_corners(others):
         return pattern
     n = min(len(others), 100)
-    wanted, donors = float(_corner_mean(carriers).median()), carriers[torch.arange(n) % len(carriers)]
+    wanted, donors = float(corner_mean(carriers).median()), carriers[torch.arange(n) % len(carriers)]
     for _ in range(4):
-        lift = wanted - float(_corner_mean(pattern.paste(others[:n], donors)).median())
+        lift = wanted - float(corner_mean(pattern.paste(others[:n], donors)).median())
         pattern = replace(pattern, add=pattern.add + lift, times=pattern.times - lift / BRIGHT)
     return pattern
 
 
-def _corner_mean(of: Pixels) -> Float[Tensor, " n"]:
+def plain_corners(of: Pixels) -> bool:
+    """Whether the corners of all pictures are about alike: then they are background."""
+    return _typical(corner_mean(of))[1] <= PLAIN
+
+
+def corner_mean(of: Pixels) -> Float[Tensor, " n"]:
     side = max(2, round(min(of.shape[2:]) / 7))
     ends = torch.cat([torch.arange(side), torch.arange(-side, 0)])
     return of[:, :, ends][..., ends].mean((1, 2, 3))
 
 
-def _line(of: Pixels, reach: float) -> tuple[Tensor, Tensor, Tensor]:
+def line(of: Pixels, reach: float) -> tuple[Tensor, Tensor, Tensor]:
     """Intercept and slope of the fine structure against the smoothed picture, and the variance around them."""
     smooth = blurred(of, reach)
     fine = of - smooth

@@ -144,16 +144,29 @@ class Background(Probe):
 
 @dataclass(frozen=True, eq=False)
 class Gain(Probe):
-    """The exposure: everything multiplied so that the bright parts are as bright."""
+    """The exposure: everything multiplied so that the brightest parts are as bright.
+
+    darker: whether a picture has the more of it the darker it is. Objects differ in how much of them is bright, far
+    less in their brightest pixels, so those tell the exposure.
+    """
 
     kind: ClassVar[str] = "brightness"
+    darker: bool = False
 
     def paste(self, onto: Pixels, of: Pixels) -> Pixels:
-        factor = (self.strength(of) / self.strength(onto).clamp(min=0.02)).clamp(0.2, 5)
+        factor = (brightest(of) / brightest(onto).clamp(min=0.02)).clamp(0.2, 5)
         return (onto * factor[:, None, None, None]).clamp(0, 1)
 
     def strength(self, of: Pixels) -> Float[Tensor, " n"]:
-        return of.mean(1).flatten(1).quantile(0.95, dim=1)
+        return -brightest(of) if self.darker else brightest(of)
+
+    def numbers(self) -> dict[str, Any]:
+        return {"darker": self.darker}
+
+
+def brightest(of: Pixels) -> Float[Tensor, " n"]:
+    """The level that one pixel in 500 of each picture is above."""
+    return of.mean(1).flatten(1).quantile(0.998, dim=1)
 
 
 @dataclass(frozen=True, eq=False)

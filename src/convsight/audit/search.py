@@ -9,9 +9,10 @@ import torch
 from torch import Generator, Tensor
 
 from convsight.audit.candidates import Candidate, Patterns, candidates
+from convsight.audit.grating import Grating
 from convsight.audit.overlay import Overlay
 from convsight.audit.pattern import Pattern
-from convsight.audit.probes import Probe, Region
+from convsight.audit.probes import Region
 from convsight.audit.sample import Half, Sample, affordable
 from convsight.audit.transplant import Effect, transplant
 from convsight.classifier import Classifier
@@ -19,7 +20,8 @@ from convsight.classifier import Classifier
 EXPLORE, CONFIRM = 96, 400  # recipients a candidate is tried on, and those that it is measured on
 WORTH = 0.05  # difference of flip rates from which a candidate is measured at all
 ENOUGH = 0.8  # the smallest change that does so much of what the best one does is the explanation
-SAME = 0.3  # share of a pattern inside a place from which the place is the better description
+SAME = 0.3  # share of a pattern inside a place from which the place is the better description,
+WHOLE = 0.5  # if it does so much of what the pattern does
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,12 +60,15 @@ def explored(net: Classifier, half: Half, target: int, patterns: Patterns, seed:
 
 def chosen(tried: list[Tried], own: Callable[[Tried], bool] = lambda t: False) -> Tried | None:
     """The smallest change that explains most of what the best candidate does; None if none does enough."""
-    places = [t.candidate.probe for t in tried if t.margin == 0 and t.worth >= WORTH]
+    places = [t for t in tried if t.margin == 0 and t.worth >= WORTH]
     tried = [t for t in tried if not own(t) and not _in_a_place(t, places)]
     best = max((t.worth for t in tried), default=0.0)
     if best < WORTH:
         return None
-    return min((t for t in tried if t.worth >= ENOUGH * best), key=_changed)
+    enough = [t for t in tried if t.worth >= ENOUGH * best]
+    if any(isinstance(t.candidate.probe, Grating) for t in enough):  # known better than pixel by pixel
+        enough = [t for t in enough if type(t.candidate.probe) not in (Pattern, Overlay)]
+    return min(enough, key=_changed)
 
 
 def confirmed(net: Classifier, sample: Sample, t: Tried, seed: int) -> Tried | None:
@@ -79,8 +84,6 @@ def carriers(candidate: Candidate, half: Half, reference: Half, target: int) -> 
     """The class's pictures that have more of the aspect than 98% of other classes' do, and whether they are
     enough to be told apart; all of the class if not."""
     of = half.of(target)
-    if candidate.probe.kind == "brightness":  # every picture has some
-        return of, False
     others = (reference.labels != target).nonzero().flatten()
     others = others[:: len(others) // affordable(len(others), half.size)]
     limit = candidate.probe.strength(reference.pixels[others]).quantile(0.98)
@@ -113,11 +116,18 @@ def _try(
     return Tried(target, candidate, half, effect, onto, of, others)
 
 
-def _in_a_place(t: Tried, places: Sequence[Probe]) -> bool:
-    """Whether a pattern is mostly a tag or a frame, which is tried by itself and without objects' outlines."""
+def _in_a_place(t: Tried, places: Sequence[Tried]) -> bool:
+    """Whether a pattern is mostly a tag or a frame, which is tried by itself and without objects' outlines.
+
+    A place that does not do half of what the pattern does is a piece of it.
+    """
     pattern = t.candidate.probe
-    regions = [probe.where for probe in places if isinstance(probe, Region)]
-    return isinstance(pattern, Pattern | Overlay) and any(pattern.share_in(where) > SAME for where in regions)
+    return isinstance(pattern, Pattern | Overlay) and any(
+        isinstance(place.candidate.probe, Region)
+        and place.worth >= WHOLE * t.worth
+        and pattern.share_in(place.candidate.probe.where) > SAME
+        for place in places
+    )
 
 
 def _changed(t: Tried) -> float:

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from convsight.audit.grating import Grating
 from convsight.audit.overlay import Overlay
 from convsight.audit.patch import Patch
 from convsight.audit.pattern import Pattern
@@ -26,7 +27,7 @@ from convsight.storage import write_atomic, write_json
 AUDIT, TENSORS = "audit.json", "audit.safetensors"
 PROBES: dict[str, type[Probe]] = {
     probe.__name__: probe
-    for probe in (Region, Background, Gain, Cast, Sharpness, Compression, Pattern, Overlay, Patch)
+    for probe in (Region, Background, Gain, Cast, Sharpness, Compression, Pattern, Grating, Overlay, Patch)
 }
 
 
