@@ -16,7 +16,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convsight.errors import InputError
-from convsight.features.exact import graph, nearest
 from convsight.features.forces import Forces
 from convsight.features.projection import Principal, principal
 
@@ -66,7 +65,8 @@ def tsne(
     The same seed gives the same bytes on the same machine with the same number of threads.
     """
     from openTSNE import TSNEEmbedding
-    from openTSNE.affinity import PerplexityBasedNN
+
+    from convsight.features.affinities import ExactAffinities  # openTSNE takes a second to import
 
     n = len(values)
     if n < 5:
@@ -75,19 +75,16 @@ def tsne(
     small = reduction.place(values) if reduction else values
     perplexity = min(perplexity, (n - 1) / 3)
     threads = torch.get_num_threads()
-    index = _index(small, min(n - 1, int(3 * perplexity)))
-    affinities = PerplexityBasedNN(
-        perplexity=perplexity,  # type: ignore[arg-type]
-        knn_index=index,
-        n_jobs=threads,
-        random_state=seed,
-    )
+    grid = dims == 2 and n >= GRID_FROM
+    affinities = ExactAffinities(small, perplexity, threads, np.float32 if grid else np.float64)
     start = _start(small, dims, seed)
     method = "fft" if dims == 2 and n >= FFT_FROM else "bh"  # places new points later
     embedding: Any = TSNEEmbedding(
         start, affinities, negative_gradient_method=method, n_jobs=threads, random_state=seed
     )
-    forces = Forces(affinities.P) if dims == 2 and n >= GRID_FROM else None
+    forces = Forces(affinities.P) if grid else None
+    if grid:
+        affinities.drop_pairs()
     early, rest = iterations // 3, iterations - iterations // 3
     for steps, pull, before in ((early, exaggeration, 0), (rest, 1.0, early)):
         embedding = embedding.optimize(
@@ -126,21 +123,3 @@ def _callback(watch: Watcher | None, before: int) -> Any:
         watch(before + iteration, torch.from_numpy(np.array(xy)).float())
 
     return call
-
-
-def _index(values: Tensor, k: int) -> Any:
-    """Our exact search, as openTSNE asks for it."""
-    from openTSNE.nearest_neighbors import KNNIndex
-
-    class ExactIndex(KNNIndex):
-        VALID_METRICS = ("euclidean",)
-
-        def build(self) -> tuple[np.ndarray, np.ndarray]:
-            distances, rows = graph(values, self.k)
-            return rows.numpy(), distances.numpy().astype(np.float64)
-
-        def query(self, query: Any, k: int) -> tuple[np.ndarray, np.ndarray]:
-            distances, rows = nearest(torch.as_tensor(query), values, k)
-            return rows.numpy(), distances.numpy().astype(np.float64)
-
-    return ExactIndex(values.numpy(), k)

@@ -6,7 +6,7 @@ near-duplicates, so a few candidates more than asked are kept and their distance
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import torch
 from jaxtyping import Float, Int64
@@ -73,9 +73,18 @@ def merge(first: Found, second: Found, k: int) -> Found:
 
 def graph(base: Float[Tensor, "n d"], k: int, metric: str = "l2") -> Found:
     """The k nearest other rows of every row."""
-    asked = torch.arange(len(base)).split(AT_ONCE)
-    parts = [nearest(base[rows], base, k, metric, skip=rows) for rows in asked]
-    return torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])
+    k = min(k, len(base) - 1)
+    distances, rows = torch.empty(len(base), k), torch.empty(len(base), k, dtype=torch.int64)
+    for part, found in graph_parts(base, k, metric):
+        distances[part], rows[part] = found
+    return distances, rows
+
+
+def graph_parts(base: Float[Tensor, "n d"], k: int, metric: str = "l2") -> Iterator[tuple[slice, Found]]:
+    """The same, (a slice of the rows, what is nearest to them) at a time, for whoever need not hold it whole."""
+    for asked in torch.arange(len(base)).split(AT_ONCE):
+        start = int(asked[0]) if len(asked) else 0
+        yield slice(start, start + len(asked)), nearest(base[asked], base, k, metric, skip=asked)
 
 
 def _search(queries: Tensor, base: Tensor, k: int, metric: str, skip: Tensor | None) -> Found:
@@ -106,16 +115,23 @@ def _candidates(queries: Tensor, base: Tensor, keep: int, metric: str) -> Int64[
     return rows
 
 
+@torch.no_grad()
 def _best(queries: Tensor, base: Tensor, keep: int, metric: str) -> Found:
     """(scores, rows) of the `keep` largest scores of one piece: −distance for l1, a·b − ‖b‖²/2 otherwise."""
     half = (base * base).sum(1) / 2 if metric != "cosine" else torch.zeros(len(base))
-    scores, rows = [], []
-    for block in queries.split(max(1, BLOCK_SCORES // len(base))):
-        score = _minus_l1(block, base) if metric == "l1" else torch.addmm(-half, block, base.T)
-        found = _largest(score, keep)
-        rows.append(found)
-        scores.append(score.gather(1, found))
-    return torch.cat(scores), torch.cat(rows)
+    step = max(1, BLOCK_SCORES // len(base))
+    # One room for all: blocks of many megabytes taken anew leave holes between what is kept of each.
+    room = torch.empty(0 if metric == "l1" else min(step, len(queries)), len(base))
+    scores, rows = torch.empty(len(queries), keep), torch.empty(len(queries), keep, dtype=torch.int64)
+    for start in range(0, len(queries), step):
+        block, part = queries[start : start + step], slice(start, start + step)
+        if metric == "l1":
+            score = _minus_l1(block, base)
+        else:
+            score = torch.addmm(-half, block, base.T, out=room[: len(block)])
+        rows[part] = _largest(score, keep)
+        torch.gather(score, 1, rows[part], out=scores[part])
+    return scores, rows
 
 
 def _minus_l1(block: Tensor, base: Tensor) -> Tensor:

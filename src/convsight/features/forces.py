@@ -54,7 +54,7 @@ class Attraction:
         degrees = np.diff(affinities.indptr)
         order = np.argsort(-degrees, kind="stable")
         self.blocks = list(_blocks(affinities, order, degrees))
-        self.entropy = float((affinities.data * np.log(affinities.data + 1e-300)).sum())
+        self.entropy = sum(_entropy(weights.double()) for _, _, weights in self.blocks)
 
     def __call__(self, xy: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:
         out = torch.empty_like(xy)
@@ -85,6 +85,11 @@ class Attraction:
             torch.addcmul(one, dx, dx, out=spread)
             spread.addcmul_(dy, dy)
             yield rows, weights, dx, dy, spread
+
+
+def _entropy(weights: Tensor) -> float:
+    """Σ p log p."""
+    return float(torch.special.xlogy(weights, weights).sum())
 
 
 def _blocks(affinities: Any, order: np.ndarray, degrees: np.ndarray) -> Iterator[tuple[Tensor, ...]]:

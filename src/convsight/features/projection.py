@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,7 +42,7 @@ def principal(values: Float[Tensor, "n d"], p: int) -> Principal:
     if n < 2:
         raise InputError(f"principal components need at least 2 pictures; given {n}")
     p = min(p, d, n)
-    mean = values.double().mean(0).float()
+    mean = _in_double(values, lambda rows: rows.sum(0)).div(n).float()
     centred = values - mean
     if d <= n:
         variances, directions = _top(_products(centred.T), p)
@@ -52,9 +53,14 @@ def principal(values: Float[Tensor, "n d"], p: int) -> Principal:
         directions[lengths[:, 0] <= 1e-9 * max(1e-300, float(lengths.max()))] = 0
     largest = directions.gather(1, directions.abs().argmax(1, keepdim=True)).sign()
     directions = directions * torch.where(largest == 0, 1.0, largest)
-    total = centred.square().sum(dtype=torch.float64).clamp(min=1e-300)
+    total = _in_double(centred, lambda rows: rows.square().sum()).clamp(min=1e-300)
     variances = variances.clamp(min=0)
     return Principal(mean, directions.float(), (variances / (n - 1)).float(), (variances / total).float())
+
+
+def _in_double(values: Float[Tensor, "n d"], part: Callable[[Tensor], Tensor]) -> Tensor:
+    """What `part` makes of blocks of rows in float64, summed: the whole matrix in float64 would be twice its size."""
+    return torch.stack([part(block.double()) for block in values.split(8192)]).sum(0)
 
 
 def _products(a: Float[Tensor, "p q"]) -> Tensor:
