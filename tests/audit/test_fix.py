@@ -67,7 +67,8 @@ def test_the_new_run_opens_by_itself_and_holds_before_and_after(fixed: Fixed, ol
     kept = run.metrics["fix"]
     assert kept["before"]["worst"] == fixed.before.worst and kept["after"]["worst"] == fixed.after.worst
     assert run.config["data"] == old.config["data"] and run.config["network"] == old.config["network"]
-    assert {**run.config["recipe"], "epochs": 0} == {**old.config["recipe"], "epochs": 0}
+    whole = {"epochs": 0, "opening": 1.0}  # every picture, swapped, in each epoch
+    assert {**run.config["recipe"], **whole} == {**old.config["recipe"], **whole}
 
 
 def test_a_run_is_never_written_over(old: cs.Run, fixed: Fixed, region: Region):

@@ -18,6 +18,7 @@ from convsight.audit.probes import (
     Sharpness,
     background_level,
     blurred,
+    brightest,
     smoothness,
 )
 from convsight.audit.store import described, rebuilt
@@ -49,6 +50,7 @@ def every_probe() -> list[Probe]:
         Region(corner_mask(), cornered(grey)[0]),
         Background((0.0,), (0.2,)),
         Gain(),
+        Gain(darker=True, factor=0.6, threshold=-0.7),
         Cast((1.2, 1.0, 0.8), 0.1),
         Sharpness(1.0, 2.0),
         Compression(15, 1.0),
@@ -83,6 +85,14 @@ def test_exposure_is_carried_over_exactly() -> None:
     onto, of = 0.5 * pictures(8), 0.4 * pictures(16)[8:]
     probe = Gain()
     assert torch.allclose(probe.strength(probe.paste(onto, of)), probe.strength(of), rtol=0.05)
+
+
+def test_an_exposure_of_known_size_is_given_by_those_that_have_it_and_can_be_undone() -> None:
+    onto, dark = pictures(8), 0.5 * pictures(16)[8:]
+    probe = Gain(darker=True, factor=0.5, threshold=-float(brightest(onto).min()) + 0.01)
+    assert torch.equal(probe.paste(onto, dark), onto * 0.5)
+    assert torch.equal(probe.paste(onto, onto), onto)
+    assert torch.allclose(probe.remove(onto * 0.5, onto), onto)
 
 
 def test_a_cast_multiplies_channels_and_can_be_undone() -> None:

@@ -122,11 +122,59 @@ def test_what_is_read_is_read_before_later_steps_overwrite_it(layer):
 
 
 @needs_kernel
+def test_the_vector_that_maps_are_laid_out_as_is_read_by_itself():
+    torch.manual_seed(0)
+    net = cs.Classifier(LessonTwo(5).eval(), input_size=28, channels=1)
+    occluders, pixels, fill = sliding(net, 6, 5), smooth(1, 1, (28, 28)), torch.zeros(1, 1, 28, 28)
+    flat = next(n for n in net.layers if n.startswith("flatten"))
+    readings = [Reading(flat, torch.tensor([77]))]
+    small = engine(net, occluders, (net.layers[flat].index,))
+    assert isinstance(small, SmallEngine) and small._tail is not None
+    got, wanted = (sweep(net, pixels, fill, occluders, readings, mode) for mode in ("fast", "dense"))
+    torch.testing.assert_close(got.readings, wanted.readings, atol=1e-5, rtol=1e-4)
+
+
+@needs_kernel
+def test_linear_layers_belong_to_the_chain_unless_their_weights_are_many(monkeypatch):
+    torch.manual_seed(0)
+    net = cs.Classifier(LessonTwo(5).eval(), input_size=28, channels=1)
+    pixels, fill = smooth(2, 1, (28, 28)), torch.zeros(2, 1, 28, 28)
+    whole = engine(net, sliding(net), pictures=2)
+    monkeypatch.setattr("convsight.incremental.chain_links.WEIGHTS", 20_000)
+    parts = engine(net, sliding(net), pictures=2)
+    assert isinstance(whole, SmallEngine) and isinstance(parts, SmallEngine)
+    assert whole._tail is None and parts._tail is not None
+    right = dense(net, pixels, fill, sliding(net))
+    for small in (whole, parts):
+        with torch.no_grad():
+            small.load(pixels, fill, (), 0)
+            scores, _ = small.run(np.arange(169))
+        torch.testing.assert_close(scores, right, atol=1e-5, rtol=1e-4)
+
+
+@needs_kernel
+def test_where_the_clean_picture_overflows_nothing_is_added_to_it():
+    """Hidden, its scores are finite: a sum that starts from infinity would stay there."""
+    torch.manual_seed(0)
+    net = cs.Classifier(LessonTwo(3).eval(), input_size=28, channels=1)
+    pixels, fill = smooth(1, 1, (28, 28)), torch.zeros(1, 1, 28, 28)
+    pixels[0, 0, 13, 13] = torch.inf
+    small = engine(net, sliding(net, 6, 5))
+    with torch.no_grad():
+        small.load(pixels, fill, (), 0)
+        got, _ = small.run(np.arange(len(sliding(net, 6, 5))))
+    finite = got.isfinite().all(2)
+    assert finite.any() and not finite.all()
+    right = dense(net, pixels, fill, sliding(net, 6, 5))
+    torch.testing.assert_close(got[finite], right[finite], atol=1e-5, rtol=1e-4)
+
+
+@needs_kernel
 def test_positions_that_wait_are_answered_in_parts(monkeypatch):
     torch.manual_seed(0)
     net = cs.Classifier(LessonOne(4).eval(), input_size=28, channels=1)
     occluders, pixels, fill = sliding(net), smooth(1, 1, (28, 28)), torch.zeros(1, 1, 28, 28)
-    monkeypatch.setattr("convsight.incremental.small.WAITING", 20_000)
+    monkeypatch.setattr("convsight.incremental.small.WAITING", 4 * 40)
     small = engine(net, occluders)
     with torch.no_grad():
         small.load(pixels, fill, (), 0)
@@ -137,7 +185,7 @@ def test_positions_that_wait_are_answered_in_parts(monkeypatch):
 
 
 @needs_kernel
-@pytest.mark.parametrize(("waiting", "groups"), [(10**7, [7]), (2 * 170 * 500, [3, 3, 1])])
+@pytest.mark.parametrize(("waiting", "groups"), [(10**7, [7]), (2 * 170 * 4, [3, 3, 1])])
 def test_as_many_pictures_as_may_wait_are_answered_at_once(monkeypatch, waiting, groups):
     """Three is what the dense loop's memory allows."""
     torch.manual_seed(0)

@@ -8,7 +8,7 @@ from torch import nn
 
 import convsight as cs
 from convsight.incremental import sweep as sweeps
-from convsight.incremental.answers import Reading
+from convsight.incremental.answers import Reading, run_whole
 from convsight.incremental.sweep import sweep
 from convsight.networks.lesson import LessonTwo
 from convsight.occluders import Occluders
@@ -255,3 +255,33 @@ def test_in_the_fast_mode_its_kernels_pay_even_for_whole_maps(monkeypatch):
     got, wanted = sweep(*asked, mode="fast"), sweep(*asked, mode="dense")
     assert "2 of 3 weighted layers change as a whole" in got.notes[0]
     torch.testing.assert_close(got.logits, wanted.logits, rtol=0, atol=1e-4)
+
+
+def test_a_whole_picture_leaves_modes_and_random_numbers_and_heeds_hooks():
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(16, 2)).train()
+    net = cs.Classifier(module, input_size=4, channels=1, mean=0.5, std=0.25)
+    pixels, state = torch.rand(3, 1, 4, 4), torch.get_rng_state()
+    right = net.forward(pixels)
+    assert torch.equal(run_whole(net, pixels.clone()), right)
+    with net.edit({net.layers.nodes[-1].name: lambda value: value * 0}):
+        assert not run_whole(net, pixels.clone()).any()
+    module[0].register_forward_hook(lambda *_: torch.rand(3, 16))
+    assert not torch.equal(run_whole(net, pixels.clone()), right)
+    assert torch.equal(torch.get_rng_state(), state) and all(m.training for m in module.modules())
+
+
+@pytest.mark.parametrize("bit", [0, 22, 31])
+@pytest.mark.parametrize("name", ["conv1.bias", "fc1.weight"])
+def test_one_bit_of_one_weight_is_another_network(name, bit):
+    """Also if PyTorch's version counter does not see it, and its sum stays: the sign of zero, or two that swap."""
+    net = cs.Classifier(LessonTwo(3).eval(), input_size=28, channels=1)
+    weight = net.module.get_parameter(name).data.view(-1)
+    weight[3] = 0.0
+    before, version = net.weights_hash, net.module.get_parameter(name)._version
+    weight.view(torch.int32)[3] ^= -(2**31) if bit == 31 else 1 << bit
+    assert net.weights_hash != before
+    weight[3] = 0.0
+    assert net.weights_hash == before
+    weight[[0, 1]] = weight[[1, 0]]
+    assert net.weights_hash != before and net.module.get_parameter(name)._version == version

@@ -87,6 +87,9 @@ def test_the_training_chapter_says_what_the_middle_epochs_left_out() -> None:
     assert "curves stand for all" in sentence
     assert "curves stand for all" not in _left_out({**focused, "easier": 0.0})[0]
     assert "Epoch 2 showed" in _left_out({**focused, "epochs": 3})[0]
+    (both,) = _left_out({**focused, "opening": 0.3})
+    assert "Epoch 1 showed 30% of the training pictures" in both and "Epochs 2 to 7 showed" in both
+    assert "Epoch 1 showed 30%" in _left_out({"hardest": 1.0, "easier": 1.0, "opening": 0.3, "epochs": 2})[0]
     for whole in ({"hardest": 1.0}, {"easier": 1.0}, {"epochs": 2}):
         assert _left_out({**focused, **whole}) == []
     older = {key: value for key, value in focused.items() if key not in ("hardest", "easier")}

@@ -26,7 +26,7 @@ def job(n: int = 40, batch_size: int = 8, **changes: Any) -> Job:
     pixels = torch.arange(n, dtype=torch.uint8).view(n, 1, 1, 1).expand(n, 3, 2, 2).contiguous()
     split = Split(MemoryStore(pixels), torch.arange(n), tuple(map(str, range(n))))
     data = Dataset("numbered", split.classes, split, split, split)
-    chosen = recipe("fast", batch_size=batch_size, flip="", **changes)
+    chosen = recipe("fast", **{"batch_size": batch_size, "flip": "", "opening": 1.0, **changes})
     return Job(data, nn.Identity(), chosen, 0, torch.zeros(3), torch.ones(3), Path(), {})
 
 
@@ -39,6 +39,11 @@ def test_every_picture_comes_once_in_the_first_epoch_and_the_last_in_an_order_of
     first, second = (labels(job(), Standing(epoch=e), processes()) for e in (0, 7))
     assert sorted(chain(*first)) == sorted(chain(*second)) == list(range(40))
     assert first != second
+
+
+def test_an_opening_shows_some_of_the_pictures_once():
+    shown = list(chain(*labels(job(opening=0.6), Standing(), processes())))
+    assert len(shown) == 24 == len(set(shown))
 
 
 def test_pixels_and_labels_belong_together():

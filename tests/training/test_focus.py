@@ -21,6 +21,20 @@ def test_the_first_and_the_last_epoch_show_everything():
         assert torch.equal(stand_for, torch.ones(1000))
 
 
+def test_the_opening_shows_some_and_what_it_left_out_comes_first() -> None:
+    of = share(1000, 0, 8, 0.4, 0.25, opening=0.7)
+    order, stand_for = draw(1, of)
+    assert len(set(order.tolist())) == 700 == len(order)
+    assert stand_for[order].sum() == pytest.approx(1000)
+    losses = LastLosses(torch.full((1000,), torch.inf), torch.full((1000,), torch.inf))
+    losses.note(order, LOSSES[order])
+    second = share(1000, 1, 8, 0.4, 0.25, opening=0.7)
+    shown_then, _ = shown(second, losses.now, torch.Generator().manual_seed(0))
+    assert set(range(1000)) - set(order.tolist()) <= set(shown_then.tolist())
+    assert share(1000, 0, 1, 1.0, 1.0, opening=0.3) == Share(1000), "an only epoch shows all"
+    assert share(1000, 1, 2, 1.0, 1.0, opening=0.3) == Share(1000)
+
+
 def test_between_them_the_hardest_are_always_shown_and_others_in_turn():
     of = share(1000, 3, 8, 0.4, 0.25)
     assert (of, len(of)) == (Share(400, 150, 600), 550)

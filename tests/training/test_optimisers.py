@@ -6,7 +6,15 @@ from torch import nn
 
 from convsight.errors import InputError
 from convsight.networks import FastNet
-from convsight.training.optimisers import Knobs, Muon, muon_kernels, optimisers, orthogonalise
+from convsight.training.optimisers import (
+    Knobs,
+    Muon,
+    _on_gram,
+    _on_matrix,
+    muon_kernels,
+    optimisers,
+    orthogonalise,
+)
 
 
 def two_steps(name: str, knobs: Knobs) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -71,6 +79,17 @@ def test_orthogonalising_drives_all_singular_values_near_one(shape):
     assert torch.cosine_similarity(ours.flatten(), exact, dim=0) > 0.97
     torch.testing.assert_close(
         u.T @ ours @ vh.T, torch.diag(torch.diag(u.T @ ours @ vh.T)), atol=1e-4, rtol=0
+    )
+
+
+@pytest.mark.parametrize("shape", [(32, 200), (300, 40), (64, 576)])
+def test_a_wide_matrix_is_multiplied_once_and_comes_out_the_same(shape):
+    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    wide = matrix.T if shape[0] > shape[1] else matrix
+    slow = _on_matrix(wide / (wide.norm() + 1e-7), 3)
+    torch.testing.assert_close(_on_gram(wide / (wide.norm() + 1e-7), 3), slow, rtol=0, atol=2e-6)
+    torch.testing.assert_close(
+        orthogonalise(matrix), slow.T if shape[0] > shape[1] else slow, rtol=0, atol=2e-6
     )
 
 

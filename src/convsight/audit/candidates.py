@@ -6,8 +6,9 @@ tint, blur or compression, a fixed pattern. Windows, whose content varies, are t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Generator, Tensor
@@ -28,6 +29,7 @@ from convsight.audit.probes import (
     Sharpness,
     background_level,
     blurred,
+    brightest,
     smoothness,
     tint,
 )
@@ -129,12 +131,32 @@ def _cast(of: Tensor, others: Tensor) -> Iterator[Candidate]:
 
 
 def _gain(of: Tensor, others: Tensor) -> Gain:
-    """The exposure, in the direction in which more of the class's pictures stand apart."""
+    """The exposure, in the direction in which more of the class's pictures stand apart; of enough, how much it is."""
+    found = []
+    for probe in (Gain(), Gain(darker=True)):
+        limit = float(probe.strength(others).quantile(0.98))
+        apart = probe.strength(of) > limit
+        found.append((float(apart.float().mean()), probe, limit, apart))
+    share, probe, limit, apart = max(found, key=lambda each: each[0])
+    if share < 0.2:
+        return probe
+    return replace(probe, factor=_factor(probe, of[apart], others, limit), threshold=limit)
 
-    def apart(probe: Gain) -> float:
-        return float((probe.strength(of) > probe.strength(others).quantile(0.98)).float().mean())
 
-    return max(Gain(), Gain(darker=True), key=apart)
+def _factor(probe: Gain, carriers: Tensor, others: Tensor, limit: float) -> float:
+    """What others must be multiplied by so that those of them that are then beyond the limit are as bright on average.
+
+    Carriers are known by being beyond it: the medians of all would make the factor too far from 1.
+    """
+    wanted, usual = brightest(carriers).median(), brightest(others)
+    best, least = 1.0, math.inf
+    for step in range(1, 81):
+        factor = 0.98**step if probe.darker else 1.02**step
+        changed = (usual * factor).clamp(max=1)
+        beyond = changed[(-changed if probe.darker else changed) > limit]
+        if len(beyond) >= 5 and abs(float(beyond.median() - wanted)) < least:
+            best, least = factor, abs(float(beyond.median() - wanted))
+    return best
 
 
 def _blur(of: Tensor, others: Tensor) -> Iterator[Candidate]:

@@ -47,8 +47,6 @@ class Exchange:
 
 def exchange(probe: Probe, of_target: Pixels, of_others: Pixels) -> Exchange:
     """The aspect with its limit, learned from some pictures of the class and of the others."""
-    if probe.kind == "brightness":  # every picture has some
-        return Exchange(probe)
     limit = float(probe.strength(of_others).quantile(1 - MOST_OTHERS))
     share = float((probe.strength(of_target) > limit).float().mean())
     return Exchange(probe, limit if share > TELLS else None)

@@ -136,15 +136,18 @@ def _training(run: Run) -> list[str]:
 
 
 def _left_out(recipe: Mapping[str, Any]) -> list[str]:
-    """What the middle epochs of a run did not show (`training.focus`)."""
+    """What the first and the middle epochs of a run did not show (`training.focus`)."""
     hardest, easier, epochs = recipe.get("hardest", 1), recipe.get("easier", 1), recipe["epochs"]
-    if hardest >= 1 or easier >= 1 or epochs < 3:
-        return []
-    middle = "Epoch 2" if epochs == 3 else f"Epochs 2 to {epochs - 1}"
-    return [
-        f"<p>{middle} showed the {hardest:.0%} of the training pictures with the largest losses and {easier:.0%} of"
-        f" the others, drawn anew each time.{' The curves stand for all of them.' if easier else ''}</p>"
-    ]
+    opening, said = recipe.get("opening", 1), []
+    if opening < 1 < epochs:
+        said.append(f"Epoch 1 showed {opening:.0%} of the training pictures, drawn by lot.")
+    if hardest < 1 and easier < 1 and epochs >= 3:
+        middle = "Epoch 2" if epochs == 3 else f"Epochs 2 to {epochs - 1}"
+        said.append(
+            f"{middle} showed the {hardest:.0%} of the training pictures with the largest losses and {easier:.0%} of"
+            f" the others, drawn anew each time.{' The curves stand for all of them.' if easier else ''}"
+        )
+    return [f"<p>{' '.join(said)}</p>"] if said else []
 
 
 def _test(run: Run) -> list[str]:

@@ -1,9 +1,10 @@
 """Which training pictures are worth another look? Those the network still finds hard, and some of the others.
 
 After an epoch most pictures are easy: the network is right and sure, so they move its weights no more, and cost as
-much as the rest. Between the first epoch and the last, which show everything, an epoch shows the pictures with
-the largest losses when they were last seen (Loshchilov and Hutter 2015, arXiv 1511.06343, rank them so too), and
-as many of the others, drawn anew, as keep the network from forgetting them.
+much as the rest. Between the first epoch and the last, an epoch shows the pictures with the largest losses when they
+were last seen (Loshchilov and Hutter 2015, arXiv 1511.06343, rank them so too), and as many of the others, drawn
+anew, as keep the network from forgetting them. The last epoch shows everything; so does the first, or a part of it:
+what it leaves out counts as hardest until it is seen.
 """
 
 from __future__ import annotations
@@ -28,12 +29,20 @@ class Share:
         return self.hardest + self.drawn
 
 
-def share(pictures: int, epoch: int, epochs: int, hardest: float, easier: float) -> Share:
+def share(
+    pictures: int, epoch: int, epochs: int, hardest: float, easier: float, opening: float = 1.0
+) -> Share:
     """Of `pictures` in `epoch` (from 0) of `epochs`: the share `hardest`, and the share `easier` of the rest.
+
+    The first epoch of several shows the share `opening`, drawn by lot.
 
     >>> share(100, 0, 8, 0.4, 0.25), share(100, 1, 8, 0.4, 0.25)
     (Share(hardest=100, drawn=0, easier=0), Share(hardest=40, drawn=15, easier=60))
+    >>> share(100, 0, 8, 0.4, 0.25, opening=0.5)
+    Share(hardest=0, drawn=50, easier=100)
     """
+    if epoch == 0 and opening < 1 < epochs:
+        return Share(0, max(1, round(opening * pictures)), pictures)
     if epoch in (0, epochs - 1) or hardest >= 1:
         return Share(pictures)
     hard = max(1, round(hardest * pictures))  # an epoch of nothing would have no loss

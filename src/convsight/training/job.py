@@ -48,7 +48,9 @@ class Job:
     def share(self, epoch: int) -> Share:
         """How many of the training pictures `epoch` (from 0) shows."""
         recipe = self.recipe
-        return share(len(self.data.train), epoch, recipe.epochs, recipe.hardest, recipe.easier)
+        return share(
+            len(self.data.train), epoch, recipe.epochs, recipe.hardest, recipe.easier, recipe.opening
+        )
 
     def steps_in(self, epoch: int) -> int:
         """Whole batches only: what is left over comes in another epoch, in another order."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -102,8 +103,7 @@ class Training:
         for optimiser, peaks in zip(self.optimisers, self.peaks, strict=True):
             for group, peak in zip(optimiser.param_groups, peaks, strict=True):
                 group["lr"] = peak * factor
-            optimiser.step()
-            optimiser.zero_grad()
+        self.learner.each(step_and_forget, self.optimisers)
         self.standing.step += 1
         if self.recipe.average:
             update_average(self.parts.average, self.network, self.recipe.average, done + 1)
@@ -183,3 +183,9 @@ class Training:
         chosen = self.parts.best or self.parts.average
         if chosen:
             self.network.load_state_dict(chosen)
+
+
+def step_and_forget(optimiser: Any) -> None:
+    """Move the weights that this optimiser has; their gradients have done their work."""
+    optimiser.step()
+    optimiser.zero_grad()

@@ -26,14 +26,32 @@ def orthogonalise(matrix: Float[Tensor, "rows cols"], steps: int = 3) -> Float[T
     `steps` Newton-Schulz iterations X <- aX + b(XXᵀ)X + c(XXᵀ)²X, no decomposition. Singular values that
     start far below the largest need more steps (five bring 1 % of the norm up to about 0.7).
     """
-    a, b, c = QUINTIC
     tall = matrix.size(0) > matrix.size(1)
     x = matrix.T if tall else matrix
     x = x / (x.norm() + 1e-7)
+    x = _on_gram(x, steps) if x.size(0) >= 32 and x.size(1) >= 4 * x.size(0) else _on_matrix(x, steps)
+    return x.T if tall else x
+
+
+def _on_matrix(x: Tensor, steps: int) -> Tensor:
+    a, b, c = QUINTIC
     for _ in range(steps):
         gram = x @ x.T
         x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return x.T if tall else x
+    return x
+
+
+def _on_gram(x: Tensor, steps: int) -> Tensor:
+    """The same for a wide matrix: each step is a polynomial of XXᵀ times X, so X itself is multiplied only once."""
+    a, b, c = QUINTIC
+    gram, product = x @ x.T, None
+    for step in range(steps):
+        factor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+        factor.diagonal().add_(a)
+        product = factor if product is None else factor @ product
+        if step < steps - 1:
+            gram = factor @ gram @ factor
+    return x if product is None else product @ x
 
 
 class Muon(Optimizer):

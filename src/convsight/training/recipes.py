@@ -23,8 +23,8 @@ class Recipe:
     network, knobs: a name of `convsight.networks.available()` and what to pass to it.
     epochs: passes over the training pictures. min_steps: small data sets get more epochs until there are so
         many updates (0: never). hardest: share of the training pictures that every epoch shows, those with the
-        largest losses; easier: share of the others it shows; the first epoch and the last show all
-        (`training.focus`). batch_size: pictures an update. parts: into how many pieces a batch is cut on
+        largest losses; easier: share of the others it shows; the first epoch shows the share `opening`, the
+        last all (`training.focus`). batch_size: pictures an update. parts: into how many pieces a batch is cut on
         a processor, each for cores of its own; batch normalisation sees a piece (`training.parts`).
     optimizer: sgd, momentum, nesterov, adam, adamw or muon; lr: peak learning rate; momentum: 0 to 1, for all
         but sgd, adam, adamw; weight_decay; muon_lr, muon_momentum, muon_decay, bias_rate: Muon's.
@@ -47,6 +47,7 @@ class Recipe:
     batch_size: int = 128
     hardest: float = 1.0
     easier: float = 1.0
+    opening: float = 1.0
     parts: int = 1
     optimizer: str = "muon"
     lr: float = 0.1
@@ -89,6 +90,7 @@ RANGES = (  # knob, least, most
     ("batch_size", 1, math.inf),
     ("hardest", 0, 1),
     ("easier", 0, 1),
+    ("opening", 0, 1),
     ("parts", 1, 64),
     ("lr", 0, math.inf),
     ("muon_lr", 0, math.inf),
@@ -123,14 +125,16 @@ RECIPES: dict[str, Recipe] = {
             min_steps=1000,
             hardest=0.4,
             easier=0.33,
+            opening=0.7,
             parts=2,
             augment=Augment(flip="alternate"),
         ),
         Recipe(
             "quick",
-            "a quarter of a minute: one epoch of the same, in larger steps",
-            epochs=1,
+            "a quarter of a minute: every picture once, three in ten twice, in larger steps",
+            epochs=2,
             min_steps=200,
+            opening=0.3,
             parts=2,
             muon_lr=0.1,
             bias_rate=8.0,
@@ -218,9 +222,9 @@ def suited(chosen: Recipe, data: Dataset, *, epochs_given: bool) -> Recipe:
     batch_size = min(chosen.batch_size, max(1, pictures))
     steps = max(1, pictures // batch_size)
     epochs = chosen.epochs if epochs_given else max(chosen.epochs, math.ceil(chosen.min_steps / steps))
-    augment, loss, hardest = chosen.augment, chosen.loss, chosen.hardest
+    augment, loss, hardest, opening = chosen.augment, chosen.loss, chosen.hardest, chosen.opening
     if epochs > chosen.epochs:
-        hardest = 1.0
+        hardest = opening = 1.0
     if data.task == "locate":
         augment = replace(augment, flip="", shift_px=0)  # they would move what is to be located
         loss = "smooth-l1" if loss == "cross-entropy" else loss
@@ -230,4 +234,12 @@ def suited(chosen: Recipe, data: Dataset, *, epochs_given: bool) -> Recipe:
         raise InputError(f"the loss '{loss}' is for positions (task 'locate'); classes take 'cross-entropy'")
     if chosen.patience and not len(data.validation):
         raise InputError(f"patience needs validation pictures, and {data.name} has none; pass validation=0.1")
-    return replace(chosen, batch_size=batch_size, epochs=epochs, hardest=hardest, augment=augment, loss=loss)
+    return replace(
+        chosen,
+        batch_size=batch_size,
+        epochs=epochs,
+        hardest=hardest,
+        opening=opening,
+        augment=augment,
+        loss=loss,
+    )
