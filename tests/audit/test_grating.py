@@ -13,7 +13,7 @@ from convsight.audit.candidates import PARTS, Candidate, _gain, _stamps
 from convsight.audit.grating import Grating, find_gratings, fitted
 from convsight.audit.overlay import Overlay, find_overlays
 from convsight.audit.pattern import Pattern
-from convsight.audit.probes import Gain, Region
+from convsight.audit.probes import Gain, Region, brightest
 from convsight.audit.sample import Half
 from convsight.audit.store import described, rebuilt
 from convsight.audit.transplant import Effect
@@ -159,6 +159,7 @@ def test_exposure_is_told_by_the_brightest_pixels_whatever_the_object(factor: fl
     data = garments().train
     assert data.pixels is not None
     pixels = data.pixels[:800].float() / 255
+    pixels = (pixels / brightest(pixels)[:, None, None, None]).clamp(0, 1)  # one lamp for all
     of, others = factor * pixels[data.labels[:800] == 8], pixels[data.labels[:800] == 1]
     probe = _gain(of, others)
     assert probe.darker and isinstance(rebuilt(*described(probe)), Gain)
