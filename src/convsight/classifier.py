@@ -34,8 +34,9 @@ from convsight.interventions import (
 )
 from convsight.layers import Layers
 from convsight.receptive_field import fields
-from convsight.scores import first_tensor, logits_of, per_channel, score_tensor, size_of, sum_of
+from convsight.scores import first_tensor, logits_of, per_channel, score_tensor, size_of
 from convsight.targets import Target, resolve_target
+from convsight.weights import Seen, as_seen, seen
 
 
 class Classifier:
@@ -84,7 +85,7 @@ class Classifier:
         self.mean, self.std = per_channel("mean", mean, channels), per_channel("std", std, channels)
         self._lock = threading.RLock()
         self._layers: tuple[list[Any], Layers] | None = None
-        self._hash: tuple[Any, str] = (None, "")
+        self._hash: tuple[Seen | None, str] = (None, "")
         k = self._probe()
         names = tuple(str(c) for c in (outputs if task == "locate" and outputs else classes or range(k)))
         if len(names) != k:
@@ -106,19 +107,21 @@ class Classifier:
     @property
     def weights_hash(self) -> str:
         """16 hexadecimal digits that change whenever a weight or buffer does."""
-        state = list(self.module.state_dict(keep_vars=True).items())
-        tensors = [(name, t) for name, t in state if isinstance(t, Tensor)]
-        version = tuple((name, t.data_ptr(), t._version, sum_of(t)) for name, t in tensors)
-        if version != self._hash[0]:
+        state = self.module.state_dict(keep_vars=True)
+        tensors = {name: t for name, t in state.items() if isinstance(t, Tensor)}
+        known, words = self._hash
+        if known is None or not as_seen(tensors, known):
             digest = hashlib.blake2b(digest_size=8)
-            for name, tensor in tensors:
+            known = seen(tensors)
+            for name, tensor in tensors.items():
                 digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
                 raw = (
                     tensor.detach().cpu().contiguous().flatten().view(torch.uint8) if tensor.numel() else None
                 )
                 digest.update(raw.numpy() if raw is not None else b"")  # type: ignore[arg-type]
-            self._hash = (version, digest.hexdigest())
-        return self._hash[1]
+            words = digest.hexdigest()
+            self._hash = known, words
+        return words
 
     # ---- running -------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import pickle
 from collections.abc import Mapping
@@ -14,9 +15,13 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from convsight.errors import DataNotFound, ModelError
+from convsight.scores import sum_of
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "weights", "ema")  # training scripts' habits
 PREFIXES = ("module.", "_orig_mod.", "model.")  # DataParallel, torch.compile, Lightning
+FEW = 30_000  # numbers of a tensor of which a copy is kept to see changes
+PLAIN = (Tensor, nn.Parameter)
+Seen = dict[str, tuple[int, int, bytes | float]]
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
@@ -79,6 +84,53 @@ def put_weights(module: nn.Module, state: Mapping[str, Tensor], where: str) -> N
             f"the weights in {where} do not fit this network: {'; '.join(p for p in parts if p)}"
         )
     module.load_state_dict(state, strict=False)
+
+
+def seen(tensors: Mapping[str, Tensor]) -> Seen:
+    """What tells later whether any of these tensors changed (see `as_seen`): small ones are copied."""
+    return {
+        name: (t.data_ptr(), t._version, ctypes.string_at(t.data_ptr(), t.nbytes) if _small(t) else sum_of(t))
+        for name, t in tensors.items()
+    }
+
+
+def as_seen(tensors: Mapping[str, Tensor], before: Seen) -> bool:
+    """Whether the tensors are where and what they were, bit for bit if they are small.
+
+    The version that PyTorch counts does not notice a change through `.data`.
+    """
+    if tensors.keys() != before.keys():
+        return False
+    for name, tensor in tensors.items():
+        at, version, what = before[name]
+        if tensor._version != version or tensor.data_ptr() != at:
+            return False
+        if type(what) is not bytes:
+            same = sum_of(tensor) == what
+        else:
+            same = _small(tensor) and len(what) == tensor.nbytes and not _compare(at, what, len(what))
+        if not same:
+            return False
+    return True
+
+
+def _small(tensor: Tensor) -> bool:
+    """Whether its numbers lie where it says, and are so few that comparing is quicker than adding them up."""
+    few = 0 < tensor.numel() <= FEW and type(tensor) in PLAIN
+    return few and tensor.is_cpu and tensor.is_contiguous() and _compare is not None
+
+
+def _comparing() -> Any:
+    """C's memcmp, which makes no copy; None where it is not found."""
+    try:
+        found = ctypes.CDLL(None).memcmp
+    except (AttributeError, OSError, TypeError):
+        return None
+    found.argtypes, found.restype = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t), ctypes.c_int
+    return found
+
+
+_compare = _comparing()
 
 
 def _state_dict(held: Any, path: Path) -> dict[str, Tensor]:

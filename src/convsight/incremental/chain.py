@@ -2,13 +2,14 @@
 
 For maps of a few thousand numbers, starting an operation takes longer than the operation. A network of convolutions,
 activations and largest-value pools whose maps fit the cache is carried out whole by `chain_kernel`, position by
-position; what comes behind the last maps (`tail`) is done for all positions at once.
+position. Small linear layers behind them are convolutions of one place; where they are large, what comes behind the
+last maps (`tail`) is done for all positions at once.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,61 +18,16 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from convsight.incremental.chain_links import Link
 from convsight.incremental.regions import Changed
 from convsight.incremental.rows import limits
 from convsight.incremental.rules.geometry import Axis
-from convsight.incremental.rules.kernels import convolution_axes, pair
-from convsight.incremental.simplify import SAME, activation
+from convsight.incremental.simplify import SAME
+from convsight.incremental.tail import RESHAPED
 from convsight.incremental.trace import Step
 
 NUMBERS = 200_000  # in all maps: they and their clean copy stay in a core's second-level cache
-WIDEST = 64  # channels: beyond, large products are quicker than sums in registers
-NONE = np.zeros((0, 0), dtype=np.int64)  # channels where nothing is read
-POOLS = ("max_pool2d", "max_pool2d_with_indices")
-
-
-@dataclass(frozen=True)
-class Link:
-    """One step on maps: the largest of its taps' cells or, with a weight, their weighted sum; between limits."""
-
-    index: int
-    source: int
-    axes: tuple[Axis, Axis]
-    between: tuple[np.float32, np.float32]
-    weight: Float[Tensor, "k c h w"] | None = None
-    bias: Float[Tensor, " k"] | None = None
-
-    @classmethod
-    def of(cls, step: Step, source: int) -> Link | None:
-        """None for a step of another kind."""
-        between = limits(step.after)
-        if step.kind in ("conv2d", "convolution"):
-            weight, bias = step.argument(1, "weight"), step.argument(2, "bias")
-            groups = step.argument(8 if step.kind == "convolution" else 6, "groups", 1)
-            if (
-                not isinstance(weight, Tensor)
-                or weight.ndim != 4
-                or groups != 1
-                or max(weight.shape[:2]) > WIDEST
-            ):
-                return None
-            axes = convolution_axes(step, weight)
-            return None if axes is None else cls(step.index, source, axes, between, weight, bias)
-        if step.kind in POOLS:
-            return _pool(step, source)
-        after = activation(step)
-        one = Axis(1, 1, 0)
-        return None if after is None else cls(step.index, source, (one, one), limits(after))
-
-
-def _pool(step: Step, source: int) -> Link | None:
-    kernel = pair(step.argument(1, "kernel_size"))
-    stride = pair(step.argument(2, "stride") or kernel)
-    padding, dilation = pair(step.argument(3, "padding", 0)), pair(step.argument(4, "dilation", 1))
-    if any(padding):
-        return None
-    axes = tuple(Axis(kernel[a], stride[a], 0, dilation[a]) for a in (0, 1))
-    return Link(step.index, source, (axes[0], axes[1]), limits(None))
+NONE = np.zeros((0, 0), dtype=np.int64)  # values and channels where nothing is read
 
 
 @dataclass(eq=False)
@@ -86,79 +42,98 @@ class Chain:
     weights: np.ndarray
     borders: tuple[int, int, int, int]  # of the picture: left, right, top, bottom
     maps: np.ndarray
-    clean: np.ndarray
 
     def __post_init__(self) -> None:
         self.whole = np.array([(0, v[3], 0, v[4]) for v in self.layout])
         self.shape = tuple(int(n) for n in self.layout[-1][[5, 3, 4]])  # c h w of the last maps
-        self._at = tuple(room.ctypes.data for room in (self.maps, self.taps, self.weights))
+        largest = max(int(v[2] * v[3] * v[4]) for v in self.layout)
+        rooms = [self.maps, *(_at_lines(len(self.maps)) for _ in range(2)), _at_lines(largest + 16)]
+        self._rooms = (*rooms, self.taps, self.weights)  # as `chain_kernel` lists them
+        self._tables = np.array([room.ctypes.data for room in self._rooms], dtype=np.int64)
+        steps, values = (self.steps.ctypes.data, len(self.steps)), (self.layout.ctypes.data, len(self.layout))
+        self._at = self._tables.ctypes.data, len(self.maps), *steps, *values, self.limits.ctypes.data
 
     def run(
         self,
         inside: Float[Tensor, "n c h w"],
         fill: Float[Tensor, "n c h w"],
         hidden: np.ndarray,
-        reads: Sequence[int],
-        channels: np.ndarray,
+        places: np.ndarray,
+        reads: np.ndarray,
     ) -> tuple[Float[Tensor, "n p c h w"], list[Float[Tensor, "n p h w"]]]:
-        """The last maps with each box hidden, and last of the whole picture; one channel of each value in `reads`.
+        """The last maps with the box of each of `places` hidden, and last of the whole picture; and what is read.
 
-        `hidden` (see `rectangles`) says what each position changes; `channels` are one a picture for each of `reads`.
+        `hidden` says what each position changes (see `rectangles`), and last has `whole`. Each of `reads` is the number
+        of a value, and the channel of each picture that is read of it.
         """
-        from convsight.incremental.chain_kernel import answer
-
-        n, positions = len(inside), len(hidden) + 1
-        out = torch.empty(n, positions, *self.shape)
-        sizes = [(int(v[3]), int(v[4])) for v in (self.layout[self.values[r]] for r in reads)]
-        read = torch.empty(len(reads), n, positions, max((h * w for h, w in sizes), default=0))
-        at, taps, weights = self._at
-        answer(
-            self._rows(inside), self._rows(fill), self.maps, self.clean, at, self.steps, self.layout, self.limits, taps,
-            weights, self.whole, hidden, len(self.layout) - 1, out.view(n, positions, -1).numpy(),
-            np.array([self.values[r] for r in reads], dtype=np.int64), channels, read.numpy(),
+        n, positions, widest, sizes = len(inside), len(places) + 1, 0, []
+        out = torch.empty((n, positions, *self.shape), dtype=torch.float32)
+        if len(reads):
+            sizes = [(int(v[3]), int(v[4])) for v in self.layout[reads[:, 0]]]
+            widest = max(h * w for h, w in sizes)
+        read = torch.empty((len(reads), n, positions, widest), dtype=torch.float32) if widest else out
+        inside, fill = self._rows(inside), self._rows(fill)
+        _kernel()(
+            inside.data_ptr(), fill.data_ptr(), n, inside.numel() // n * 4, *self._at, _address(hidden), len(hidden),
+            _address(places), len(places), _address(reads), len(reads), out.data_ptr(), read.data_ptr(), widest,
         )  # fmt: skip
-        found = [one[..., : h * w].unflatten(-1, (h, w)) for one, (h, w) in zip(read, sizes, strict=True)]
+        found = [one[..., : h * w].unflatten(-1, (h, w)) for one, (h, w) in zip(read, sizes, strict=False)]
         return out, found
 
-    def _rows(self, pictures: Float[Tensor, "n c h w"]) -> np.ndarray:
+    def _rows(self, pictures: Float[Tensor, "n c h w"]) -> Tensor:
         """The pictures as they lie among the maps."""
+        if pictures.shape[1] == 1 and not any(self.borders):
+            return pictures.contiguous()
         cells = pictures.permute(0, 2, 3, 1)
-        if any(self.borders):
-            cells = F.pad(cells, (0, 0, *self.borders))
-        return cells.contiguous().flatten(1).numpy()
+        return (F.pad(cells, (0, 0, *self.borders)) if any(self.borders) else cells).contiguous()
 
     def rectangles(self, changed: Mapping[int, Changed | None]) -> np.ndarray | None:
         """Positions × values × (rows from, to, columns from, to): the cells that each position changes."""
-        found = []
-        for index in list(self.values)[: len(self.layout)]:
+        found, boxes = [], [one for one in changed.values() if one is not None]
+        for index, value in zip(list(self.values)[: len(self.layout)], self.layout, strict=True):
             one = changed[index]
-            if one is None:
+            if one is None and (not boxes or value[3] * value[4] > 1):
                 return None
-            found.append(np.stack([one.low[0], one.high[0], one.low[1], one.high[1]], 1))
+            if one is None:  # a vector changes as a whole
+                found.append(np.tile([0, 1, 0, 1], (len(boxes[0].low[0]), 1)))
+            else:
+                found.append(np.stack([one.low[0], one.high[0], one.low[1], one.high[1]], 1))
         return np.ascontiguousarray(np.stack(found, 1), dtype=np.int64)
 
 
-def chain_of(head: Sequence[Step], picture: tuple[int, ...], end: int) -> Chain | None:
-    """The steps up to the last maps, `end`, as a chain; None if one of them is of another kind, or maps are large."""
-    links, same = [], {-1: -1}
-    shapes = {-1: tuple(picture), **{s.index: s.shape for s in head}}
+def chain_of(
+    head: Sequence[Step], picture: tuple[int, ...], end: int, read: Collection[int] = ()
+) -> Chain | None:
+    """The steps up to the last value, `end`, as a chain; None if one is of another kind, or maps are large.
+
+    Maps may be laid out as a vector for linear layers, but not if that vector is to be `read`.
+    """
+    links, same, flat = [], {-1: -1}, set()
+    shapes = {-1: tuple(picture), **{s.index: (*s.shape, 1, 1)[:3] for s in head}}
     for step in head:
-        if len(step.parents) != 1 or len(step.shape) != 3 or step.parents[0] not in same:
+        if len(step.parents) != 1 or len(step.shape) not in (1, 3) or step.parents[0] not in same:
             return None
         source = same[step.parents[0]]
         same[step.index] = source if step.kind == SAME else step.index
-        if step.kind == SAME:
+        if step.kind in RESHAPED and source >= 0 and len(step.shape) == 1 and step.index not in read:
+            same[step.index] = source
+            flat.add(step.index)
+        elif step.kind == "dropout" and step.argument(2, "training", True) is False:
+            same[step.index] = source
+        if same[step.index] == source:
+            if step.index not in flat and step.parents[0] in flat:
+                flat.add(step.index)
             continue
-        link = Link.of(step, source)
-        if link is None or not _fits(link, shapes):
+        link = Link.of(step, source, shapes[source])
+        if link is None or not _fits(link, shapes) or (step.parents[0] in flat and step.kind != "linear"):
             return None
         links.append(link)
-    if not links or same.get(end) != links[-1].index:
+    if not links or same.get(end) != links[-1].index or end in flat:
         return None
     found = _laid_out(links, shapes)
     if len(found.maps) > NUMBERS:
         return None
-    found.values |= {i: found.values[s] for i, s in same.items() if i not in found.values}
+    found.values |= {i: found.values[s] for i, s in same.items() if i not in found.values and i not in flat}
     return found
 
 
@@ -198,7 +173,8 @@ def _laid_out(links: Sequence[Link], shapes: Mapping[int, tuple[int, ...]]) -> C
         steps.append((
             0 if link.weight is not None else 1, values[link.source], values[link.index], len(taps), len(offsets),
             first - rows.before * row - columns.before * cell, rows.stride, columns.stride,
-            depth, held, held + len(numbers) - 16 * lines, lines,
+            depth, held, held + len(numbers) - 16 * lines, lines, int(link.weight is not None and link.source >= 0 and columns.dilation == 1),
+            *(number for axis in link.axes for number in (axis.kernel, axis.before, axis.dilation)),
         ))  # fmt: skip
         taps += offsets
         parts.append(numbers)
@@ -209,7 +185,7 @@ def _laid_out(links: Sequence[Link], shapes: Mapping[int, tuple[int, ...]]) -> C
     weights[:] = np.concatenate(parts)
     return Chain(
         values, table, np.array(steps, dtype=np.int64), between, np.array(taps, dtype=np.int64),
-        weights, borders[-1], _at_lines(at), _at_lines(at),
+        weights, borders[-1], _at_lines(at),
     )  # fmt: skip
 
 
@@ -252,6 +228,17 @@ def _filled(link: Link) -> tuple[np.ndarray, int]:
     return numbers.detach().numpy().astype(np.float32), -(-k // 16)
 
 
+def _address(array: np.ndarray) -> int:
+    return array.__array_interface__["data"][0]
+
+
+@functools.cache
+def _kernel() -> Callable[..., None]:
+    from convsight.incremental.chain_kernel import answer
+
+    return answer
+
+
 @functools.cache
 def usable() -> bool:
     """Whether Numba is there, the processor has wide registers, and the kernel answers as torch does."""
@@ -276,8 +263,7 @@ def _answers_as_torch() -> bool:
         ]
         chain = _laid_out(links, {-1: (2, 6, 9), 0: (outputs, 6, 4), 1: (outputs, 3, 3)})
         picture = torch.linspace(-1, 1, 108).sin().view(1, 2, 6, 9)
-        everywhere = np.array([[(0, v[3], 0, v[4]) for v in chain.layout]])
-        found, _ = chain.run(picture, 1 - picture, everywhere, (), NONE)
+        found, _ = chain.run(picture, 1 - picture, chain.whole[None], np.zeros(1, dtype=np.int64), NONE)
         for got, given in zip(found[0], (1 - picture, picture), strict=True):
             maps = torch.relu(F.conv2d(given, weight, bias, (1, 2), (1, 0)))
             if not torch.allclose(got, F.max_pool2d(maps, 2, (2, 1))[0], rtol=1e-4, atol=1e-4):

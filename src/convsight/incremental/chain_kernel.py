@@ -2,134 +2,59 @@
 
 The maps of a small network fit a core's cache, so nothing is cut out or put together: each position hides its box in
 the picture's own maps, every layer computes the cells that change where they lie, and afterwards those cells get their
-clean values back. Numba compiles this file when it is first imported on a machine; only `chain` imports it.
+clean values back. A convolution behind the first adds what its changed inputs make different to the clean sum. Numba
+compiles this file when it is first imported on a machine; only `chain` imports it.
 
 Cells are rows of channels, filled up to lines of 16 floats but for the picture's own. Numbers in the tables count
-floats from the start of the maps, and bytes where they say so.
+floats from the start of the maps, and bytes where they say so. `rooms` are addresses: of the maps, of their clean copy,
+of clean sums before limits, of differences, of the taps and of the weights.
 """
 
 # pyright: reportCallIssue=false
 from __future__ import annotations
 
-from typing import Any
-
-from llvmlite import ir
+import numpy as np
 from numba import njit
-from numba.core import cgutils, types
-from numba.extending import intrinsic
 
-from convsight.incremental.direct_kernel import (
+from convsight.incremental.chain_lines import (
     BYTES,
-    EMPTY,
-    FLOAT,
-    FLOATS,
-    LONG,
-    _between,
-    _fused,
-    _line,
-    _spread,
+    add1,
+    add1_half,
+    add2,
+    add3_half,
+    add4,
+    add_half,
+    box_row,
+    copy_floats,
+    copy_lines,
+    cross1,
+    cross2,
+    cross4,
+    differences,
+    largest,
+    limit_lines,
+    limits_row,
+    nothing_in,
+    number,
+    rooms_row,
+    step_row,
+    value_row,
 )
 
-PLACES = 5  # whose sums are in registers at a time
-CONVOLUTION, LARGEST, LIMITED = 0, 1, 2  # what a step does
-VALUE = (
-    6  # numbers of a value: where its first cell is, floats to the next row and cell, rows, columns, channels
-)
-STEP = (
-    12  # of a step: what, source, target, taps at, taps, first tap's cell, strides down and across, channels,
-)
-# weights, biases, lines of 16 outputs
-
-
-def _at(builder: Any, address: Any) -> Any:
-    return builder.inttoptr(address, LONG.as_pointer())
-
-
-def _crossing(lines: int) -> Any:
-    """An instruction that sums `count` cells of some channels, weighted for 16 · `lines` outputs, for five places.
-
-    The taps' cells are `offsets` bytes from each place's first; `pitch` bytes are between the weights of two channels.
-    """
-
-    def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        first, out = given[:PLACES], given[PLACES : 2 * PLACES]
-        offsets, count, channels, weight, pitch, bias, low, high = given[2 * PLACES :]
-        fused = _fused(builder)
-        sums = [[cgutils.alloca_once(builder, FLOATS) for _ in range(lines)] for _ in range(PLACES)]
-        for place in sums:
-            for i, total in enumerate(place):
-                builder.store(builder.load(_line(builder, bias, i), align=4), total)
-        with cgutils.for_range(builder, count) as tap:
-            offset = builder.load(
-                _at(builder, builder.add(offsets, builder.mul(tap.index, ir.Constant(LONG, 8))))
-            )
-            weights = builder.add(weight, builder.mul(builder.mul(tap.index, channels), pitch))
-            at = [builder.add(address, offset) for address in first]
-            with cgutils.for_range(builder, channels) as channel:
-                own = builder.add(weights, builder.mul(channel.index, pitch))
-                rows = [builder.load(_line(builder, own, i), align=4) for i in range(lines)]
-                on = builder.mul(channel.index, ir.Constant(LONG, 4))
-                for address, place in zip(at, sums, strict=True):
-                    number = builder.load(builder.inttoptr(builder.add(address, on), FLOAT.as_pointer()))
-                    every = _spread(builder, number)
-                    for row, total in zip(rows, place, strict=True):
-                        builder.store(builder.call(fused, [every, row, builder.load(total)]), total)
-        for to, place in zip(out, sums, strict=True):
-            for i, total in enumerate(place):
-                value = _between(builder, builder.load(total), low, high)
-                builder.store(value, _line(builder, to, i), align=4)
-        return context.get_dummy_value()
-
-    found = types.void(*[types.int64] * (2 * PLACES + 6), types.float32, types.float32), code
-    return intrinsic(
-        lambda _, a, b, c, d, e, o, p, q, r, s, offsets, count, channels, weight, pitch, bias, low, high: (
-            found
-        )
-    )
-
-
-cross1, cross2, cross4 = _crossing(1), _crossing(2), _crossing(4)
-
-
-@intrinsic
-def largest(typing: Any, first: Any, offsets: Any, count: Any, out: Any, low: Any, high: Any) -> Any:
-    """Write the largest of `count` lines, between limits; what is not finite makes it not a number."""
-
-    def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        first, offsets, count, out, low, high = given
-        most, nothing = (cgutils.alloca_once(builder, FLOATS) for _ in range(2))
-        builder.store(
-            builder.load(_line(builder, builder.add(first, builder.load(_at(builder, offsets))), 0), align=4),
-            most,
-        )
-        builder.store(EMPTY, nothing)
-        with cgutils.for_range(builder, count) as tap:
-            offset = builder.load(
-                _at(builder, builder.add(offsets, builder.mul(tap.index, ir.Constant(LONG, 8))))
-            )
-            value, before = (
-                builder.load(_line(builder, builder.add(first, offset), 0), align=4),
-                builder.load(most),
-            )
-            builder.store(builder.select(builder.fcmp_ordered(">", value, before), value, before), most)
-            builder.store(builder.fadd(builder.load(nothing), builder.fmul(value, EMPTY)), nothing)
-        value = builder.fadd(builder.load(most), builder.load(nothing))
-        builder.store(_between(builder, value, low, high), _line(builder, out, 0), align=4)
-        return context.get_dummy_value()
-
-    number = types.float32
-    return types.void(types.int64, types.int64, types.int64, types.int64, number, number), code
+CONVOLUTION, LARGEST = 0, 1  # what a step does
+BEYOND = np.float32(np.inf)
 
 
 @njit(cache=True, nogil=True)
-def _convolve(at, step, source, target, low, high, taps, weights, r0, r1, c0, c1):  # type: ignore[no-untyped-def]
+def _convolve(at, to_at, step, source, target, low, high, taps, weights, box):  # type: ignore[no-untyped-def]
     """Compute the cells of a rectangle, five at a time in the order of rows."""
     lines, channels, offsets, count = step[11], step[8], taps + step[3] * 8, step[4]
     pitch, weight, bias = lines * BYTES, weights + step[9] * 4, weights + step[10] * 4
     down, across = source[1] * step[6] * 4, source[2] * step[7] * 4
     below, beside = target[1] * 4, target[2] * 4
-    start, to = at + step[5] * 4, at + target[0] * 4
-    y, x, left = r0, c0, (r1 - r0) * (c1 - c0)
+    start, to = at + step[5] * 4, to_at + target[0] * 4
+    c0, c1 = box[2], box[3]
+    y, x, left = box[0], c0, (box[1] - box[0]) * (c1 - c0)
     while left > 0:
         a, o = start + y * down + x * across, to + y * below + x * beside
         b, p, c, q, d, r, e, s = a, o, a, o, a, o, a, o
@@ -172,101 +97,177 @@ def _convolve(at, step, source, target, low, high, taps, weights, r0, r1, c0, c1
 
 
 @njit(cache=True, nogil=True)
-def _choose(at, step, source, target, low, high, taps, r0, r1, c0, c1):  # type: ignore[no-untyped-def]
+def _taps(first, low, high, kernel, dilation):  # type: ignore[no-untyped-def]
+    """Which taps (from, to) of one whose first reads cell `first` read the cells `low` ... `high` − 1."""
+    if dilation == 1:
+        return max(0, low - first), min(kernel, high - first)
+    return max(0, -((first - low) // dilation)), min(kernel, (high - 1 - first) // dilation + 1)
+
+
+@njit(cache=True, nogil=True)
+def _add(rooms, step, source, target, low, high, inputs, box):  # type: ignore[no-untyped-def]
+    """Compute the cells of a rectangle: the clean sums, and the weighted differences of the cells `inputs`."""
+    maps, clean, before, room, weights = rooms[0], rooms[1], rooms[2], rooms[3], rooms[5]
+    y0, y1, x0, x1, channels = inputs[0], inputs[1], inputs[2], inputs[3], source[5]
+    down = (x1 - x0) * channels * 4
+    for y in range(y0, y1):  # cells one behind the other: what a line has too much is overwritten by the next
+        for x in range(x0, x1):
+            cell, to = (
+                (source[0] + y * source[1] + x * source[2]) * 4,
+                (y - y0) * down + (x - x0) * channels * 4,
+            )
+            differences(room + to, maps + cell, clean + cell, source[2] // 16)
+    lines, pitch = step[11], step[11] * BYTES
+    below, weight = step[16] * channels * pitch, weights + step[9] * 4
+    for y in range(box[0], box[1]):
+        first = y * step[6] - step[14]
+        i, i1 = _taps(first, y0, y1, step[13], step[15])
+        row = room + (first + i * step[15] - y0) * down
+        for x in range(box[2], box[3]):
+            first = x * step[7] - step[17]
+            j, j1 = max(0, x0 - first), min(step[16], x1 - first)
+            numbers, w = row + (first + j - x0) * channels * 4, weight + i * below + j * channels * pitch
+            to = (target[0] + y * target[1] + x * target[2]) * 4
+            rows, count, n, apart = max(0, i1 - i), max(0, j1 - j) * channels, 0, down * step[15]
+            while n < lines:
+                s, o, v, left = (
+                    before + to + n * BYTES,
+                    maps + to + n * BYTES,
+                    w + n * BYTES,
+                    target[5] - 16 * n,
+                )
+                if left > 56:
+                    add4(s, numbers, apart, v, below, rows, count, pitch, o, low, high)
+                elif left > 48:
+                    add3_half(s, numbers, apart, v, below, rows, count, pitch, o, low, high)
+                elif left > 24:
+                    add2(s, numbers, apart, v, below, rows, count, pitch, o, low, high)
+                elif left > 16:
+                    add1_half(s, numbers, apart, v, below, rows, count, pitch, o, low, high)
+                elif left > 8:
+                    add1(s, numbers, apart, v, below, rows, count, pitch, o, low, high)
+                else:
+                    add_half(s, numbers, apart, v, below, rows, count, pitch, o, low, high)
+                n += 4 if left > 48 else 2 if left > 16 else 1
+
+
+@njit(cache=True, nogil=True)
+def _choose(at, step, source, target, low, high, taps, box):  # type: ignore[no-untyped-def]
     """Write the largest of each cell's taps; with one tap, the cell itself, between limits."""
     offsets, count, lines = taps + step[3] * 8, step[4], target[2] // 16
     down, across, start = step[6] * source[1] * 4, step[7] * source[2] * 4, at + step[5] * 4
     below, beside, to = target[1] * 4, target[2] * 4, at + target[0] * 4
-    for y in range(r0, r1):
-        for x in range(c0, c1):
+    for y in range(box[0], box[1]):
+        for x in range(box[2], box[3]):
             a, o = start + y * down + x * across, to + y * below + x * beside
             for n in range(lines):
                 largest(a + n * BYTES, offsets, count, o + n * BYTES, low, high)
 
 
 @njit(cache=True, nogil=True)
-def _carry_out(at, steps, values, limits, taps, weights, rectangles):  # type: ignore[no-untyped-def]
-    """Compute a rectangle of every step's value."""
-    for i in range(len(steps)):
-        step = steps[i]
-        source, target = values[step[1]], values[step[2]]
-        low, high, box = limits[i, 0], limits[i, 1], rectangles[step[2]]
-        if step[0] == CONVOLUTION:
-            _convolve(at, step, source, target, low, high, taps, weights, box[0], box[1], box[2], box[3])
+def _whole(rooms, count, steps, values, limits, boxes):  # type: ignore[no-untyped-def]
+    """Compute all of every step's value, and the sums before limits; whether all of these are finite."""
+    maps, before, nothing = rooms[0], rooms[2], 0.0
+    for i in range(count):
+        step, (low, high) = step_row(steps, i), limits_row(limits, i)
+        source, target = value_row(values, step[1]), value_row(values, step[2])
+        box = box_row(boxes, step[2])
+        if step[0] != CONVOLUTION:
+            _choose(maps, step, source, target, low, high, rooms[4], box)
+        elif step[12] == 0:
+            _convolve(maps, maps, step, source, target, low, high, rooms[4], rooms[5], box)
         else:
-            _choose(at, step, source, target, low, high, taps, box[0], box[1], box[2], box[3])
+            _convolve(maps, before, step, source, target, -BEYOND, BEYOND, rooms[4], rooms[5], box)
+            for y in range(target[3]):
+                at, lines = (target[0] + y * target[1]) * 4, target[4] * target[2] // 16
+                nothing += nothing_in(before + at, lines)
+                limit_lines(maps + at, before + at, lines, low, high)
+    return nothing == 0.0
 
 
 @njit(cache=True, nogil=True)
-def _put(target, maps, value, box):  # type: ignore[no-untyped-def]
+def _changed(rooms, count, steps, values, limits, boxes, finite):  # type: ignore[no-untyped-def]
+    """Compute a rectangle of every step's value."""
+    maps = rooms[0]
+    for i in range(count):
+        step, (low, high) = step_row(steps, i), limits_row(limits, i)
+        source, target = value_row(values, step[1]), value_row(values, step[2])
+        inputs, box = box_row(boxes, step[1]), box_row(boxes, step[2])
+        cells, some = (box[1] - box[0]) * (box[3] - box[2]), (inputs[1] - inputs[0]) * (inputs[3] - inputs[2])
+        if step[0] != CONVOLUTION:
+            _choose(maps, step, source, target, low, high, rooms[4], box)
+        elif finite and step[12] and (cells < 5 or 3 * some < 2 * cells * step[6] * step[7]):
+            _add(rooms, step, source, target, low, high, inputs, box)
+        else:
+            _convolve(maps, maps, step, source, target, low, high, rooms[4], rooms[5], box)
+
+
+@njit(cache=True, nogil=True)
+def _put(to, maps, value, box):  # type: ignore[no-untyped-def]
     """Bring a rectangle of cells where the picture's own order of channels, rows, columns has them."""
-    first, row, beside, height, width, channels = value[0], value[1], value[2], value[3], value[4], value[5]
-    r0, r1, c0, c1 = box[0], box[1], box[2], box[3]
-    for y in range(r0, r1):
-        for c in range(channels):
-            to, cell = (c * height + y) * width, first + y * row + c
-            for x in range(c0, c1):
-                target[to + x] = maps[cell + x * beside]
-
-
-@njit(cache=True, nogil=True)
-def _copy(target, source, value, box):  # type: ignore[no-untyped-def]
-    """Copy a rectangle of cells from maps to maps."""
-    count, row, first = (box[3] - box[2]) * value[2], value[1], value[0] + box[2] * value[2]
+    beside, count = value[2] * 4, box[3] - box[2]
     for y in range(box[0], box[1]):
-        start = first + y * row
-        for i in range(start, start + count):
-            target[i] = source[i]
+        cell = maps + (value[0] + y * value[1] + box[2] * value[2]) * 4
+        for c in range(value[5]):
+            at = (c * value[3] + y) * value[4] + box[2]
+            copy_floats(to + at * 4, cell + c * 4, count, beside)
 
 
 @njit(cache=True, nogil=True)
-def answer(
-    pictures,
-    fills,
-    maps,
-    clean,
-    at,
-    steps,
-    values,
-    limits,
-    taps,
-    weights,
-    whole,
-    hidden,
-    last,
-    out,
-    reads,
-    channels,
-    read,
-):  # type: ignore[no-untyped-def]
-    """The last maps of each picture with each box hidden, and then of the whole picture (out: picture, position).
+def _copy(to, source, value, box):  # type: ignore[no-untyped-def]
+    """Copy a rectangle of cells from maps to maps."""
+    count, row, first = (box[3] - box[2]) * value[2], value[1] * 4, (value[0] + box[2] * value[2]) * 4
+    for y in range(box[0], box[1]):
+        at = first + y * row
+        if value[2] % 16:
+            copy_floats(to + at, source + at, count, 4)
+        else:
+            copy_lines(to + at, source + at, count // 16)
 
-    `pictures` and `fills` lie as the first value does in `maps`, which is at `at`. `hidden` are the rectangles
-    (rows from, to, columns from, to) that each position changes in each value, `whole` all of it. `reads` are values
-    of which one of the `channels` of each picture is written to `read`.
+
+@njit(cache=True, nogil=True)
+def _read_all(to, maps, values, reads, all_reads, picture, count, apart):  # type: ignore[no-untyped-def]
+    """Copy a channel of each value that is read, `apart` bytes from the one before."""
+    for r in range(all_reads):
+        value = value_row(values, number(reads, r * (count + 1))[0])
+        channel = number(reads, r * (count + 1) + 1 + picture)[0]
+        for y in range(value[3]):
+            cell = maps + (value[0] + y * value[1] + channel) * 4
+            copy_floats(to + r * apart + y * value[4] * 4, cell, value[4], value[2] * 4)
+
+
+@njit(cache=True, nogil=True)
+def answer(pictures, fills, count, apart, rooms, numbers, steps, all_steps, values, all_values, limits, hidden, all_hidden, places, positions, reads, all_reads, out, read, widest):  # type: ignore[no-untyped-def]  # fmt: skip
+    """The last maps of each picture with each box hidden, and then of the whole picture.
+
+    What is not a number is the address of a table, whose length is called `all_` its name; so is `positions` that of
+    `places`. The pictures (`count`, `apart` bytes from each other) and `fills` lie as the first value does in the maps,
+    which are `numbers` in all. `hidden` are the rectangles (rows from, to, columns from, to) that each place changes in
+    each value, and last all of it. `out` are the last maps (picture, position); `read` is one channel's numbers, at most
+    `widest` (of what, picture, position), where `reads` are values, each with the channels of each picture.
     """
-    everything = len(hidden)
-    for i in range(len(pictures)):
-        _copy(maps, pictures[i], values[0], whole[0])
-        _carry_out(at, steps, values, limits, taps, weights, whole)
-        clean[:] = maps
-        _put(out[i, everything], maps, values[last], whole[last])
-        for p in range(everything):
-            box = hidden[p]
-            _copy(maps, fills[i], values[0], box[0])
-            _carry_out(at, steps, values, limits, taps, weights, box)
-            out[i, p] = out[i, everything]
-            _put(out[i, p], maps, values[last], box[last])
-            for r in range(len(reads)):
-                _read(read[r, i, p], maps, values[reads[r]], channels[r, i])
-            for v in range(len(values)):
-                _copy(maps, clean, values[v], box[v])
-        for r in range(len(reads)):
-            _read(read[r, i, everything], clean, values[reads[r]], channels[r, i])
-
-
-@njit(cache=True, nogil=True)
-def _read(target, maps, value, channel):  # type: ignore[no-untyped-def]
-    for y in range(value[3]):
-        for x in range(value[4]):
-            target[y * value[4] + x] = maps[value[0] + y * value[1] + x * value[2] + channel]
+    rooms = rooms_row(rooms, 0)
+    last, first, row = value_row(values, all_values - 1), value_row(values, 0), all_values * 32
+    size, whole, maps, clean = (
+        last[3] * last[4] * last[5] * 4,
+        hidden + (all_hidden - 1) * row,
+        rooms[0],
+        rooms[1],
+    )
+    for i in range(count):
+        own, shown, found = pictures + i * apart, fills + i * apart, out + i * (positions + 1) * size
+        _copy(maps, own, first, box_row(whole, 0))
+        finite = _whole(rooms, all_steps, steps, values, limits, whole)
+        copy_lines(clean, maps, numbers // 16)
+        finite = finite and nothing_in(clean, numbers // 16) == 0.0
+        _put(found + positions * size, maps, last, box_row(whole, all_values - 1))
+        for p in range(positions):
+            boxes, to = hidden + number(places, p)[0] * row, found + p * size
+            _copy(maps, shown, first, box_row(boxes, 0))
+            _changed(rooms, all_steps, steps, values, limits, boxes, finite)
+            copy_floats(to, found + positions * size, size // 4, 4)
+            _put(to, maps, last, box_row(boxes, all_values - 1))
+            _read_all(read + (i * (positions + 1) + p) * widest * 4, maps, values, reads, all_reads, i, count, count * (positions + 1) * widest * 4)  # fmt: skip
+            for v in range(all_values):
+                _copy(maps, clean, value_row(values, v), box_row(boxes, v))
+        _read_all(read + (i * (positions + 1) + positions) * widest * 4, clean, values, reads, all_reads, i, count, count * (positions + 1) * widest * 4)  # fmt: skip

@@ -28,15 +28,19 @@ class SmallEngine(Engine):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._chain, self._hidden, self._found = None, None, None
-        self._tail = Tail.of(self.live, self.program.output)
-        if self._tail is None:
-            return
         picture = (self.net.channels, *self.net.input_size)
-        head = self.live[: len(self.live) - len(self._tail.steps)]
-        self._chain = chain.chain_of(head, picture, self._tail.source)
-        if self._chain is not None:
-            self._hidden = self._chain.rectangles(self.changed)
-            self._on_maps = [r for r, index in enumerate(self.read) if index in self._chain.values]
+        self._tail, joined = None, chain.chain_of(self.live, picture, self.program.output, self.read)
+        if joined is None:
+            self._tail = Tail.of(self.live, self.program.output)
+            if self._tail is None:
+                return
+            head = self.live[: len(self.live) - len(self._tail.steps)]
+            joined = chain.chain_of(head, picture, self._tail.source)
+        self._chain = joined
+        if joined is not None:
+            boxes = joined.rectangles(self.changed)
+            self._hidden = None if boxes is None else np.concatenate([boxes, joined.whole[None]])
+            self._on_maps = [r for r, index in enumerate(self.read) if index in joined.values]
 
     @staticmethod
     def may_suit(net: Classifier, occluders: Occluders) -> bool:
@@ -48,9 +52,9 @@ class SmallEngine(Engine):
     @property
     def suits(self) -> bool:
         """Whether the network is a chain, and all that is read lies on it or behind it."""
-        if self._chain is None or self._tail is None or self._hidden is None:
+        if self._chain is None or self._hidden is None:
             return False
-        behind = {step.index for step in self._tail.steps}
+        behind = {step.index for step in self._tail.steps} if self._tail else ()
         return all(index in self._chain.values or index in behind for index in self.read)
 
     def pictures_at_once(self, usual: int) -> int:
@@ -60,7 +64,12 @@ class SmallEngine(Engine):
 
     def load(self, pixels: Tensor, fill: Tensor, readings: Sequence[Reading], first: int) -> None:
         self._first, self.readings = first, tuple(readings)
-        self._inside, self._shown = self.net.normalise(pixels), self.net.normalise(fill)
+        self._inside, self._shown = self._normalised(pixels), self._normalised(fill)
+
+    def _normalised(self, pixels: Tensor) -> Tensor:
+        """As the network would, but without a copy where it changes nothing: they are only read."""
+        plain = pixels.dtype == torch.float32 and pixels.device.type == "cpu"
+        return pixels if plain and self.net.mean is self.net.std is None else self.net.normalise(pixels)
 
     def clean(self) -> Scores:
         """Scores and readings of the clean pictures, which come with those of any positions."""
@@ -72,7 +81,8 @@ class SmallEngine(Engine):
     def answers(self, places: np.ndarray) -> Iterator[Answer]:
         assert self._chain is not None
         numbers = math.prod(self._chain.shape) * self.pictures * len(places)
-        for part in np.array_split(places, max(1, -(-numbers // WAITING))):
+        parts = -(-numbers // WAITING)
+        for part in np.array_split(places, parts) if parts > 1 else [places]:
             yield part, *self._answer(part)
 
     def run(self, places: np.ndarray) -> Scores:
@@ -80,14 +90,15 @@ class SmallEngine(Engine):
 
     def _answer(self, places: np.ndarray) -> Scores:
         """Scores (pictures m k) and readings (pictures m); those of the clean pictures, which are last, are kept."""
-        assert self._chain is not None and self._tail is not None and self._hidden is not None
+        assert self._chain is not None and self._hidden is not None
         each = [r.channels[self._first : self._first + self.pictures] for r in self.readings]
-        channels = np.stack([each[r].numpy() for r in self._on_maps]) if self._on_maps else chain.NONE
-        reads = [self.read[r] for r in self._on_maps]
-        source, maps = self._chain.run(self._inside, self._shown, self._hidden[places], reads, channels)
-        found = self._tail.run(source.flatten(0, 1), self.read, self.program.prepared)
-        shape = source.shape[:2]
-        logits = found[self.program.output].flatten(1).float().view(*shape, -1)
+        reads = [[self._chain.values[self.read[r]], *each[r].tolist()] for r in self._on_maps]
+        table = np.array(reads, dtype=np.int64) if reads else chain.NONE
+        source, maps = self._chain.run(self._inside, self._shown, self._hidden, places, table)
+        shape, found = source.shape[:2], {self.program.output: source}
+        if self._tail is not None:
+            found = self._tail.run(source.flatten(0, 1), self.read, self.program.prepared)
+        logits = found[self.program.output].float().reshape(*shape, -1)
         read = []
         for r, reading in enumerate(self.readings):
             if r in self._on_maps:

@@ -7,6 +7,7 @@ it was and why.
 
 from __future__ import annotations
 
+import functools
 import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,16 @@ from torch import Tensor
 
 from convsight.chunks import chunk_size, in_chunks
 from convsight.classifier import Classifier
-from convsight.incremental.answers import Answers, Reading, answer, joined
+from convsight.incremental.answers import (
+    CHECKED,
+    Answers,
+    Reading,
+    answer,
+    corners,
+    error_at,
+    joined,
+    run_whole,
+)
 from convsight.incremental.cost import note, worthwhile
 from convsight.incremental.engine import Engine
 from convsight.incremental.lending import borrow, give_back
@@ -28,7 +38,6 @@ from convsight.occluders import Occluders
 from convsight.progress import report
 
 TOLERANCE = {"exact": 1e-4, "fast": 2e-3}  # of the largest effect: what the self-check lets pass
-CHECKED = 4  # positions that every call also runs whole, corners among them
 MINDS_LAYOUT = (RuntimeError, ValueError, IndexError, TypeError)  # what an operation raises on windows
 TRACED = 6  # pictures that finding a network's program costs
 
@@ -62,16 +71,29 @@ class Sweep:
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        n, m, k = len(self.pixels), len(self.occluders), len(self.net.classes)
-        self.logits, self.clean_logits = torch.full((n, m, k), torch.nan), torch.empty(n, k)
-        self.read = torch.full((len(self.readings), n, m), torch.nan)
-        self.clean_read = torch.empty(len(self.readings), n)
-        self._done, self._every = np.zeros(m, dtype=bool), np.arange(m)
+        m = len(self.occluders)
+        self._done, self._every, self._checks = np.zeros(m, dtype=bool), np.arange(m), None
         self._program, self._engine, self._checked = None, None, False
         self._group = max(1, chunk_size(self.pixels.shape[1:]) // m)  # pictures that are answered together
         self._program = self._worthwhile_program()
         if self._program is None:
             self._run_clean()
+
+    @functools.cached_property
+    def logits(self) -> Float[Tensor, "n m k"]:
+        return torch.full((len(self.pixels), len(self.occluders), len(self.net.classes)), torch.nan)
+
+    @functools.cached_property
+    def clean_logits(self) -> Float[Tensor, "n k"]:
+        return torch.empty(len(self.pixels), len(self.net.classes))
+
+    @functools.cached_property
+    def read(self) -> list[Float[Tensor, "n m"]]:
+        return [torch.full((len(self.pixels), len(self.occluders)), torch.nan) for _ in self.readings]
+
+    @functools.cached_property
+    def clean_read(self) -> list[Float[Tensor, " n"]]:
+        return [torch.empty(len(self.pixels)) for _ in self.readings]
 
     def answers(self) -> Answers:
         return Answers(
@@ -147,15 +169,18 @@ class Sweep:
     def _run_incremental(self, program: Program, places: np.ndarray) -> None:
         for group in _slices(len(self.pixels), self._group):
             engine = self._engine_for(program, group.stop - group.start)
-            engine.load(self.pixels[group], self.fill[group], self.readings, group.start)
+            own = (self.pixels, self.fill) if self._is_all(group) else (self.pixels[group], self.fill[group])
+            engine.load(*own, self.readings, group.start)
             done = 0
             for part, logits, found in engine.answers(places):
-                if self.mode == "fast" and not bool(logits.isfinite().all()):
+                if self.mode == "fast" and not _finite(logits):
                     raise RuntimeError("there are numbers that the fast mode cannot hold")
                 self._keep(group, part, logits, found)
                 done += len(part)
                 self._report(group, done / len(places))
             self._keep_clean(group, *engine.clean())
+        if not self._checked:
+            self._checks = self._to_check(places)
         self._give_back(program)
 
     def _give_back(self, program: Program) -> None:
@@ -175,65 +200,80 @@ class Sweep:
             self._keep(slice(i, i + 1), places, logits[None], [f[None] for f in found])
 
     def _report(self, group: slice, share: float) -> None:
-        done = group.start + (group.stop - group.start) * share
-        report(done / len(self.pixels), f"occlusion: {done / len(self.pixels):.0%} of the positions")
+        done = (group.start + (group.stop - group.start) * share) / len(self.pixels)
+        report(done, f"occlusion: {done:.0%} of the positions")
 
     def _keep(self, group: slice, places: np.ndarray, logits: Tensor, found: Sequence[Tensor]) -> None:
-        where = slice(None) if np.array_equal(places, self._every) else torch.from_numpy(places)
-        self._done[places] = True
-        self.logits[group, where] = logits
-        for kept, values in zip(self.read, found, strict=True):
+        every = self._are_all(places)
+        where = slice(None) if every else torch.from_numpy(places)
+        self._done[slice(None) if every else places] = True
+        if every and self._is_all(group):
+            self.logits = logits.clone(memory_format=torch.contiguous_format)
+        else:
+            self.logits[group, where] = logits
+        for kept, values in zip(self.read, found, strict=True) if found else ():
             kept[group, where] = values
 
+    def _is_all(self, group: slice) -> bool:
+        return group.stop - group.start == len(self.pixels)
+
+    def _are_all(self, places: np.ndarray) -> bool:
+        return len(places) == len(self._every) and bool((places == self._every).all())
+
     def _keep_clean(self, group: slice, logits: Tensor, found: Sequence[Tensor]) -> None:
-        self.clean_logits[group] = logits
-        for kept, values in zip(self.clean_read, found, strict=True):
+        if self._is_all(group):
+            self.clean_logits = logits.clone(memory_format=torch.contiguous_format)
+        else:
+            self.clean_logits[group] = logits
+        for kept, values in zip(self.clean_read, found, strict=True) if found else ():
             kept[group] = values
+
+    def _to_check(self, places: np.ndarray) -> tuple[np.ndarray, Tensor]:
+        """Positions to be run whole, and the pixels that they hide; known to the engine if they are of all positions."""
+
+        def found() -> tuple[np.ndarray, Tensor]:
+            at = np.array(corners(places, self.occluders.grid[1]))
+            return at, self.occluders.cover(at)[:, None]
+
+        known = self._engine is not None and self._are_all(places)
+        return self._engine.once("to check", found) if known and self._engine else found()
 
     def self_check(self, places: np.ndarray) -> float:
         """The largest error at a few positions run whole, corners included, as a share of the largest effect.
 
-        An effect below a twentieth of the score itself is taken as that twentieth: float32 rounds there.
+        The positions are shared out among the pictures. An effect below a twentieth of the score itself is taken as
+        that twentieth: float32 rounds there.
         """
-        checked = _corners(places, self.occluders.grid[1])
+        at, cover = self._checks or self._to_check(places)
+        pixels, fill, which, n = self.pixels, self.fill, torch.arange(0), len(self.pixels)
+        if n > 1 or self.readings:
+            which = torch.arange(len(at)) % n
+            pixels, fill = pixels[which], fill[which]
+        wanted, read = self._right_answer(torch.where(cover.to(pixels.device), fill, pixels), which)
+        kept = [(self.logits, self.clean_logits, wanted)]
+        if read:
+            kept += zip(self.read, self.clean_read, read, strict=True)
         worst = 0.0
-        for i in range(min(len(self.pixels), len(checked))):
-            at = np.array(checked[i :: len(self.pixels)])
-            hidden = self.occluders.hide(self.pixels[i], self.fill[i], at)
-            wanted, read = self._right_answer(hidden, i)
-            pairs = [(self.logits[i], self.clean_logits[i], wanted)]
-            pairs += list(zip(self.read[:, i], self.clean_read[:, i], read, strict=True))
-            for values, clean, right in pairs:
-                worst = max(worst, _error(values.numpy(), clean.numpy(), right.numpy(), places, at))
+        for values, clean, right in [(v.numpy(), c.numpy(), r.numpy()) for v, c, r in kept]:
+            for i in range(min(n, len(at))):
+                own = slice(i, None, n)
+                worst = max(worst, error_at(values[i], clean[i], right[own], places, at[own]))
         return worst
 
-    def _right_answer(self, hidden: Tensor, picture: int) -> tuple[Tensor, list[Tensor]]:
+    def _right_answer(self, hidden: Tensor, which: Tensor) -> tuple[Tensor, list[Tensor]]:
         """The network's own scores, and readings of its steps run one by one, which needs no recording."""
-        if self._program is None or not self.readings:
-            return answer(self.net, hidden, self.readings, picture)
-        indices = [self.net.layers[r.layer].index for r in self.readings]
+        logits = run_whole(self.net, hidden).cpu()
+        if not self.readings or self._program is None:
+            return logits, []
+        indices, row = [self.net.layers[r.layer].index for r in self.readings], torch.arange(len(which))
         with torch.no_grad():
-            logits = self.net.forward(hidden).cpu()
             seen = self._program.run(self.net.normalise(hidden), indices)
-        return logits, [r.of(seen[i], picture).cpu() for r, i in zip(self.readings, indices, strict=True)]
+        each = zip(self.readings, indices, strict=True)
+        return logits, [r.of_map(seen[i][row, r.channels[which]]).cpu() for r, i in each]
 
 
-def _error(
-    values: np.ndarray, clean: np.ndarray, right: np.ndarray, places: np.ndarray, at: np.ndarray
-) -> float:
-    """Of the values at the positions `at`, beside what is right; all `places` say how large the effect is."""
-    answered = values if len(places) == len(values) else values[places]
-    with np.errstate(invalid="ignore"):
-        effect = max(float(np.abs(answered - clean).max()), 0.05 * float(np.abs(answered).max()), 1e-30)
-        error = float(np.abs(values[at] - right).max()) / effect
-    return error if error == error else float("inf")
-
-
-def _corners(places: np.ndarray, columns: int) -> list[int]:
-    """A few of the positions: the middle, then corners of the grid."""
-    mirrored = places - 2 * (places % columns)  # the other two corners are its first and last
-    order = [len(places) // 2, places.argmin(), mirrored.argmin(), mirrored.argmax(), places.argmax()]
-    return [int(places[at]) for at in dict.fromkeys(order)][:CHECKED]
+def _finite(values: Tensor) -> bool:
+    return bool(np.isfinite(values.numpy()).all())
 
 
 def known_program(net: Classifier) -> Program | None:
