@@ -170,6 +170,23 @@ def test_where_the_clean_picture_overflows_nothing_is_added_to_it():
 
 
 @needs_kernel
+def test_positions_may_lie_apart_and_be_short_numbers():
+    torch.manual_seed(0)
+    net = cs.Classifier(LessonTwo(4).eval(), input_size=28, channels=1)
+    pixels, fill, places = (
+        smooth(1, 1, (28, 28)),
+        torch.zeros(1, 1, 28, 28),
+        np.arange(168, -1, -1, dtype=np.int32)[::5],
+    )
+    small = engine(net, sliding(net))
+    with torch.no_grad():
+        small.load(pixels, fill, (), 0)
+        got, _ = small.run(places)
+    right = dense(net, pixels, fill, sliding(net))[:, places.tolist()]
+    torch.testing.assert_close(got, right, atol=1e-5, rtol=1e-4)
+
+
+@needs_kernel
 def test_positions_that_wait_are_answered_in_parts(monkeypatch):
     torch.manual_seed(0)
     net = cs.Classifier(LessonOne(4).eval(), input_size=28, channels=1)

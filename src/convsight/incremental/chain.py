@@ -73,6 +73,7 @@ class Chain:
             widest = max(h * w for h, w in sizes)
         read = torch.empty((len(reads), n, positions, widest), dtype=torch.float32) if widest else out
         inside, fill = self._rows(inside), self._rows(fill)
+        places = np.ascontiguousarray(places, dtype=np.int64)  # read where they lie, as the kernel takes them
         _kernel()(
             inside.data_ptr(), fill.data_ptr(), n, inside.numel() // n * 4, *self._at, _address(hidden), len(hidden),
             _address(places), len(places), _address(reads), len(reads), out.data_ptr(), read.data_ptr(), widest,
