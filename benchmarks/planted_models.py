@@ -1,7 +1,8 @@
 """Which networks is the audit judged on? Trained here on data with a known cue, on decoys and on clean data.
 
-Seeds start at 100,000, so that nothing that was tuned on is among them. Every network is kept in its folder of
-the cache as a run, with `planted.json`: what was planted, and how much the network leans on it (measured).
+Seeds start at 200,000, so that nothing that was tuned on is among them, nor any network of an earlier judgement.
+Every network is kept in its folder of the cache as a run, with `planted.json`: what was planted, and how much the
+network leans on it (measured).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from convsight.storage import write_json
 from convsight.training.augment import Augment
 from convsight.training.recipes import Recipe
 
-FIRST_SEED = 100_000
+FIRST_SEED = 200_000
 FLIP = Augment(flip="alternate")
 RECIPES = {  # written out, so that the benchmark stays the same when the package's recipes get better
     "fast": Recipe(
