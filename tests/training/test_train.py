@@ -186,11 +186,11 @@ def test_progress_counts_up_to_the_end(tmp_path):
     closing = [r for r in reports if r.row]
     assert [r.epoch for r in closing] == [1, 2, 3]
     assert [r.step for r in closing] == [
-        5,
-        5 + 4,
-        5 + 4 + 8,
-    ]  # the first epoch shows 179 of 256 pictures, the second 102 + 51
-    assert closing[-1].steps == 17
+        8,
+        8 + 4,
+        8 + 4 + 8,
+    ]  # the second epoch shows 102 + 51 of 256 pictures
+    assert closing[-1].steps == 20
     assert closing[-1].seconds_left == 0
     assert all(0 <= r.accuracy <= 1 and r.images_per_second >= 0 for r in reports)
 

@@ -125,7 +125,6 @@ RECIPES: dict[str, Recipe] = {
             min_steps=1000,
             hardest=0.4,
             easier=0.33,
-            opening=0.7,
             parts=2,
             augment=Augment(flip="alternate"),
         ),
