@@ -9,9 +9,10 @@ import pytest
 import torch
 
 import convsight as cs
+from convsight.audit.exposure import Gain
 from convsight.audit.fix import Fixed, fix
 from convsight.audit.patch import Patch
-from convsight.audit.probes import Gain, Region, Sharpness, blurred, smoothness
+from convsight.audit.probes import Region, Sharpness, blurred, smoothness
 from convsight.audit.reliance import groups
 from convsight.audit.swap import drawn, exchange, swapped
 from convsight.datasets import dataset

@@ -10,10 +10,11 @@ from torch import Tensor
 
 from convsight.audit import grating, search
 from convsight.audit.candidates import PARTS, Candidate, _gain, _stamps
+from convsight.audit.exposure import Gain, brightest
 from convsight.audit.grating import Grating, find_gratings, fitted
 from convsight.audit.overlay import Overlay, find_overlays
 from convsight.audit.pattern import Pattern
-from convsight.audit.probes import Gain, Region, brightest
+from convsight.audit.probes import Region
 from convsight.audit.sample import Half
 from convsight.audit.store import described, rebuilt
 from convsight.audit.transplant import Effect

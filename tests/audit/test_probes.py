@@ -6,19 +6,17 @@ from tests.audit.known_nets import CORNER, cornered, garments, glyph, lifted, sc
 from torch import Tensor
 
 from convsight.audit import probes
+from convsight.audit.exposure import Cast, Gain, brightest
 from convsight.audit.patch import Patch, find_patch, match
 from convsight.audit.pattern import fitted, fixed_pattern
 from convsight.audit.probes import (
     Background,
-    Cast,
     Compression,
-    Gain,
     Probe,
     Region,
     Sharpness,
     background_level,
     blurred,
-    brightest,
     smoothness,
 )
 from convsight.audit.store import described, rebuilt

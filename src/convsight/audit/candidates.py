@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Generator, Tensor
 
+from convsight.audit.exposure import Cast, Gain, brightest, tint
 from convsight.audit.localise import LEAST, closed, components, ring, scaled, stamped
 from convsight.audit.overlay import Overlay
 from convsight.audit.patch import find_patch
@@ -21,17 +22,13 @@ from convsight.audit.probes import (
     QUALITIES,
     SIGMAS,
     Background,
-    Cast,
     Compression,
-    Gain,
     Probe,
     Region,
     Sharpness,
     background_level,
     blurred,
-    brightest,
     smoothness,
-    tint,
 )
 from convsight.audit.sample import Half, affordable
 from convsight.audit.screen import class_attribution, window_scores, windows

@@ -15,11 +15,12 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from convsight.audit.exposure import Cast, Gain
 from convsight.audit.grating import Grating
 from convsight.audit.overlay import Overlay
 from convsight.audit.patch import Patch
 from convsight.audit.pattern import Pattern
-from convsight.audit.probes import Background, Cast, Compression, Gain, Probe, Region, Sharpness
+from convsight.audit.probes import Background, Compression, Probe, Region, Sharpness
 from convsight.errors import DataError, DataNotFound, InputError
 from convsight.kinds import Pictures, Verdict
 from convsight.storage import write_atomic, write_json

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from convsight.incremental.chain_links import Link
 from convsight.incremental.regions import Changed
-from convsight.incremental.rows import limits
+from convsight.incremental.rows import at_lines, limits
 from convsight.incremental.rules.geometry import Axis
 from convsight.incremental.simplify import SAME
 from convsight.incremental.tail import RESHAPED
@@ -47,7 +47,7 @@ class Chain:
         self.whole = np.array([(0, v[3], 0, v[4]) for v in self.layout])
         self.shape = tuple(int(n) for n in self.layout[-1][[5, 3, 4]])  # c h w of the last maps
         largest = max(int(v[2] * v[3] * v[4]) for v in self.layout)
-        rooms = [self.maps, *(_at_lines(len(self.maps)) for _ in range(2)), _at_lines(largest + 16)]
+        rooms = [self.maps, *(_floats(len(self.maps)) for _ in range(2)), _floats(largest + 16)]
         self._rooms = (*rooms, self.taps, self.weights)  # as `chain_kernel` lists them
         self._tables = np.array([room.ctypes.data for room in self._rooms], dtype=np.int64)
         steps, values = (self.steps.ctypes.data, len(self.steps)), (self.layout.ctypes.data, len(self.layout))
@@ -182,19 +182,12 @@ def _laid_out(links: Sequence[Link], shapes: Mapping[int, tuple[int, ...]]) -> C
         held += len(numbers)
     between = np.array([link.between for link in links], dtype=np.float32)
     table = np.array(layout, dtype=np.int64)
-    weights = _at_lines(held)
+    weights = _floats(held)
     weights[:] = np.concatenate(parts)
     return Chain(
         values, table, np.array(steps, dtype=np.int64), between, np.array(taps, dtype=np.int64),
-        weights, borders[-1], _at_lines(at),
+        weights, borders[-1], _floats(at),
     )  # fmt: skip
-
-
-def _at_lines(count: int) -> np.ndarray:
-    """Zeros, the first at the start of a line of 16: a line across two of the cache's takes twice the time."""
-    room = np.zeros(count + 16, dtype=np.float32)
-    start = -room.ctypes.data // 4 % 16
-    return room[start : start + count]
 
 
 def _borders(
@@ -270,3 +263,8 @@ def _answers_as_torch() -> bool:
             if not torch.allclose(got, F.max_pool2d(maps, 2, (2, 1))[0], rtol=1e-4, atol=1e-4):
                 return False
     return True
+
+
+def _floats(count: int) -> np.ndarray:
+    """Zeros, the first at the start of a line."""
+    return at_lines(4 * count).view(np.float32)

@@ -16,9 +16,7 @@ from torch import Tensor
 
 from convsight.incremental import direct_filter
 from convsight.incremental.joined import After
-from convsight.incremental.rows import Cells, in_parts, limits
-
-LINE = 64  # bytes of sixteen numbers
+from convsight.incremental.rows import Cells, at_lines, in_parts, limits
 
 
 @functools.cache
@@ -62,13 +60,6 @@ def panels(weight: Float[Tensor, "t c k"], into: Float[Tensor, "n t"] | None = N
         rows[:, at * depth : (at + width) * depth] = values
         at += width
     return found
-
-
-def at_lines(size: int) -> np.ndarray:
-    """Bytes that start at a full line."""
-    room = np.zeros(size + LINE, dtype=np.uint8)
-    start = -room.ctypes.data % LINE
-    return room[start : start + size]
 
 
 @dataclass(frozen=True, eq=False)

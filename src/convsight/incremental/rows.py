@@ -1,9 +1,10 @@
-"""Where do our own kernels find the cells they read, and how are the rows they write shared between threads?"""
+"""Where do our own kernels find the cells they read and room to work in, and how do threads share the rows they write?"""
 
 from __future__ import annotations
 
 import functools
 import math
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from torch import Tensor
 from convsight.incremental.joined import After
 
 LEAST = 1024  # rows for each thread
+LINE = 64  # bytes of sixteen numbers: a cache's line
 NOWHERE = np.zeros(0, dtype=np.int32)
 
 
@@ -58,3 +60,20 @@ def in_parts(work: Callable[[int, int], None], rows: int) -> None:
 @functools.cache
 def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, "rows")
+
+
+def at_lines(size: int) -> np.ndarray:
+    """Bytes that start at a full line: a register's worth across two lines takes twice the time."""
+    room = np.zeros(size + LINE, dtype=np.uint8)
+    start = -room.ctypes.data % LINE
+    return room[start : start + size]
+
+
+_KEPT = threading.local()
+
+
+def kept_room(size: int) -> np.ndarray:
+    """Room that a thread uses again and again; nothing in it outlives a call."""
+    if len(getattr(_KEPT, "room", ())) < size:
+        _KEPT.room = at_lines(size)
+    return _KEPT.room

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import math
-import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,10 +19,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convsight.incremental.joined import After
-from convsight.incremental.rows import Cells, in_parts, limits
+from convsight.incremental.rows import LINE, Cells, at_lines, in_parts, kept_room, limits
 
 DEPTH, WIDTH, HEIGHT = 256, 512, 256  # numbers to a sum, outputs and cells at a time: they fit a 2 MB cache
-LINE, TILE = 64, 1024  # bytes; a tile has 16 lines
+TILE = 1024  # bytes: 16 lines
 LARGEST, LARGEST_WEIGHT = 64.0, 256.0  # after scaling: float16 ends at 65504, and is coarse below 1e-4
 SETTINGS = np.array([1, *[0] * 15, *[LINE, 0] * 8, *[0] * 16, *[16] * 8, *[0] * 8], dtype=np.uint8)  # fmt: skip
 
@@ -81,7 +80,7 @@ class SplitFilter:
                 parts.append(_tiles(taps[t0:t1, c0:c1, first : first + WIDTH] * scale))
                 where.append(at)
                 at += parts[-1].nbytes
-        tiles = _aligned(at)
+        tiles = at_lines(at)
         tiles.view(np.float16)[:] = np.concatenate(parts)
         biases = weight.new_zeros(-(-k // 16) * 16)
         if bias is not None:
@@ -117,7 +116,7 @@ class SplitFilter:
         steps = max(-(-(c1 - c0) // 32) * (t1 - t0) for t0, t1, c0, c1 in self.blocks.tolist())
         tiles = HEIGHT // 16 * steps * 2 * TILE
         sums = HEIGHT // 16 * (-(-min(WIDTH, self.outputs) // 32) * 2) * TILE
-        room = _kept_room(tiles + sums + 5 * LINE)
+        room = kept_room(tiles + sums + 5 * LINE)
         end = tiles + sums + 4 * LINE
         room[end : end + LINE] = SETTINGS
         return (self.outputs, WIDTH, HEIGHT, tiles, sums), room
@@ -143,20 +142,3 @@ def _tiles(weight: Float[Tensor, "t c k"]) -> np.ndarray:
     values = even.permute(3, 0, 1, 4, 2).contiguous()
     high = values.half()
     return torch.stack([high, (values - high).half()], 2).numpy().ravel()
-
-
-def _aligned(size: int) -> np.ndarray:
-    """Bytes that start at a full line."""
-    room = np.zeros(size + LINE, dtype=np.uint8)
-    start = -room.ctypes.data % LINE
-    return room[start : start + size]
-
-
-_KEPT = threading.local()
-
-
-def _kept_room(size: int) -> np.ndarray:
-    """Room that a thread uses again and again."""
-    if len(getattr(_KEPT, "room", ())) < size:
-        _KEPT.room = _aligned(size)
-    return _KEPT.room

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import math
-import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,13 +18,17 @@ from torch import Tensor
 
 from convsight.incremental import product_filter
 from convsight.incremental.joined import After
-from convsight.incremental.product_filter import LINE, at_lines, lines_at_a_time, panels
-from convsight.incremental.rows import Cells, in_parts, limits
+from convsight.incremental.product_filter import lines_at_a_time, panels
+from convsight.incremental.rows import LINE, Cells, in_parts, kept_room, limits
 from convsight.incremental.winograd import POINTS, TAPS, matrices
 
 ROWS = 6  # tiles in registers at a time
-TURN = 2.0
-ROOM, LEAST, MANY = 120_000, 24, 200_000
+TURN = 2.0  # multiply-adds of a direct convolution that take as long as one of a transform
+ROOM = 120_000  # numbers in the places of some tiles: half of a core's second-level cache
+LEAST, MANY = (
+    24,
+    200_000,
+)  # tiles at a time; from so many weights on twice as many, which read them less often
 Two = tuple[int, int]
 
 
@@ -114,7 +117,7 @@ class WinogradFilter:
         groups = -(-min(tiles, max(least, ROOM // (places * (self.channels + self.outputs)))) // ROWS)
         inputs, sums = (ROWS * n * 4 + LINE for n in (self.channels, self.outputs))  # not a power of two
         starts = 0, groups * places * inputs, groups * places * (inputs + sums)
-        return groups * ROWS, _kept_room(starts[2] + (places + 8) * LINE), starts, (inputs, sums)
+        return groups * ROWS, kept_room(starts[2] + (places + 8) * LINE), starts, (inputs, sums)
 
 
 def cost(m: Two, extent: Two, c: int, k: int) -> float:
@@ -131,13 +134,3 @@ def _multiplications(m: int) -> tuple[int, int]:
     """Of one line on its way into a tile, and out: numbers of the transforms that are not 0, and reads and writes."""
     a, _, b = matrices(m)
     return int(b.count_nonzero()) + 2 * len(b), int(a.count_nonzero()) + sum(a.shape)
-
-
-_KEPT = threading.local()
-
-
-def _kept_room(size: int) -> np.ndarray:
-    """Room that a thread uses again and again."""
-    if len(getattr(_KEPT, "room", ())) < size:
-        _KEPT.room = at_lines(size)
-    return _KEPT.room
