@@ -39,7 +39,8 @@ def test_every_named_kernel_gives_scipys_cross_correlation(name):
         for plane, weights in zip(pixels[0].double().numpy(), kernel.weights.double().numpy(), strict=True)
     )
     found = feature_map(pixels, kernel)[0].numpy()
-    assert np.abs(found - expected).max() < 2e-6
+    rounding = 2**-23 * float(kernel.weights.abs().sum())  # float32, whose sums are taken in any order
+    assert np.abs(found - expected).max() < max(2e-6, rounding)
 
 
 @settings(max_examples=40, deadline=None)
