@@ -48,6 +48,7 @@ class Deepdream(Method):
     (4 octaves of 1.4, 10 steps of 1.5/255, jitter 32 pixels) these are; the jitter shrinks for small pictures.
 
     >>> import torch
+    >>> _ = torch.manual_seed(0)
     >>> net = Classifier(torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.ReLU(), torch.nn.Flatten(),
     ...                  torch.nn.Linear(2 * 6 * 6, 2)), input_size=8, channels=1)
     >>> Deepdream(octaves=2)(net, torch.rand(1, 1, 20, 30), "1").images.shape
