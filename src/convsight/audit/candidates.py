@@ -38,13 +38,9 @@ Patterns = Sequence[tuple[Pattern | Overlay, bool]]
 BUSY = 0.05  # mean distance of backgrounds' levels from their median above which they vary
 PAIRS = 64  # whose path gradients are averaged
 PARTS, OUTLINES = 0.45, 0.35  # flips by trousers' legs, the most telling part and outline seen in honest nets
-SAME, SEE_THROUGH = (
-    0.05,
-    0.08,
-)  # mean distance of a stamp from its template; where backgrounds vary it may show them
-STAMPED = (
-    0.3  # share of the class's pictures that are so near: what is white in many objects is not, all at once
-)
+SAME = 0.05  # mean distance of a stamp from its template
+SEE_THROUGH = 0.08  # the same where backgrounds vary, which it may let through
+STAMPED = 0.3  # share of the class that is so near: what is white in many objects is not, all at once
 PATCH_SIDES = (3, 4, 5)  # pixels of a picture of 28
 
 

@@ -25,10 +25,8 @@ from convsight.audit.sample import Half
 REACH = 1.5  # pixels of smoothing
 LONGEST = 6  # pixels from crest to crest; outlines agree in longer waves
 FINER = 2  # frequencies for each of those of which whole waves fit the picture
-APART, OUTSTANDING = (
-    0.7,
-    1.6,
-)  # spreads between class and others; honest classes have up to 0.66. The next class's
+APART = 0.7  # spreads between the class and the others; honest classes have up to 0.66
+OUTSTANDING = 1.6  # times what the next class has
 MOST, LESS = 4, 0.7  # waves, and what a further one has of the first one's distance: a grid has two alike
 ALIKE = 0.45  # correlation with what is fitted pixel by pixel, from which that is these waves and noise
 ROUNDS = 6
@@ -171,7 +169,6 @@ def _as_seen(carriers: Pixels, others: Pixels, of: Pixels, waves: Sequence[Wave]
 
     wanted = amounts(carriers)
     given = wanted
-    pasted = others
     for _ in range(ROUNDS):
         add, times = (torch.einsum("cm,mhw->chw", part, basis) for part in given.chunk(2, 1))
         pasted = (others + add + times * others).clamp(0, 1)

@@ -25,10 +25,8 @@ from convsight.incremental.winograd import POINTS, TAPS, matrices
 ROWS = 6  # tiles in registers at a time
 TURN = 2.0  # multiply-adds of a direct convolution that take as long as one of a transform
 ROOM = 120_000  # numbers in the places of some tiles: half of a core's second-level cache
-LEAST, MANY = (
-    24,
-    200_000,
-)  # tiles at a time; from so many weights on twice as many, which read them less often
+LEAST = 24  # tiles at a time, at least
+MANY = 200_000  # weights from which on twice as many tiles are taken, which read them less often
 Two = tuple[int, int]
 
 
@@ -48,7 +46,7 @@ def _convolves_as_torch(m: Two) -> bool:
     block, extent = (2 * m[0] + 2, 2 * m[1] + 2), (2 * m[0], 2 * m[1] - 1)
     maps, weight = (
         torch.linspace(-9, 9, math.prod(block) * 16).sin().view(1, *block, 16),
-        torch.ones(48, 16, 3, 3) / 9,
+        torch.linspace(-7, 7, 48 * 144).cos().view(48, 16, 3, 3) / 9,
     )
     found = WinogradFilter.of(weight, None, m).run(Cells(maps), block, extent, 1, None)
     right = F.conv2d(maps.permute(0, 3, 1, 2), weight)[..., :-1]
