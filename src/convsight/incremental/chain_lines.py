@@ -15,16 +15,19 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from convsight.incremental.direct_kernel import (
+from convsight.registers import (
     BYTES,
     EMPTY,
     FLOAT,
     FLOATS,
     LONG,
-    _between,
-    _fused,
-    _line,
-    _spread,
+    between,
+    fused,
+    line,
+    on,
+    read,
+    spread,
+    spread_from,
 )
 
 PLACES = 5  # whose sums are in registers at a time
@@ -35,21 +38,6 @@ STEP = (
 # weights, biases, lines of 16 outputs, whether differences may be added, then down and across: kernel, before, dilation
 
 
-def _on(builder: Any, address: Any, index: Any, pitch: Any) -> Any:
-    """The address `index` pitches (or that many bytes) on."""
-    pitch = ir.Constant(LONG, pitch) if isinstance(pitch, int) else pitch
-    return builder.add(address, builder.mul(index, pitch))
-
-
-def _read(builder: Any, address: Any, line: int = 0) -> Any:
-    return builder.load(_line(builder, address, line), align=4)
-
-
-def _number(builder: Any, address: Any) -> Any:
-    """A vector of the one float at an address."""
-    return _spread(builder, builder.load(builder.inttoptr(address, FLOAT.as_pointer())))
-
-
 def _row_of(count: int, of: Any) -> Any:
     """An instruction: row `index` of a table of `count` columns at an address, as a tuple.
 
@@ -58,7 +46,7 @@ def _row_of(count: int, of: Any) -> Any:
 
     def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         pitch = 4 if of is types.float32 else 8
-        at, kind = _on(builder, *given, count * pitch), context.get_value_type(of).as_pointer()
+        at, kind = on(builder, *given, count * pitch), context.get_value_type(of).as_pointer()
         place = [builder.add(at, ir.Constant(LONG, i * pitch)) for i in range(count)]
         found = [builder.load(builder.inttoptr(p, kind)) for p in place]
         return context.make_tuple(builder, signature.return_type, found)
@@ -76,9 +64,9 @@ def _each_line(change: Callable[..., Any], sources: int) -> Any:
     def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         addresses, count, more = given[: 1 + sources], given[1 + sources], given[2 + sources :]
         with cgutils.for_range(builder, count) as loop:
-            at = [_on(builder, address, loop.index, BYTES) for address in addresses]
-            value = change(builder, *[_read(builder, a) for a in at[1:]], *more)
-            builder.store(value, _line(builder, at[0], 0), align=4)
+            at = [on(builder, address, loop.index, BYTES) for address in addresses]
+            value = change(builder, *[read(builder, a) for a in at[1:]], *more)
+            builder.store(value, line(builder, at[0], 0), align=4)
         return context.get_dummy_value()
 
     return code
@@ -96,7 +84,7 @@ def differences(typing: Any, to: Any, one: Any, other: Any, count: Any) -> Any:
 
 @intrinsic
 def limit_lines(typing: Any, to: Any, source: Any, count: Any, low: Any, high: Any) -> Any:
-    return types.void(*[types.int64] * 3, types.float32, types.float32), _each_line(_between, 1)
+    return types.void(*[types.int64] * 3, types.float32, types.float32), _each_line(between, 1)
 
 
 @intrinsic
@@ -106,10 +94,8 @@ def copy_floats(typing: Any, to: Any, source: Any, count: Any, apart: Any) -> An
     def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         to, source, count, apart = given
         with cgutils.for_range(builder, count) as loop:
-            value = builder.load(
-                builder.inttoptr(_on(builder, source, loop.index, apart), FLOAT.as_pointer())
-            )
-            builder.store(value, builder.inttoptr(_on(builder, to, loop.index, 4), FLOAT.as_pointer()))
+            value = builder.load(builder.inttoptr(on(builder, source, loop.index, apart), FLOAT.as_pointer()))
+            builder.store(value, builder.inttoptr(on(builder, to, loop.index, 4), FLOAT.as_pointer()))
         return context.get_dummy_value()
 
     return types.void(*[types.int64] * 4), code
@@ -124,7 +110,7 @@ def nothing_in(typing: Any, at: Any, count: Any) -> Any:
         sums = cgutils.alloca_once(builder, FLOATS)
         builder.store(EMPTY, sums)
         with cgutils.for_range(builder, count) as loop:
-            value = builder.fmul(_read(builder, _on(builder, at, loop.index, BYTES)), EMPTY)
+            value = builder.fmul(read(builder, on(builder, at, loop.index, BYTES)), EMPTY)
             builder.store(builder.fadd(builder.load(sums), value), sums)
         total, lanes = ir.Constant(FLOAT, 0.0), builder.load(sums)
         for lane in range(16):
@@ -143,26 +129,26 @@ def _crossing(lines: int) -> Any:
     def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         first, out = given[:PLACES], given[PLACES : 2 * PLACES]
         offsets, count, channels, weight, pitch, bias, low, high = given[2 * PLACES :]
-        fused = _fused(builder)
+        fma = fused(builder)
         sums = [[cgutils.alloca_once(builder, FLOATS) for _ in range(lines)] for _ in range(PLACES)]
         for place in sums:
             for i, total in enumerate(place):
-                builder.store(_read(builder, bias, i), total)
+                builder.store(read(builder, bias, i), total)
         with cgutils.for_range(builder, count) as tap:
-            offset = builder.load(builder.inttoptr(_on(builder, offsets, tap.index, 8), LONG.as_pointer()))
-            weights = _on(builder, weight, builder.mul(tap.index, channels), pitch)
+            offset = builder.load(builder.inttoptr(on(builder, offsets, tap.index, 8), LONG.as_pointer()))
+            weights = on(builder, weight, builder.mul(tap.index, channels), pitch)
             at = [builder.add(address, offset) for address in first]
             with cgutils.for_range(builder, channels) as channel:
-                own = _on(builder, weights, channel.index, pitch)
-                rows = [_read(builder, own, i) for i in range(lines)]
+                own = on(builder, weights, channel.index, pitch)
+                rows = [read(builder, own, i) for i in range(lines)]
                 for address, place in zip(at, sums, strict=True):
-                    every = _number(builder, _on(builder, address, channel.index, 4))
+                    every = spread_from(builder, on(builder, address, channel.index, 4))
                     for row, total in zip(rows, place, strict=True):
-                        builder.store(builder.call(fused, [every, row, builder.load(total)]), total)
+                        builder.store(builder.call(fma, [every, row, builder.load(total)]), total)
         for to, place in zip(out, sums, strict=True):
             for i, total in enumerate(place):
-                value = _between(builder, builder.load(total), low, high)
-                builder.store(value, _line(builder, to, i), align=4)
+                value = between(builder, builder.load(total), low, high)
+                builder.store(value, line(builder, to, i), align=4)
         return context.get_dummy_value()
 
     found = types.void(*[types.int64] * (2 * PLACES + 6), types.float32, types.float32), code
@@ -188,10 +174,10 @@ def _adding(*widths: int) -> Any:
         before, numbers, down, weight, below, rows, count, pitch, out, low, high = given
 
         def place(address: Any, i: int) -> Any:
-            return builder.bitcast(_line(builder, address, i), kinds[i].as_pointer())
+            return builder.bitcast(line(builder, address, i), kinds[i].as_pointer())
 
-        def spread(value: Any) -> list[Any]:
-            every = _spread(builder, value)
+        def spread_all(value: Any) -> list[Any]:
+            every = spread(builder, value)
             some = [ir.Constant(ir.VectorType(ir.IntType(32), width), list(range(width))) for width in widths]
             return [
                 every if width == 16 else builder.shuffle_vector(every, every, lanes)
@@ -204,13 +190,11 @@ def _adding(*widths: int) -> Any:
             builder.store(ir.Constant(kind, [ir.Constant(FLOAT, 0.0)] * widths[i]), sums[1][i])
 
         def weigh(number: Any, weights: Any, totals: Any) -> None:
-            every = spread(builder.load(builder.inttoptr(number, FLOAT.as_pointer())))
-            for i, (kind, total) in enumerate(zip(kinds, totals, strict=True)):
-                fused = cgutils.get_or_insert_function(
-                    builder.module, ir.FunctionType(kind, [kind] * 3), f"llvm.fma.v{widths[i]}f32"
-                )
+            every = spread_all(builder.load(builder.inttoptr(number, FLOAT.as_pointer())))
+            for i, total in enumerate(totals):
+                fma = fused(builder, widths[i])
                 value = builder.call(
-                    fused, [every[i], builder.load(place(weights, i), align=4), builder.load(total)]
+                    fma, [every[i], builder.load(place(weights, i), align=4), builder.load(total)]
                 )
                 builder.store(value, total)
 
@@ -220,15 +204,15 @@ def _adding(*widths: int) -> Any:
             builder.add(pitch, pitch),
         )
         with cgutils.for_range(builder, rows) as row:
-            at, weights = _on(builder, numbers, row.index, down), _on(builder, weight, row.index, below)
+            at, weights = on(builder, numbers, row.index, down), on(builder, weight, row.index, below)
             with cgutils.for_range(builder, pairs) as pair:
-                number, own = _on(builder, at, pair.index, 8), _on(builder, weights, pair.index, twice)
+                number, own = on(builder, at, pair.index, 8), on(builder, weights, pair.index, twice)
                 weigh(number, own, sums[0])
                 weigh(builder.add(number, ir.Constant(LONG, 4)), builder.add(own, pitch), sums[1])
             with cgutils.for_range(builder, builder.and_(count, one)):
                 last = builder.sub(count, one)
-                weigh(_on(builder, at, last, 4), _on(builder, weights, last, pitch), sums[0])
-        lows, highs = spread(low), spread(high)
+                weigh(on(builder, at, last, 4), on(builder, weights, last, pitch), sums[0])
+        lows, highs = spread_all(low), spread_all(high)
         for i in range(len(kinds)):
             value = builder.fadd(builder.load(sums[0][i]), builder.load(sums[1][i]))
             for limit, beyond in ((lows[i], "<"), (highs[i], ">")):
@@ -255,8 +239,8 @@ def largest(typing: Any, first: Any, offsets: Any, count: Any, out: Any, low: An
         most, nothing = (cgutils.alloca_once(builder, FLOATS) for _ in range(2))
 
         def tap(index: Any) -> Any:
-            at = builder.inttoptr(_on(builder, offsets, index, 8), LONG.as_pointer())
-            return _read(builder, builder.add(first, builder.load(at)))
+            at = builder.inttoptr(on(builder, offsets, index, 8), LONG.as_pointer())
+            return read(builder, builder.add(first, builder.load(at)))
 
         builder.store(tap(ir.Constant(LONG, 0)), most)
         builder.store(EMPTY, nothing)
@@ -265,7 +249,7 @@ def largest(typing: Any, first: Any, offsets: Any, count: Any, out: Any, low: An
             builder.store(builder.select(builder.fcmp_ordered(">", value, before), value, before), most)
             builder.store(builder.fadd(builder.load(nothing), builder.fmul(value, EMPTY)), nothing)
         value = builder.fadd(builder.load(most), builder.load(nothing))
-        builder.store(_between(builder, value, low, high), _line(builder, out, 0), align=4)
+        builder.store(between(builder, value, low, high), line(builder, out, 0), align=4)
         return context.get_dummy_value()
 
     number = types.float32

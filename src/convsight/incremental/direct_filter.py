@@ -13,11 +13,14 @@ from torch import Tensor
 
 from convsight.incremental.joined import After
 from convsight.incremental.rows import Cells, in_parts, limits
+from convsight.processor import wide_registers
 
 
 @functools.cache
 def usable() -> bool:
     """Whether Numba is there, the processor has wide registers, and the kernel convolves as torch does."""
+    if not wide_registers():
+        return False
     maps, weight = (
         torch.linspace(-1, 1, 16 * 80).view(1, 80, 4, 4),
         torch.linspace(0, 1, 720).view(80, 1, 3, 3),
@@ -25,17 +28,9 @@ def usable() -> bool:
     cells = maps.permute(0, 2, 3, 1).reshape(16, 80).contiguous()
     starts, taps = (np.add.outer(np.arange(n) * 4, np.arange(n)).ravel() for n in (2, 3))
     try:
-        from llvmlite import binding
-        from numba import config
-
-        has = binding.get_host_cpu_features()
-        if not (has.get("avx512f") or (has.get("avx2") and has.get("fma"))) or getattr(
-            config, "DISABLE_JIT", 0
-        ):
-            return False
         found = DirectFilter.of(weight, None).run(Cells(cells), starts, taps, None)
         few = FewFilter.of(weight[:17].expand(-1, 80, -1, -1), None).run(Cells(cells), starts, taps, None)
-    except Exception:  # no Numba, or no room to keep what is compiled
+    except Exception:  # no room to keep what is compiled
         return False
     right = F.conv2d(maps, weight, groups=80), F.conv2d(maps, weight[:17].expand(-1, 80, -1, -1))
     return all(

@@ -15,35 +15,9 @@ from numba import njit
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-BYTES = 64  # of 16 floats
+from convsight.registers import BYTES, FLOAT, FLOATS, LONG, between, fused, line, read, spread
+
 PLACES = 4  # whose sums are in registers at a time
-WORD, LONG, FLOAT = ir.IntType(32), ir.IntType(64), ir.FloatType()
-FLOATS = ir.VectorType(FLOAT, 16)
-FIRST = ir.Constant(ir.VectorType(WORD, 16), [ir.Constant(WORD, 0)] * 16)
-EMPTY = ir.Constant(FLOATS, [ir.Constant(FLOAT, 0.0)] * 16)
-
-
-def _line(builder: Any, address: Any, number: int) -> Any:
-    """The 16 floats `number` lines on from an address."""
-    return builder.inttoptr(builder.add(address, ir.Constant(LONG, number * BYTES)), FLOATS.as_pointer())
-
-
-def _spread(builder: Any, number: Any) -> Any:
-    """A vector of one number."""
-    one = builder.insert_element(EMPTY, number, ir.Constant(WORD, 0))
-    return builder.shuffle_vector(one, one, FIRST)
-
-
-def _between(builder: Any, value: Any, low: Any, high: Any) -> Any:
-    for limit, beyond in ((low, "<"), (high, ">")):
-        limits = _spread(builder, limit)
-        value = builder.select(builder.fcmp_ordered(beyond, value, limits), limits, value)
-    return value
-
-
-def _fused(builder: Any) -> Any:
-    kind = ir.FunctionType(FLOATS, [FLOATS] * 3)
-    return cgutils.get_or_insert_function(builder.module, kind, "llvm.fma.v16f32")
 
 
 def _weighing(lines: int) -> Any:
@@ -56,24 +30,19 @@ def _weighing(lines: int) -> Any:
     def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         cells, on, weight, pitch, count, bias, out, low, high = given
 
-        def line(address: Any, number: int) -> Any:
-            return builder.inttoptr(
-                builder.add(address, ir.Constant(LONG, number * BYTES)), FLOATS.as_pointer()
-            )
-
-        fused = _fused(builder)
+        fma = fused(builder)
         sums = [cgutils.alloca_once(builder, FLOATS) for _ in range(lines)]
         for i, total in enumerate(sums):
-            builder.store(builder.load(_line(builder, bias, i), align=4), total)
+            builder.store(read(builder, bias, i), total)
         with cgutils.for_range(builder, count) as loop:
             place = builder.add(cells, builder.mul(loop.index, ir.Constant(LONG, 8)))
             cell = builder.add(builder.load(builder.inttoptr(place, LONG.as_pointer())), on)
             weights = builder.add(weight, builder.mul(loop.index, pitch))
             for i, total in enumerate(sums):
-                two = [builder.load(_line(builder, at, i), align=4) for at in (cell, weights)]
-                builder.store(builder.call(fused, [*two, builder.load(total)]), total)
+                two = [read(builder, at, i) for at in (cell, weights)]
+                builder.store(builder.call(fma, [*two, builder.load(total)]), total)
         for i, total in enumerate(sums):
-            builder.store(_between(builder, builder.load(total), low, high), _line(builder, out, i), align=4)
+            builder.store(between(builder, builder.load(total), low, high), line(builder, out, i), align=4)
         return context.get_dummy_value()
 
     address, number = types.int64, types.float32
@@ -92,11 +61,11 @@ def _crossing(lines: int) -> Any:
 
     def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         cells, channels, weight, count, bias, out, pitch, low, high = given
-        fused = _fused(builder)
+        fma = fused(builder)
         sums = [[cgutils.alloca_once(builder, FLOATS) for _ in range(lines)] for _ in range(PLACES)]
         for place in sums:
             for i, total in enumerate(place):
-                builder.store(builder.load(_line(builder, bias, i), align=4), total)
+                builder.store(read(builder, bias, i), total)
         with cgutils.for_range(builder, count) as tap:
             of_tap = builder.mul(builder.mul(tap.index, channels), ir.Constant(LONG, lines * BYTES))
             weights, at = builder.add(weight, of_tap), []
@@ -107,19 +76,17 @@ def _crossing(lines: int) -> Any:
             with cgutils.for_range(builder, channels) as channel:
                 on = builder.mul(channel.index, ir.Constant(LONG, lines * BYTES))
                 own = [
-                    builder.load(_line(builder, builder.add(weights, on), i), align=4) for i in range(lines)
+                    builder.load(line(builder, builder.add(weights, on), i), align=4) for i in range(lines)
                 ]
                 for address, place in zip(at, sums, strict=True):
                     number = builder.add(address, builder.mul(channel.index, ir.Constant(LONG, 4)))
-                    every = _spread(builder, builder.load(builder.inttoptr(number, FLOAT.as_pointer())))
+                    every = spread(builder, builder.load(builder.inttoptr(number, FLOAT.as_pointer())))
                     for weights_of, total in zip(own, place, strict=True):
-                        builder.store(builder.call(fused, [every, weights_of, builder.load(total)]), total)
+                        builder.store(builder.call(fma, [every, weights_of, builder.load(total)]), total)
         for number, place in enumerate(sums):  # in order: what a row has too much is overwritten by the next
             to = builder.add(out, builder.mul(pitch, ir.Constant(LONG, number)))
             for i, total in enumerate(place):
-                builder.store(
-                    _between(builder, builder.load(total), low, high), _line(builder, to, i), align=4
-                )
+                builder.store(between(builder, builder.load(total), low, high), line(builder, to, i), align=4)
         return context.get_dummy_value()
 
     address, number = types.int64, types.float32

@@ -17,6 +17,7 @@ from torch import Tensor
 from convsight.incremental import direct_filter
 from convsight.incremental.joined import After
 from convsight.incremental.rows import Cells, at_lines, in_parts, limits
+from convsight.processor import can
 
 
 @functools.cache
@@ -38,9 +39,7 @@ def usable() -> bool:
 @functools.cache
 def lines_at_a_time() -> int:
     """Lines of sixteen outputs that fit the registers: there are 32 of sixteen numbers, or 16 of eight."""
-    from llvmlite import binding
-
-    return 4 if binding.get_host_cpu_features().get("avx512f") else 1
+    return 4 if can("avx512f") else 1
 
 
 def panels(weight: Float[Tensor, "t c k"], into: Float[Tensor, "n t"] | None = None) -> np.ndarray:

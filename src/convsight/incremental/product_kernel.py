@@ -16,18 +16,8 @@ from numba import njit
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from convsight.incremental.direct_kernel import (
-    BYTES,
-    EMPTY,
-    FLOAT,
-    FLOATS,
-    LONG,
-    _between,
-    _find,
-    _fused,
-    _line,
-    _spread,
-)
+from convsight.incremental.direct_kernel import _find
+from convsight.registers import BYTES, EMPTY, FLOAT, FLOATS, LONG, between, fused, line, read, spread
 
 ROWS = 6  # whose sums are in registers at a time
 BLOCK = 96  # rows that the weights of some outputs pass by before the next ones are read
@@ -42,16 +32,16 @@ def _add_up(
     builder: Any, sums: Sequence[Sequence[Any]], rows: Sequence[Any], weight: Any, count: Any
 ) -> None:
     """Add to the sums of each row its `count` numbers times the weights, a line of sums for each."""
-    fused, lines = _fused(builder), len(sums[0])
+    fma, lines = fused(builder), len(sums[0])
     with cgutils.for_range(builder, count) as channel:
         on = builder.mul(channel.index, ir.Constant(LONG, 4))
         own = builder.add(weight, builder.mul(channel.index, ir.Constant(LONG, lines * BYTES)))
-        weights = [builder.load(_line(builder, own, i), align=4) for i in range(lines)]
+        weights = [read(builder, own, i) for i in range(lines)]
         for address, row in zip(rows, sums, strict=True):
             number = builder.load(builder.inttoptr(builder.add(address, on), FLOAT.as_pointer()))
-            every = _spread(builder, number)
-            for line, total in zip(weights, row, strict=True):
-                builder.store(builder.call(fused, [every, line, builder.load(total)]), total)
+            every = spread(builder, number)
+            for its_weights, total in zip(weights, row, strict=True):
+                builder.store(builder.call(fma, [every, its_weights, builder.load(total)]), total)
 
 
 def _apart(builder: Any, first: Any, pitch: Any) -> list[Any]:
@@ -70,7 +60,7 @@ def _multiplying(lines: int) -> Any:
         _add_up(builder, sums, _apart(builder, first, pitch), weight, count)
         for to, row in zip(_apart(builder, out, apart), sums, strict=True):
             for i, total in enumerate(row):
-                builder.store(builder.load(total), _line(builder, to, i), align=4)
+                builder.store(builder.load(total), line(builder, to, i), align=4)
         return context.get_dummy_value()
 
     found = types.void(*[types.int64] * 6), code
@@ -91,7 +81,7 @@ def _convolving(lines: int) -> Any:
         sums = _sums(builder, lines)
         for row in sums:
             for i, total in enumerate(row):
-                builder.store(builder.load(_line(builder, bias, i), align=4), total)
+                builder.store(read(builder, bias, i), total)
         of_row = builder.mul(count, ir.Constant(LONG, 8))
         with cgutils.for_range(builder, count) as tap:
             of_tap = builder.mul(builder.mul(tap.index, channels), ir.Constant(LONG, lines * BYTES))
@@ -103,8 +93,8 @@ def _convolving(lines: int) -> Any:
             _add_up(builder, sums, at, builder.add(weight, of_tap), channels)
         for to, row in zip(_apart(builder, out, apart), sums, strict=True):
             for i, total in enumerate(row):
-                value = _between(builder, builder.load(total), low, high)
-                builder.store(value, _line(builder, to, i), align=4)
+                value = between(builder, builder.load(total), low, high)
+                builder.store(value, line(builder, to, i), align=4)
         return context.get_dummy_value()
 
     number = types.float32

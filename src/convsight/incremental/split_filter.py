@@ -20,6 +20,7 @@ from torch import Tensor
 
 from convsight.incremental.joined import After
 from convsight.incremental.rows import LINE, Cells, at_lines, in_parts, kept_room, limits
+from convsight.processor import can
 
 DEPTH, WIDTH, HEIGHT = 256, 512, 256  # numbers to a sum, outputs and cells at a time: they fit a 2 MB cache
 TILE = 1024  # bytes: 16 lines
@@ -31,14 +32,8 @@ SETTINGS = np.array([1, *[0] * 15, *[LINE, 0] * 8, *[0] * 16, *[16] * 8, *[0] * 
 def present() -> bool:
     """Whether this machine has the matrix unit, and Numba to compile for it."""
     try:
-        from llvmlite import binding
-        from numba import config
-
-        able = binding.get_host_cpu_features().get("amx-fp16", False) and not getattr(
-            config, "DISABLE_JIT", 0
-        )
-        return bool(able and torch.cpu._is_amx_fp16_supported() and torch.cpu._init_amx())
-    except Exception:  # no Numba, or a torch that does not know of the unit
+        return bool(can("amx-fp16") and torch.cpu._is_amx_fp16_supported() and torch.cpu._init_amx())
+    except AttributeError:  # a torch that does not know of the unit
         return False
 
 

@@ -19,57 +19,49 @@ from numba import njit
 from numba.core import types
 from numba.extending import intrinsic
 
-from convsight.incremental.direct_kernel import BYTES, FLOAT, FLOATS, LONG, _between, _fused, _line
 from convsight.incremental.product_kernel import ROWS, multiply
 from convsight.incremental.winograd import POINTS, matrices
-
-
-def _moved(builder: Any, address: Any, pitch: Any, times: int) -> Any:
-    return builder.add(address, builder.mul(pitch, ir.Constant(LONG, times)))
-
-
-def _loaded(builder: Any, address: Any) -> Any:
-    return builder.load(_line(builder, address, 0), align=4)
+from convsight.registers import BYTES, FLOAT, FLOATS, LONG, between, fused, line, on, read
 
 
 def _weighted(builder: Any, lines: Sequence[Any], numbers: Sequence[float]) -> Any:
     """The sum of lines, each times its number."""
-    fused, total = _fused(builder), None
-    for line, number in sorted(zip(lines, numbers, strict=True), key=lambda each: abs(each[1]) != 1):
+    fma, total = fused(builder), None
+    for one, number in sorted(zip(lines, numbers, strict=True), key=lambda each: abs(each[1]) != 1):
         times = ir.Constant(FLOATS, [ir.Constant(FLOAT, number)] * 16)
         if number == 0:
             continue
         if total is None:
-            total = line if number == 1 else builder.fmul(line, times)
+            total = one if number == 1 else builder.fmul(one, times)
         elif abs(number) == 1:
-            total = builder.fadd(total, line) if number == 1 else builder.fsub(total, line)
+            total = builder.fadd(total, one) if number == 1 else builder.fsub(total, one)
         else:
-            total = builder.call(fused, [line, times, total])
+            total = builder.call(fma, [one, times, total])
     return total
 
 
 def _transform(matrix: Sequence[Sequence[float]], by_address: bool) -> Any:
     """An instruction that brings lines of 16 floats through a matrix, along one axis of a tile.
 
-    The inputs are `pitch` apart; with `by_address` what lies there are the addresses of cells, to which `on` is
-    added. The outputs are `apart` apart.
+    The inputs are `pitch` apart; with `by_address` what lies there are the addresses of cells, to which `shift`
+    is added. The outputs are `apart` apart.
     """
 
     def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        first, on, pitch, out, apart = given
+        first, shift, pitch, out, apart = given
         lines = []
         for i in range(len(matrix[0])):
-            at = _moved(builder, first, pitch, i)
+            at = on(builder, first, i, pitch)
             if by_address:
                 at = builder.load(builder.inttoptr(at, LONG.as_pointer()))
-            lines.append(_loaded(builder, builder.add(at, on)))
+            lines.append(read(builder, builder.add(at, shift)))
         for i, numbers in enumerate(matrix):
-            to = _line(builder, _moved(builder, out, apart, i), 0)
+            to = line(builder, on(builder, out, i, apart), 0)
             builder.store(_weighted(builder, lines, numbers), to, align=4)
         return context.get_dummy_value()
 
     found = types.void(*[types.int64] * 5), code
-    return intrinsic(lambda _, first, on, pitch, out, apart: found)
+    return intrinsic(lambda _, first, shift, pitch, out, apart: found)
 
 
 OUT, _, INTO = zip(*(matrices(m) for m in sorted(POINTS)), strict=True)
@@ -79,13 +71,13 @@ out2, out3, out4, out5, out6 = (_transform(a.tolist(), False) for a in OUT)
 
 
 @intrinsic
-def finish(typing: Any, line: Any, bias: Any, out: Any, low: Any, high: Any) -> Any:
+def finish(typing: Any, sums: Any, bias: Any, out: Any, low: Any, high: Any) -> Any:
     """Write a line with its bias, between limits."""
 
     def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        line, bias, out, low, high = given
-        value = builder.fadd(_loaded(builder, line), _loaded(builder, bias))
-        builder.store(_between(builder, value, low, high), _line(builder, out, 0), align=4)
+        sums, bias, out, low, high = given
+        value = builder.fadd(read(builder, sums), read(builder, bias))
+        builder.store(between(builder, value, low, high), line(builder, out, 0), align=4)
         return context.get_dummy_value()
 
     number = types.float32
@@ -188,11 +180,11 @@ def convolve(
                         fresh + (cell - known) * pitch if cell >= known else table + cell * pitch
                     )
             to = inputs + b // ROWS * places * apart[0] + b % ROWS * pitch
-            for on in range(0, pitch, BYTES):
+            for shift in range(0, pitch, BYTES):
                 for x in range(n1):
-                    _gather(m[0], cells_at + x * 8, on, n1 * 8, row + x * BYTES, n1 * BYTES)
+                    _gather(m[0], cells_at + x * 8, shift, n1 * 8, row + x * BYTES, n1 * BYTES)
                 for y in range(n0):
-                    _into(m[1], row + y * n1 * BYTES, BYTES, to + y * n1 * apart[0] + on, apart[0])
+                    _into(m[1], row + y * n1 * BYTES, BYTES, to + y * n1 * apart[0] + shift, apart[0])
         groups = (count + ROWS - 1) // ROWS
         for p in range(places):
             own, given, found = weight + p * depth * reach, inputs + p * apart[0], sums + p * apart[1]
@@ -202,14 +194,14 @@ def convolve(
             down, across = min(m[0], extent[0] - i * m[0]), min(m[1], extent[1] - j * m[1])
             corner = out + ((e * extent[0] + i * m[0]) * extent[1] + j * m[1]) * reach
             given = sums + b // ROWS * places * apart[1] + b % ROWS * reach
-            for on in range(0, reach, BYTES):
+            for shift in range(0, reach, BYTES):
                 for x in range(n1):
-                    _back(m[0], given + x * apart[1] + on, n1 * apart[1], row + x * BYTES, n1 * BYTES)
+                    _back(m[0], given + x * apart[1] + shift, n1 * apart[1], row + x * BYTES, n1 * BYTES)
                 for y in range(down):
                     _back(m[1], row + y * n1 * BYTES, BYTES, line, BYTES)
                     for x in range(across):
-                        to = corner + (y * extent[1] + x) * reach + on
-                        finish(line + x * BYTES, bias + on, to, limits[0], limits[1])
+                        to = corner + (y * extent[1] + x) * reach + shift
+                        finish(line + x * BYTES, bias + shift, to, limits[0], limits[1])
 
 
 @njit(cache=True, nogil=True)
