@@ -10,9 +10,10 @@ from functools import partial
 from torch import nn
 
 from convsight.errors import InputError, closest
-from convsight.networks.fast import FastNet
+from convsight.networks.fast import FastNet, Stage
 from convsight.networks.lesson import LessonNet, LessonOne, LessonTwo
 from convsight.networks.positions import Positions
+from convsight.networks.stages.where import usable
 from convsight.networks.vgg import VGG
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Positions",
     "available",
     "build",
+    "prepare",
 ]
 
 
@@ -111,3 +113,9 @@ def build(
         if knob not in known:
             raise InputError(f"network '{name}' has no knob '{knob}'; {closest(knob, known)}")
     return architecture.make(n_classes, channels, size, **knobs)
+
+
+def prepare(network: nn.Module) -> None:
+    """Compile now what training the network will run, if there is anything, rather than in its first step."""
+    if any(isinstance(layer, Stage) for layer in network.modules()):
+        usable()

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from convsight.datasets import Split
 from convsight.errors import TrainingError
+from convsight.networks import prepare
 from convsight.run import CHECKPOINT, LOG
 from convsight.storage import write_json_lines
 from convsight.training.average import exchanged, update_average
@@ -64,6 +65,7 @@ class Training:
             load_checkpoint(job.folder / CHECKPOINT, self.parts, job.about) if resume else Standing()
         )
         self.parts.losses.start(len(job.data.train), fabric.device)
+        prepare(self.network)
         self.clock = Clock(self.standing.seconds, self.standing.cpu_seconds)
         self.reporter = Reporter(tell, job)
 

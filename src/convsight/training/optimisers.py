@@ -100,8 +100,18 @@ class Muon(Optimizer):
         assert gradient is not None
         buffer = state["momentum_buffer"].mul_(group["momentum"]).add_(gradient)
         direction = gradient.add(buffer, alpha=group["momentum"])
-        update = orthogonalise(direction.flatten(1), group["steps"]).view_as(kernel)
-        kernel.mul_(1 - group["lr"] * group["weight_decay"]).add_(update, alpha=-group["lr"])
+        update = orthogonalise(as_lying(direction).flatten(1), group["steps"])
+        update = update.view_as(as_lying(kernel))
+        as_lying(kernel).mul_(1 - group["lr"] * group["weight_decay"]).add_(update, alpha=-group["lr"])
+
+
+def as_lying(kernel: Float[Tensor, "k c h w"]) -> Tensor:
+    """The kernel with its axes in the order of its memory, so that a row of its matrix is no copy.
+
+    The nearest orthogonal matrix has its columns in the order of the given one's, whatever that is.
+    """
+    last = kernel.is_contiguous(memory_format=torch.channels_last)
+    return kernel.permute(0, 2, 3, 1) if last else kernel
 
 
 OPTIMISERS = ("sgd", "momentum", "nesterov", "adam", "adamw", "muon")
