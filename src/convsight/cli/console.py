@@ -63,18 +63,23 @@ class TrainingDisplay:
     def __init__(self, quiet: bool = False):
         self.quiet = quiet
         self._progress: Progress | None = None
+        self._open = contextlib.ExitStack()
 
     def __enter__(self) -> TrainingDisplay:
         if not self.quiet and err.is_terminal:
             columns = (SpinnerColumn(), BarColumn(bar_width=28), TextColumn("{task.fields[words]}"))
-            self._progress = Progress(*columns, console=err, transient=True)
-            self._progress.start()
+            self._progress = self._open.enter_context(Progress(*columns, console=err, transient=True))
             self._task = self._progress.add_task("", total=1.0, words="")
+            self._open.enter_context(listening(self._say))
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._progress is not None:
-            self._progress.stop()
+        self._open.close()
+
+    def _say(self, step: Step) -> None:
+        """What is done before the first step."""
+        assert self._progress is not None
+        self._progress.update(self._task, words=step.message)
 
     def __call__(self, p: Any) -> None:
         if self.quiet:

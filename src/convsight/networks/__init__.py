@@ -15,6 +15,7 @@ from convsight.networks.lesson import LessonNet, LessonOne, LessonTwo
 from convsight.networks.positions import Positions
 from convsight.networks.stages.where import usable
 from convsight.networks.vgg import VGG
+from convsight.progress import report
 
 __all__ = [
     "VGG",
@@ -118,4 +119,5 @@ def build(
 def prepare(network: nn.Module) -> None:
     """Compile now what training the network will run, if there is anything, rather than in its first step."""
     if any(isinstance(layer, Stage) for layer in network.modules()):
+        report(0, "compiling for this processor (some seconds, once)")
         usable()
