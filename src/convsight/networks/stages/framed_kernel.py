@@ -18,7 +18,7 @@ from numba.extending import intrinsic
 
 from convsight.registers import BYTES
 
-CACHE = 24 * 1024  # bytes of a core's smallest cache, less what else must be there
+CACHE, LARGER_CACHE = 24 * 2**10, 64 * 2**10  # bytes of a core's smallest cache, less what else must be there; of the next
 BYTE = ir.IntType(8)
 
 
@@ -35,15 +35,15 @@ def copy(typing: Any, to: Any, source: Any, count: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def framed(size):  # type: ignore[no-untyped-def]
-    """How pictures (their number, rows, columns, channels) lie in their frames, some of them at a time.
+def framed(size, cache):  # type: ignore[no-untyped-def]
+    """How pictures (their number, rows, columns, channels) lie in their frames, some of them at a time as fit `cache` bytes.
 
     The shape of that: rows, columns, bytes of a cell, from a row to the next, from a picture to the next, and pictures.
     """
     pictures, rows, cols, cell = size[0], size[1], size[2], size[3] * 4
     pitch = ((cols + 2) * cell + BYTES - 1) // BYTES * BYTES
     frame = (rows + 2) * pitch
-    return rows, cols, cell, pitch, frame, max(1, min(pictures, CACHE // frame))
+    return rows, cols, cell, pitch, frame, max(1, min(pictures, cache // frame))
 
 
 @njit(cache=True, nogil=True)

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from convsight.networks.stages.convolved_kernel import convolve, weigh
-from convsight.networks.stages.framed_kernel import CACHE, fill, framed, places_in, room_for, take
+from convsight.networks.stages.framed_kernel import CACHE, LARGER_CACHE, fill, framed, places_in, room_for, take
 from convsight.networks.stages.pooled_kernel import choose, collect, give
 
 
@@ -59,7 +59,7 @@ def _pairs(weight):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def choose_all(maps, size, weight, out, where):  # type: ignore[no-untyped-def]
     """Write the pooled maps, and which corner of each window won."""
-    pictures, shape, outputs = size[0], framed(size), weight.shape[0]
+    pictures, shape, outputs = size[0], framed(size, CACHE), weight.shape[0]
     panels, room, places = _panels(weight), room_for(shape), places_in(shape, 2)
     each = len(places) // shape[5]
     for n in range(0, pictures, shape[5]):
@@ -72,7 +72,7 @@ def choose_all(maps, size, weight, out, where):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def convolve_all(maps, size, weight, turned, out, onto):  # type: ignore[no-untyped-def]
     """Write the convolved maps, plus what lies at `onto` if that is not 0; `turned` gives gradients back instead."""
-    pictures, shape, weight = size[0], framed(size), _turned(weight) if turned else weight
+    pictures, shape, weight = size[0], framed(size, LARGER_CACHE), _turned(weight) if turned else weight
     outputs, panels, room, places = weight.shape[0], _panels(weight), room_for(shape), places_in(shape, 1)
     each = len(places) // shape[5]
     for n in range(0, pictures, shape[5]):
@@ -85,7 +85,7 @@ def convolve_all(maps, size, weight, turned, out, onto):  # type: ignore[no-unty
 @njit(cache=True, nogil=True)
 def weigh_all(maps, size, gradient, of_weight):  # type: ignore[no-untyped-def]
     """Add to the weights' gradients what the maps and the gradient of their convolution say."""
-    pictures, shape, outputs, channels = size[0], framed(size), of_weight.shape[0], of_weight.shape[3]
+    pictures, shape, outputs, channels = size[0], framed(size, CACHE), of_weight.shape[0], of_weight.shape[3]
     room, places = room_for(shape), places_in(shape, 1)
     each = len(places) // shape[5]
     for n in range(0, pictures, shape[5]):
@@ -98,7 +98,7 @@ def weigh_all(maps, size, gradient, of_weight):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def collect_all(maps, size, gradient, where, of_weight):  # type: ignore[no-untyped-def]
     """Windows by bands that fit the cache together with their gradients, since each output goes through all."""
-    pictures, shape, outputs, channels = size[0], framed(size), of_weight.shape[0], of_weight.shape[3]
+    pictures, shape, outputs, channels = size[0], framed(size, CACHE), of_weight.shape[0], of_weight.shape[3]
     room, places = room_for(shape), places_in(shape, 2)
     each = len(places) // shape[5]
     corners = np.array([0, shape[2], shape[3], shape[3] + shape[2]])
@@ -116,7 +116,7 @@ def collect_all(maps, size, gradient, where, of_weight):  # type: ignore[no-unty
 @njit(cache=True, nogil=True)
 def give_all(of_maps, size, weight, gradient, where):  # type: ignore[no-untyped-def]
     """Write the gradients of maps that were convolved and pooled."""
-    pictures, shape, outputs, channels = size[0], framed(size), weight.shape[0], weight.shape[3]
+    pictures, shape, outputs, channels = size[0], framed(size, CACHE), weight.shape[0], weight.shape[3]
     room = room_for(shape)
     places, own = (
         places_in(shape, 2),
