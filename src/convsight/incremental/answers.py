@@ -91,7 +91,7 @@ def run_whole(net: Classifier, pixels: Tensor) -> Tensor:
 
 def _channels_last(pixels: Tensor) -> Tensor:
     """The pixels so laid out that torch convolves a few small pictures in three quarters of the time."""
-    n, channels, rows, cols = pixels.shape
+    _, channels, rows, cols = pixels.shape
     if channels == 1 and pixels.is_contiguous():  # they lie so, and only their strides have to say it
         return pixels.as_strided(pixels.shape, (rows * cols, 1, cols, 1))
     return pixels.contiguous(memory_format=torch.channels_last)

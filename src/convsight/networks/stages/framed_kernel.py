@@ -18,7 +18,8 @@ from numba.extending import intrinsic
 
 from convsight.registers import BYTES
 
-CACHE, LARGER_CACHE = 24 * 2**10, 64 * 2**10  # bytes of a core's smallest cache, less what else must be there; of the next
+CACHE = 24 * 2**10  # bytes of a core's smallest cache, less what else must be there
+LARGER_CACHE = 64 * 2**10  # of the next, where some of it is read again soon
 BYTE = ir.IntType(8)
 
 

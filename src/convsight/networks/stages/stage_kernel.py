@@ -12,7 +12,15 @@ import numpy as np
 from numba import njit
 
 from convsight.networks.stages.convolved_kernel import convolve, weigh
-from convsight.networks.stages.framed_kernel import CACHE, LARGER_CACHE, fill, framed, places_in, room_for, take
+from convsight.networks.stages.framed_kernel import (
+    CACHE,
+    LARGER_CACHE,
+    fill,
+    framed,
+    places_in,
+    room_for,
+    take,
+)
 from convsight.networks.stages.pooled_kernel import choose, collect, give
 
 
