@@ -146,7 +146,7 @@ def optimisers(name: str, module: nn.Module, knobs: Knobs) -> list[Optimizer]:
     everything = [p for p in module.parameters() if p.requires_grad]
     if name in ("adam", "adamw"):
         kind = Adam if name == "adam" else AdamW
-        return [kind(everything, lr=knobs.lr, weight_decay=knobs.weight_decay)]
+        return [kind(everything, lr=knobs.lr, weight_decay=knobs.weight_decay, fused=True)]
     kernels = muon_kernels(module) if name == "muon" else []
     mine = {id(kernel) for kernel in kernels}
     biases = norm_biases(module) if name == "muon" and knobs.bias_rate != 1 else []
@@ -161,6 +161,7 @@ def optimisers(name: str, module: nn.Module, knobs: Knobs) -> list[Optimizer]:
         momentum=0.0 if name == "sgd" else knobs.momentum,
         nesterov=name in ("nesterov", "muon"),
         weight_decay=knobs.weight_decay,
+        fused=True,  # one call for all weights; a small network has many small ones
     )
     muon = [Muon(kernels, knobs.muon_lr, knobs.muon_momentum, knobs.muon_decay)] if kernels else []
     return [plain, *muon]
