@@ -18,6 +18,7 @@ from torch import Tensor
 
 from convsight.chunks import chunk_size
 from convsight.classifier import Classifier
+from convsight.incremental import alike
 from convsight.incremental.answers import Reading
 from convsight.incremental.plan import Planner, Values, logical, physical
 from convsight.incremental.regions import Changed, changed_by, sides_of
@@ -144,20 +145,12 @@ class Engine:
         return self.known[what]
 
     def chunks(self, places: np.ndarray) -> Iterator[np.ndarray]:
-        """Positions in turn, neighbours together: their windows are about as high and as wide."""
-        if self.once("size", self._chunk_size) >= len(places):
-            yield places
-            return
-        rows, columns = places // self.occluders.grid[1], places % self.occluders.grid[1]
-        size, high, wide = self.once("size", self._chunk_size), len(np.unique(rows)), len(np.unique(columns))
-        side = math.sqrt(size)
-        across = math.ceil(wide / max(1.0, min(wide, max(side, size / high))))
-        down = math.ceil(high / max(1, size // math.ceil(wide / across)))
-        for some_rows in np.array_split(np.unique(rows), down):
-            for some_columns in np.array_split(np.unique(columns), across):
-                part = places[np.isin(rows, some_rows) & np.isin(columns, some_columns)]
-                if len(part):
-                    yield part
+        """Positions in turn, those whose windows are about as high and as wide together."""
+        size = self.once("size", self._chunk_size)
+        if size >= len(places):
+            return iter([places])
+        extents = self.once("extents", lambda: alike.changes(self.changed.values()))
+        return alike.chunks(places, self.occluders.grid[1], size, extents)
 
     def _chunk_size(self) -> int:
         """As many positions as need no more memory than the batches of the dense loop."""
