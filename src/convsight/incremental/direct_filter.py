@@ -59,13 +59,13 @@ class DirectFilter:
         self, cells: Cells, starts: np.ndarray, taps: np.ndarray, after: After | None
     ) -> Float[Tensor, "m c"]:
         """One row for each of `starts`: each channel's weights times the cells starts + taps."""
-        from convsight.incremental.direct_kernel import convolve
+        from convsight.incremental.direct_kernel import BLOCK, convolve
 
         channels = self.weight.shape[1]
         out = cells.table.new_empty(len(starts), channels)
 
         def part(begin: int, end: int) -> None:
-            room = np.empty(len(taps), dtype=np.int64)
+            room = np.empty(BLOCK * len(taps), dtype=np.int64)
             convolve(
                 *cells.addresses(), starts, taps, channels, self.weight.data_ptr(), self.bias.data_ptr(),
                 out.data_ptr(), begin, end, limits(after), room, room.ctypes.data,

@@ -1,13 +1,15 @@
 """How do convolutions of few multiplications run, straight from the rows where their cells lie?
 
-One that keeps channels apart has sixty-four of them in registers while the taps pass by; one of few channels has
-all outputs of four cells there while taps and channels pass by. Neither needs a copy of a window. Numba compiles this file when it is first imported on a machine; only `direct_filter` imports it.
+One that keeps channels apart takes some of them through many rows, with the weights of nine taps in registers; one of
+few channels has all outputs of four cells there while taps and channels pass by. Neither needs a copy of a window.
+Numba compiles this file when it is first imported on a machine; only `direct_filter` and other kernels import it.
 Addresses are integers, as `Tensor.data_ptr()` gives them.
 """
 
 # pyright: reportCallIssue=false
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import ir
@@ -15,42 +17,55 @@ from numba import njit
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from convsight.registers import BYTES, FLOAT, FLOATS, LONG, between, fused, line, read, spread
+from convsight.registers import BYTES, FLOAT, FLOATS, LONG, between, fused, line, on, read, spread
 
 PLACES = 4  # whose sums are in registers at a time
+BLOCK = 48  # rows whose cells are found at a time; some channels of all of them are in the first-level cache
 
 
-def _weighing(lines: int) -> Any:
-    """An instruction that sums `count` cells of 16 · `lines` channels, weighted, onto a bias, between limits.
+def _add(builder: Any, sums: Sequence[Any], weights: Sequence[Any], place: Any, shift: Any) -> None:
+    """Add to sums the lines of a cell, each times its weights; the cell is `shift` on from the address at `place`."""
+    fma, cell = fused(builder), builder.load(builder.inttoptr(place, LONG.as_pointer()))
+    cell = builder.add(cell, shift)
+    for i, (its_weights, total) in enumerate(zip(weights, sums, strict=True)):
+        builder.store(builder.call(fma, [read(builder, cell, i), its_weights, builder.load(total)]), total)
 
-    `cells` is the address of the cells' addresses, `on` what is added to each; the weights of two taps are `pitch`
-    bytes apart.
+
+def _weighing(lines: int, taps: int = 0) -> Any:
+    """An instruction that sums `count` cells of 16 · `lines` channels, weighted, onto a bias, between limits, for `rows`.
+
+    `cells` is the address of the cells' addresses, row by row, `on` what is added to each; the weights of two taps
+    and the sums of two rows are `pitch` bytes apart. A known number of `taps` has its weights in registers.
     """
 
     def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        cells, on, weight, pitch, count, bias, out, low, high = given
-
-        fma = fused(builder)
-        sums = [cgutils.alloca_once(builder, FLOATS) for _ in range(lines)]
-        for i, total in enumerate(sums):
-            builder.store(read(builder, bias, i), total)
-        with cgutils.for_range(builder, count) as loop:
-            place = builder.add(cells, builder.mul(loop.index, ir.Constant(LONG, 8)))
-            cell = builder.add(builder.load(builder.inttoptr(place, LONG.as_pointer())), on)
-            weights = builder.add(weight, builder.mul(loop.index, pitch))
+        cells, shift, weight, pitch, count, rows, bias, out, low, high = given
+        biases = [read(builder, bias, i) for i in range(lines)]
+        kept = [[read(builder, on(builder, weight, t, pitch), i) for i in range(lines)] for t in range(taps)]
+        with cgutils.for_range(builder, rows) as row:
+            first = on(builder, cells, builder.mul(row.index, count), 8)
+            sums = [cgutils.alloca_once(builder, FLOATS) for _ in range(lines)]
+            for total, its_bias in zip(sums, biases, strict=True):
+                builder.store(its_bias, total)
+            for tap, weights in enumerate(kept):
+                _add(builder, sums, weights, on(builder, first, tap, 8), shift)
+            if not taps:
+                with cgutils.for_range(builder, count) as tap:
+                    own = on(builder, weight, tap.index, pitch)
+                    weights = [read(builder, own, i) for i in range(lines)]
+                    _add(builder, sums, weights, on(builder, first, tap.index, 8), shift)
+            to = on(builder, out, row.index, pitch)
             for i, total in enumerate(sums):
-                two = [read(builder, at, i) for at in (cell, weights)]
-                builder.store(builder.call(fma, [*two, builder.load(total)]), total)
-        for i, total in enumerate(sums):
-            builder.store(between(builder, builder.load(total), low, high), line(builder, out, i), align=4)
+                builder.store(between(builder, builder.load(total), low, high), line(builder, to, i), align=4)
         return context.get_dummy_value()
 
     address, number = types.int64, types.float32
-    found = types.void(*[address] * 7, number, number), code
-    return intrinsic(lambda _, cells, on, weight, pitch, count, bias, out, low, high: found)
+    found = types.void(*[address] * 8, number, number), code
+    return intrinsic(lambda _, cells, shift, weight, pitch, count, rows, bias, out, low, high: found)
 
 
 weigh4, weigh1 = _weighing(4), _weighing(1)
+nine2, nine1 = _weighing(2, 9), _weighing(1, 9)  # 3×3
 
 
 def _crossing(lines: int) -> Any:
@@ -114,18 +129,26 @@ def convolve(
     """Rows `begin` ... `end` − 1 of the value: in row r each channel sums the cells starts[r] + taps, weighted.
 
     `table` are rows of `channels` floats; `index`, if it is not empty, says which row a cell is, where the rows from
-    `known` on are those of `fresh`. `cells` has room for the taps' addresses, and lies at `cells_at`.
+    `known` on are those of `fresh`. `cells` has room for the taps' addresses of `BLOCK` rows, and lies at `cells_at`.
     """
-    pitch = channels * 4
-    for r in range(begin, end):
-        _find(table, fresh, known, index, starts[r], taps, pitch, cells, 0)
-        to = out + r * pitch
-        for some in range(channels // 64):
-            at = some * 4 * BYTES
-            weigh4(cells_at, at, weight + at, pitch, len(taps), bias + at, to + at, limits[0], limits[1])
-        for some in range(channels // 64 * 4, channels // 16):
-            at = some * BYTES
-            weigh1(cells_at, at, weight + at, pitch, len(taps), bias + at, to + at, limits[0], limits[1])
+    pitch, count = channels * 4, len(taps)
+    lines = 2 if count == 9 else 4
+    for first in range(begin, end, BLOCK):
+        rows, to = min(BLOCK, end - first), out + first * pitch
+        for r in range(rows):
+            _find(table, fresh, known, index, starts[first + r], taps, pitch, cells, r * count)
+        for at in range(0, channels // (16 * lines) * lines * BYTES, lines * BYTES):
+            given, own, low, high = weight + at, bias + at, limits[0], limits[1]
+            if count == 9:
+                nine2(cells_at, at, given, pitch, count, rows, own, to + at, low, high)
+            else:
+                weigh4(cells_at, at, given, pitch, count, rows, own, to + at, low, high)
+        for at in range(channels // (16 * lines) * lines * BYTES, pitch, BYTES):
+            given, own, low, high = weight + at, bias + at, limits[0], limits[1]
+            if count == 9:
+                nine1(cells_at, at, given, pitch, count, rows, own, to + at, low, high)
+            else:
+                weigh1(cells_at, at, given, pitch, count, rows, own, to + at, low, high)
 
 
 @njit(cache=True, nogil=True)
