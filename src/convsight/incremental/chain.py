@@ -22,9 +22,8 @@ from convsight.incremental.chain_links import Link
 from convsight.incremental.regions import Changed
 from convsight.incremental.rows import at_lines, limits
 from convsight.incremental.rules.geometry import Axis
-from convsight.incremental.simplify import SAME
 from convsight.incremental.tail import RESHAPED
-from convsight.incremental.trace import Step
+from convsight.incremental.trace import SAME, Step
 
 NUMBERS = 200_000  # in all maps: they and their clean copy stay in a core's second-level cache
 NONE = np.zeros((0, 0), dtype=np.int64)  # values and channels where nothing is read

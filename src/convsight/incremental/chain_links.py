@@ -9,8 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convsight.incremental.rows import limits
-from convsight.incremental.rules.geometry import Axis
-from convsight.incremental.rules.kernels import convolution_axes, pair
+from convsight.incremental.rules.geometry import Axis, convolution_axes, pair
 from convsight.incremental.simplify import activation
 from convsight.incremental.tail import linear_weight
 from convsight.incremental.trace import Step

@@ -31,6 +31,7 @@ class Outcome:
 
     window: Window | None
     compute: Compute
+    reads: Sequence[int] | None = None  # values, if not those of the step's parents
 
 
 Rule = Callable[[Step, "Planner"], Outcome | None]
@@ -190,6 +191,10 @@ class Planner:
 
     def add(self, step: Step) -> None:
         """Plan one step: by its rule, or on whole maps where it has none or they are cheaper."""
+        if step.inside is not None:
+            whole = self.windows[step.parents[0]] is None
+            self.windows[step.index] = None if whole else self.wanted(step.index)
+            return
         rule, windowed = self.rules.get(step.kind), [self.windows[p] is not None for p in step.parents]
         outcome = rule(step, self) if rule and all(windowed) == any(windowed) else None
         if outcome is None and any(windowed) and self.wanted(step.index) is not None:
@@ -197,7 +202,7 @@ class Planner:
         if outcome is None:
             outcome = self.run_whole(step)
         self.windows[step.index] = outcome.window
-        self.emit(step.index, outcome.compute, step.parents)
+        self.emit(step.index, outcome.compute, step.parents if outcome.reads is None else outcome.reads)
 
     def run_whole(self, step: Step) -> Outcome:
         """The original operation on whole values, windows pasted on the clean maps: exact for any operation."""

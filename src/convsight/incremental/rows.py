@@ -39,6 +39,14 @@ class Cells(NamedTuple):
         return self.table.data_ptr(), fresh, self.known, where
 
 
+class Reads(NamedTuple):
+    """What the rows of a convolution's value read: row r the cells starts[r] + taps."""
+
+    cells: Cells
+    starts: np.ndarray
+    taps: np.ndarray
+
+
 def limits(after: After | None) -> tuple[np.float32, np.float32]:
     """What an activation leaves of the numbers: those between."""
     low, high = -math.inf, math.inf

@@ -48,14 +48,14 @@ def stretches(live: Sequence[Step], numbers: Callable[[int], int], most: int) ->
 
 
 def _blocks(live: Sequence[Step]) -> list[tuple[Step, ...]]:
-    """Cut after each step whose value is the only one that later steps read."""
+    """Cut after each step whose value is written, and the only one that later steps read."""
     last = {parent: at for at, step in enumerate(live) for parent in step.parents}
     open_: set[int] = {-1}
     found, start = [], 0
     for at, step in enumerate(live):
         open_.add(step.index)
         open_ = {i for i in open_ if last.get(i, -1) > at}
-        if open_ <= {step.index}:
+        if open_ <= {step.index} and step.inside is None:
             found.append(tuple(live[start : at + 1]))
             start = at + 1
     return found

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from convsight.graph import Ref
+from convsight.incremental.bottleneck import enclose
 from convsight.incremental.joined import After, then
-from convsight.incremental.trace import Program, Step
+from convsight.incremental.trace import SAME, Program, Step
 
-SAME = "same"  # the kind of a step that only hands its input on
 FRESH = {"conv2d", "convolution", "batch_norm", "linear", "add", "cat", "max_pool2d", "avg_pool2d"}
 
 
@@ -30,6 +30,7 @@ def simplified(program: Program, keep: Collection[int], fold: bool) -> Program:
         if fold:
             _fold(steps, keep)
             _finish(steps, keep)
+            enclose(steps, keep)
         _in_place(steps, {*keep, program.output})
         program.prepared[key] = Program(tuple(steps), program.output)
     return program.prepared[key]

@@ -22,6 +22,7 @@ from convsight.intervals import Field
 from convsight.receptive_field import fields
 
 BATCHES = (2, 3)
+SAME = "same"  # the kind of a step that only hands its input on
 
 
 class _Batch:
@@ -45,6 +46,7 @@ class Step:
     in_place: bool
     field: Field
     after: After | None = None  # an activation that was joined to a convolution
+    inside: int | None = None  # the step that computes it along with its own value
 
     def argument(self, position: int, name: str, default: Any = None) -> Any:
         if position < len(self.args):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from convsight.incremental.plan import GATHER, Planner, Values
 from convsight.incremental.regions import Span, Window
@@ -36,6 +38,28 @@ class Axis:
 
 
 Axes = tuple[Axis, Axis]
+
+
+def convolution_axes(step: Step, weight: Tensor) -> Axes | None:
+    """The kernel's geometry; None for a transposed convolution."""
+    if step.kind == "convolution" and step.argument(6, "transposed"):
+        return None
+    stride, dilation = pair(step.argument(3, "stride", 1)), pair(step.argument(5, "dilation", 1))
+    padding = step.argument(4, "padding", 0)
+    axes = []
+    for a in (0, 1):
+        kernel = weight.shape[2 + a]
+        if padding == "same":
+            before = dilation[a] * (kernel - 1) // 2
+        else:
+            before = 0 if padding == "valid" else pair(padding)[a]
+        axes.append(Axis(kernel, stride[a], before, dilation[a]))
+    return axes[0], axes[1]
+
+
+def pair(value: Any) -> tuple[int, int]:
+    values = list(value) if isinstance(value, (tuple, list, torch.Size)) else [value]
+    return int(values[0]), int(values[-1])
 
 
 def block_cost(step: Step, plan: Planner, window: Window, axes: Axes, macs: float) -> float:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from convsight.incremental.plan import Outcome, Planner, Rule
-from convsight.incremental.rules.kernels import pair
+from convsight.incremental.rules.geometry import pair
 from convsight.incremental.rules.pointwise import over_channels
 from convsight.incremental.trace import Step
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +12,8 @@ from torch import Tensor
 from convsight.incremental.joined import convolution_of
 from convsight.incremental.plan import Compute, Outcome, Planner, Rule
 from convsight.incremental.regions import Span, Window
-from convsight.incremental.rules.geometry import Axes, Axis, block_cost, whole_cost
+from convsight.incremental.rules.bottleneck import enclosing
+from convsight.incremental.rules.geometry import Axes, Axis, block_cost, convolution_axes, pair, whole_cost
 from convsight.incremental.rules.own import by_own_kernel, by_product
 from convsight.incremental.rules.tiles import tiled
 from convsight.incremental.trace import Step
@@ -43,7 +43,7 @@ def convolution(step: Step, plan: Planner) -> Outcome | None:
     if axes is None or plan.places_of(step.parents[0]) != (2, 3):
         return None
     groups = step.argument(8 if step.kind == "convolution" else 6, "groups", 1)
-    outcome = by_own_kernel(step, plan, axes, groups) if plan.fast else None
+    outcome = (enclosing(step, plan) or by_own_kernel(step, plan, axes, groups)) if plan.fast else None
     if outcome is None and plan.fast and groups == 1:
         outcome = tiled(step, plan, axes) or by_product(step, plan, axes, groups)
     if outcome is not None:
@@ -81,28 +81,6 @@ def _whole(step: Step, plan: Planner, axes: Axes, groups: int) -> Outcome | None
 def _channels_last(weight: Tensor) -> Tensor:
     """A convolution's weights in the layout that its windows have."""
     return weight.contiguous(memory_format=torch.channels_last)
-
-
-def convolution_axes(step: Step, weight: Tensor) -> Axes | None:
-    """The kernel's geometry; None for a transposed convolution."""
-    if step.kind == "convolution" and step.argument(6, "transposed"):
-        return None
-    stride, dilation = pair(step.argument(3, "stride", 1)), pair(step.argument(5, "dilation", 1))
-    padding = step.argument(4, "padding", 0)
-    axes = []
-    for a in (0, 1):
-        kernel = weight.shape[2 + a]
-        if padding == "same":
-            before = dilation[a] * (kernel - 1) // 2
-        else:
-            before = 0 if padding == "valid" else pair(padding)[a]
-        axes.append(Axis(kernel, stride[a], before, dilation[a]))
-    return axes[0], axes[1]
-
-
-def pair(value: Any) -> tuple[int, int]:
-    values = list(value) if isinstance(value, (tuple, list, torch.Size)) else [value]
-    return int(values[0]), int(values[-1])
 
 
 def _can_slide(step: Step, plan: Planner) -> bool:

@@ -14,13 +14,14 @@ from convsight.incremental.joined import After
 from convsight.incremental.plan import Outcome, Planner, Values
 from convsight.incremental.product_filter import ProductFilter
 from convsight.incremental.regions import Span, Window
-from convsight.incremental.rows import Cells
+from convsight.incremental.rows import Cells, Reads
 from convsight.incremental.rules.geometry import Axes, padded
 from convsight.incremental.split_filter import SplitFilter, scale_of
 from convsight.incremental.trace import Step
 
 PRODUCT, PACK, WRITE = 0.27, 7.5, 12.0  # per product, input, output: in multiply-adds of torch's own kernels
 Run = Callable[[Cells, np.ndarray, np.ndarray, After | None], Tensor]
+Reading = tuple[Window | None, tuple[int, ...], Callable[[Values, int], Reads]]
 
 
 def by_own_kernel(step: Step, plan: Planner, axes: Axes, groups: int) -> Outcome | None:
@@ -40,6 +41,19 @@ def by_product(step: Step, plan: Planner, axes: Axes, groups: int) -> Outcome | 
 
 def _carried_out(step: Step, plan: Planner, axes: Axes, run: Run) -> Outcome:
     """The convolution of windows, or of whole maps where they are whole, by a kernel that reads rows of cells."""
+    window, extent, reads = reading(step, plan, axes)
+    sizes = plan.sizes
+
+    def compute(values: Values) -> Tensor:
+        n = sizes[plan.turn]
+        found = run(*reads(values, n), step.after).view(n, *extent, step.shape[0])
+        return found.permute(0, 3, 1, 2) if window is None else found
+
+    return Outcome(window, compute)
+
+
+def reading(step: Step, plan: Planner, axes: Axes) -> Reading:
+    """The window of the value (None for whole maps), its height and width, and getter of what so many of them read."""
     window = plan.wanted(step.index)
     if plan.windows[step.parents[0]] is None:
         window, extent, strides = None, step.shape[1:], [a.stride for a in axes]
@@ -51,16 +65,9 @@ def _carried_out(step: Step, plan: Planner, axes: Axes, run: Run) -> Outcome:
     else:
         cells, block, extent = _blocks(step, plan, axes)
         strides = [a.step for a in axes]
-    sizes = plan.sizes
-    starts, taps = places(extent, block, axes, strides, max(sizes))
-
-    def compute(values: Values) -> Tensor:
-        n = sizes[plan.turn]
-        found = run(cells(values), starts[: n * extent[0] * extent[1]], taps, step.after)
-        found = found.view(n, *extent, step.shape[0])
-        return found.permute(0, 3, 1, 2) if window is None else found
-
-    return Outcome(window, compute)
+    starts, taps = places(extent, block, axes, strides, max(plan.sizes))
+    area = extent[0] * extent[1]
+    return window, extent, lambda values, n: Reads(cells(values), starts[: n * area], taps)
 
 
 def _kernel(step: Step, plan: Planner, groups: int) -> Run | None:

@@ -12,8 +12,7 @@ from torch import Tensor
 
 from convsight.graph import Ref
 from convsight.incremental.plan import Outcome, Planner, Rule, logical, physical
-from convsight.incremental.simplify import SAME
-from convsight.incremental.trace import BATCH, Step, mapped
+from convsight.incremental.trace import BATCH, SAME, Step, mapped
 from convsight.receptive_rules import POSITION_WISE
 
 

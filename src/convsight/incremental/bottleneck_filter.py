@@ -1,0 +1,69 @@
+"""Can a bottleneck run on our own kernels as one convolution, and how are its weights laid out for them?
+
+Many channels are what MobileNets make of few, convolve each by itself, and turn into few again. What lies between
+is six times what goes in and comes out, and fetching it takes longer than computing it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor
+
+from convsight.incremental.direct_filter import DirectFilter
+from convsight.incremental.joined import After
+from convsight.incremental.product_filter import ProductFilter, lines_at_a_time
+from convsight.incremental.rows import NOWHERE, Reads, in_parts, kept_room, limits
+
+ROOM = 200_000  # numbers of many channels at a time: most of a core's second-level cache
+FEWEST = 12  # rows at a time, at least
+
+
+@dataclass(frozen=True, eq=False)
+class BottleneckFilter:
+    """Weights and biases of a convolution of each channel by itself, and of those of all channels around it."""
+
+    wide: ProductFilter | None
+    apart: DirectFilter
+    narrow: ProductFilter
+
+    def run(
+        self, windows: int, source: Reads | None, middle: Reads, after: tuple[After | None, ...]
+    ) -> Float[Tensor, "m k"]:
+        """One row for each place of `windows` windows; `middle` reads what `source` becomes, if there is one."""
+        from convsight.incremental.bottleneck_kernel import ROWS, convolve
+        from convsight.incremental.direct_kernel import BLOCK as BESIDE
+        from convsight.incremental.product_kernel import BLOCK
+        from convsight.incremental.product_kernel import ROWS as LEAST
+
+        rows, channels = len(middle.starts), self.apart.weight.shape[1]
+        out = middle.cells.table.new_empty(rows + LEAST, self.narrow.outputs)
+        area, inside = rows // windows, 0 if source is None else len(source.starts) // windows
+        some = max(ROOM // (max(inside, 1) * channels), -(-FEWEST // min(area, max(inside, 1))))
+        some = min(some, windows)
+        nothing = 0, 0, NOWHERE.astype(np.int64), NOWHERE.astype(np.int64)
+        of_source = (source.starts, source.taps) if source else nothing[2:]
+        weights = self.apart.weight, self.apart.bias
+        given = (
+            source.cells.addresses() if source else (0, 0, 0, NOWHERE), of_source, _numbers(self.wide),
+            middle.cells.addresses(), (middle.starts, middle.taps),
+            (channels, channels, *(values.data_ptr() for values in weights)), _numbers(self.narrow),
+            lines_at_a_time(), out.data_ptr(), (inside, area), some,
+        )  # fmt: skip
+
+        def part(begin: int, end: int) -> None:
+            room = kept_room((some * inside + 2 * LEAST + ROWS) * channels * 4)
+            cells = np.empty(max(BLOCK, BESIDE * len(middle.taps)), dtype=np.int64)
+            convolve(*given, begin // area, end // area, tuple(map(limits, after)), room.ctypes.data, cells)
+
+        in_parts(part, rows)
+        return out[:rows]
+
+
+def _numbers(filters: ProductFilter | None) -> tuple[int, int, int, int]:
+    """Channels, outputs, and where weights and biases lie."""
+    if filters is None:
+        return 0, 0, 0, 0
+    return filters.channels, filters.outputs, filters.weight.ctypes.data, filters.bias.data_ptr()
