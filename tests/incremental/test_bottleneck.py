@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import convsight as cs
-from convsight.incremental import bottleneck, bottleneck_filter, product_filter, rows, split_filter
+from convsight.incremental import bottleneck_filter, product_filter, rows, split_filter
 from convsight.incremental.bottleneck_filter import BottleneckFilter
 from convsight.incremental.direct_filter import DirectFilter
 from convsight.incremental.engine import Engine
@@ -124,8 +124,8 @@ def test_what_is_read_or_has_a_better_unit_is_not_enclosed(program, monkeypatch)
 @pytest.mark.parametrize("kept", [False, True])
 def test_fast_sweeps_answer_alike_with_and_without_them(monkeypatch, program, own, kept):
     able = own and product_filter.usable()
-    for kernel in (bottleneck.product_filter, split_filter):
-        monkeypatch.setattr(kernel, "usable", lambda able=able and kernel is product_filter: able)
+    for kernel in (bottleneck_filter, split_filter):
+        monkeypatch.setattr(kernel, "usable", lambda able=able and kernel is bottleneck_filter: able)
     used, run = [], BottleneckFilter.run
     monkeypatch.setattr(BottleneckFilter, "run", lambda *given: used.append(1) or run(*given))
     (net, found), size = program, (31, 28)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from convsight.incremental import product_filter, split_filter
+from convsight.incremental import bottleneck_filter, split_filter
 from convsight.incremental.direct_filter import DirectFilter
 from convsight.incremental.product_filter import ProductFilter
 from convsight.incremental.trace import SAME, Step
@@ -30,7 +30,7 @@ def enclose(steps: list[Step], keep: Collection[int]) -> None:
         before = _path(steps, path[-1])
         if _all_channels(before[-1]) and all(readers[s.index] == 1 and s.index not in keep for s in before):
             path += before
-        if _plain(last) and product_filter.usable() and not split_filter.usable():
+        if _plain(last) and bottleneck_filter.usable() and not split_filter.usable():
             for step in path:
                 steps[step.index] = replace(step, inside=last.index)
 

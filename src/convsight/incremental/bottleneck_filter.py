@@ -6,19 +6,47 @@ is six times what goes in and comes out, and fetching it takes longer than compu
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from convsight.incremental import product_filter
 from convsight.incremental.direct_filter import DirectFilter
 from convsight.incremental.joined import After
 from convsight.incremental.product_filter import ProductFilter, lines_at_a_time
-from convsight.incremental.rows import NOWHERE, Reads, in_parts, kept_room, limits
+from convsight.incremental.rows import NOWHERE, Cells, Reads, in_parts, kept_room, limits
 
 ROOM = 200_000  # numbers of many channels at a time: most of a core's second-level cache
 FEWEST = 12  # rows at a time, at least
+
+
+@functools.cache
+def usable() -> bool:
+    """Whether Numba is there, the processor has wide registers, and the kernel does what torch's three convolutions do."""
+    if not product_filter.usable():
+        return False
+    maps, one = torch.linspace(-9, 9, 20 * 16).sin().view(20, 16), np.zeros(1, dtype=np.int64)
+    weights = [
+        torch.linspace(-end, end, 512).cos().view(shape)
+        for end, shape in ((7, (32, 16, 1, 1)), (9, (32, 1, 4, 4)), (5, (16, 32, 1, 1)))
+    ]
+    all_channels = [ProductFilter.of(weight, None) for weight in weights[::2]]
+    filters = BottleneckFilter(all_channels[0], DirectFilter.of(weights[1], None), all_channels[1])
+    source = Reads(Cells(maps), np.arange(20), one)
+    taps = np.add.outer(np.arange(4) * 5, np.arange(4)).ravel()
+    middle = Reads(Cells(torch.zeros(1, 32), torch.arange(1, 21).int(), None, 1), np.arange(2), taps)
+    try:
+        found = filters.run(1, source, middle, (("relu", ()), None, None))
+    except Exception:  # no room to keep what is compiled
+        return False
+    right = F.conv2d(F.conv2d(maps.T.view(1, 16, 4, 5), weights[0]).relu(), weights[1], groups=32)
+    right = F.conv2d(right, weights[2])[0].flatten(1).T
+    return torch.allclose(found, right, rtol=1e-4, atol=1e-4 * float(right.abs().max()))
 
 
 @dataclass(frozen=True, eq=False)
