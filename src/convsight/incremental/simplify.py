@@ -7,11 +7,12 @@ whose input nobody else reads may overwrite it (both modes: the same numbers in 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from convsight.graph import Ref
@@ -28,12 +29,58 @@ def simplified(program: Program, keep: Collection[int], fold: bool) -> Program:
     if key not in program.prepared:
         steps = list(program.steps)
         if fold:
+            _join_pads(steps, keep)
             _fold(steps, keep)
             _finish(steps, keep)
             enclose(steps, keep)
         _in_place(steps, {*keep, program.output})
         program.prepared[key] = Program(tuple(steps), program.output)
     return program.prepared[key]
+
+
+def _join_pads(steps: list[Step], keep: Collection[int]) -> None:
+    """Let a convolution pad with noughts what it alone reads, more on one side than on the other if need be."""
+    readers = Counter(parent for step in steps for parent in step.parents)
+    for at, step in enumerate(steps):
+        pad = steps[step.parents[0]] if step.parents and step.parents[0] >= 0 else None
+        if (
+            step.kind not in ("conv2d", "convolution")
+            or pad is None
+            or readers[pad.index] > 1
+            or pad.index in keep
+        ):
+            continue
+        margins = noughts(pad)
+        if (
+            margins is not None
+            and isinstance(step.args[0], Ref)
+            and not isinstance(step.argument(4, "padding", 0), str)
+        ):
+            steps[at] = replace(
+                step, func=_padding(step.func, margins), args=(pad.args[0], *step.args[1:]), parents=pad.parents,
+                before=(margins[2], margins[0]),
+            )  # fmt: skip
+            steps[pad.index] = replace(pad, parents=())  # nothing reads it
+
+
+def noughts(step: Step) -> list[int] | None:
+    """Left, right, top and bottom margins of a step that pads maps with noughts."""
+    if (
+        step.kind not in ("pad", "constant_pad_nd")
+        or len(step.parents) != 1
+        or not isinstance(step.args[0], Ref)
+    ):
+        return None
+    margins, mode = list(step.argument(1, "pad") or ()), step.argument(2, "mode", "constant")
+    value = step.argument(3, "value", 0.0) if isinstance(mode, str) else mode
+    margins += [0] * (4 - len(margins))
+    plain = len(margins) == 4 and min(margins) >= 0 and step.field.places == (2, 3)
+    return margins if plain and mode in ("constant", 0) and not value else None
+
+
+def _padding(func: Callable, margins: list[int]) -> Callable:
+    """The convolution behind the pad as one."""
+    return lambda value, *given, **named: func(F.pad(value, margins), *given, **named)
 
 
 def _fold(steps: list[Step], keep: Collection[int]) -> None:

@@ -46,6 +46,9 @@ class Step:
     in_place: bool
     field: Field
     after: After | None = None  # an activation that was joined to a convolution
+    before: tuple[int, int] | None = (
+        None  # rows and columns of noughts that a convolution pads itself, its own apart
+    )
     inside: int | None = None  # the step that computes it along with its own value
 
     def argument(self, position: int, name: str, default: Any = None) -> Any:

@@ -53,6 +53,7 @@ def convolution_axes(step: Step, weight: Tensor) -> Axes | None:
             before = dilation[a] * (kernel - 1) // 2
         else:
             before = 0 if padding == "valid" else pair(padding)[a]
+        before += step.before[a] if step.before else 0
         axes.append(Axis(kernel, stride[a], before, dilation[a]))
     return axes[0], axes[1]
 

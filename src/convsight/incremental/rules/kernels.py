@@ -70,9 +70,9 @@ def _kernel(
 
 
 def _whole(step: Step, plan: Planner, axes: Axes, groups: int) -> Outcome | None:
-    """The convolution of whole maps, whose channels are already last; None for padding that has no number."""
+    """The convolution of whole maps, whose channels are already last; None for padding that is not two numbers."""
     value, padding = plan.value_of(step.parents[0]), step.argument(4, "padding", 0)
-    if isinstance(padding, str):
+    if isinstance(padding, str) or step.before:
         return None
     run = _kernel(step, plan, [a.stride for a in axes], list(pair(padding)), axes, groups)
     return Outcome(None, lambda values: run(value(values)))
