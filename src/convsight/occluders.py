@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from convsight.errors import InputError, closest
@@ -90,6 +90,17 @@ class Occluders:
             return self.masks[torch.as_tensor(np.arange(len(self))[places])]
         rows, cols = self._sides(places)
         return rows[:, :, None] & cols[:, None, :]
+
+    def cover_at(
+        self, places: np.ndarray, rows: Int[np.ndarray, "m h"], columns: Int[np.ndarray, "m w"]
+    ) -> Bool[Tensor, "m h w"]:
+        """Which of the pixels rows[i] × columns[i] the i-th of the chosen positions hides."""
+        if self.masks is not None:
+            each = np.arange(len(places))[:, None, None]
+            return self.cover(places)[each, rows[:, :, None], columns[:, None, :]]
+        sides = (rows, self.top, self.bottom), (columns, self.left, self.right)
+        down, across = ((at >= low[places, None]) & (at < high[places, None]) for at, low, high in sides)
+        return torch.from_numpy(down[:, :, None] & across[:, None, :])
 
     def _sides(self, places: Places = slice(None)) -> tuple[Tensor, Tensor]:
         rows = _between(self.top[places], self.bottom[places], self.size[0])

@@ -272,11 +272,10 @@ class Engine:
         """The pictures' windows with the fill in them."""
         window = plan.wanted(-1)
         plan.windows[-1] = window
-        hidden = self.occluders.cover(plan.places)[..., None].to(self.net.device)
         clean, fill = self.store_of(-1), self.fill
         if window is None:
             picture = plan.by_part(torch.from_numpy(plan.picture).to(self.net.device))
-            covers = plan.by_part(hidden)
+            covers = plan.by_part(self.occluders.cover(plan.places)[..., None].to(self.net.device))
 
             def hide_whole(values: Values) -> Tensor:
                 which = picture[plan.turn]
@@ -287,7 +286,7 @@ class Engine:
             plan.emit(-1, hide_whole, [])
             return
         rows, columns = window.rows.cells(), window.columns.cells()
-        cover = hidden[np.arange(len(rows))[:, None, None], rows[:, :, None], columns[:, None, :]]
+        cover = self.occluders.cover_at(plan.places, rows, columns)[..., None].to(self.net.device)
         everywhere = bool(cover.all())
         index = plan.by_part(fill.index(plan.picture, rows, columns, None))
         covered = plan.by_part(cover)

@@ -56,6 +56,7 @@ class Planner:
     dense: list[int] = field(default_factory=list)
     turn: int = 0  # the part of the segment that is being computed
     _placed: set[int] = field(default_factory=set)
+    _wanted: dict[int, Window | None] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.picture)
@@ -78,9 +79,11 @@ class Planner:
 
     def wanted(self, index: int) -> Window | None:
         """The common window of the cells that this chunk changes in a value; None if it is all of them."""
-        changed = self.changed.get(index)
-        window = None if changed is None else changed.window(self.places)
-        return None if window is None or window.whole else window
+        if index not in self._wanted:
+            changed = self.changed.get(index)
+            window = None if changed is None else changed.window(self.places)
+            self._wanted[index] = None if window is None or window.whole else window
+        return self._wanted[index]
 
     def step(self, index: int) -> Step:
         return self.program.steps[index]
