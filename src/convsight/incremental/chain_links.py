@@ -39,7 +39,7 @@ class Link:
             large = max(weight.shape[:2]) > WIDEST or weight.numel() > WEIGHTS
             return None if large else cls(step.index, source, axes, between, weight, step.argument(2, "bias"))
         if step.kind in ("conv2d", "convolution"):
-            weight, bias = step.argument(1, "weight"), step.argument(2, "bias")
+            weight = step.argument(1, "weight")
             groups = step.argument(8 if step.kind == "convolution" else 6, "groups", 1)
             if (
                 not isinstance(weight, Tensor)
@@ -49,7 +49,7 @@ class Link:
             ):
                 return None
             axes = convolution_axes(step, weight)
-            return None if axes is None else cls(step.index, source, axes, between, weight, bias)
+            return None if axes is None else cls(step.index, source, axes, between, *step.weights())
         if step.kind in POOLS:
             return _pool(step, source)
         after = activation(step)

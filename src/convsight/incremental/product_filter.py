@@ -42,21 +42,30 @@ def lines_at_a_time() -> int:
     return 4 if can("avx512f") else 1
 
 
-def panels(weight: Float[Tensor, "t c k"], into: Float[Tensor, "n t"] | None = None) -> np.ndarray:
+def panels(
+    weight: Float[Tensor, "k c h w"],
+    gain: Float[Tensor, " k"] | None,
+    into: Float[Tensor, "n t"] | None = None,
+) -> np.ndarray:
     """Weights so laid out that a product reads them in order: panel by panel of outputs, then taps, then channels.
 
-    With `into`, each of its rows weighs the taps, and the results are laid out one after the other.
+    Each output's are multiplied by its `gain`. With `into`, each of its rows weighs the taps, and the results are laid
+    out one after the other. Panel by panel also in that all weights are not copied on the way.
     """
-    t, c, k = weight.shape
+    (k, c), t = weight.shape[:2], weight.shape[2:].numel()
     n, depth, at = (1, t * c, 0) if into is None else (len(into), c, 0)
     found = at_lines(n * depth * k * 4).view(np.float32)
     rows = torch.from_numpy(found).view(n, depth * k)
     while at < k:
         lines = min(lines_at_a_time(), (k - at) // 16)
         width = 64 if lines >= 4 else 32 if lines >= 2 else 16
-        part = weight[..., at : at + width]
-        values = part.reshape(1, -1) if into is None else into @ part.reshape(t, -1)
-        rows[:, at * depth : (at + width) * depth] = values
+        part = weight.detach()[at : at + width]
+        part = part if gain is None else part * gain[at : at + width, None, None, None]
+        taps, own = part.flatten(2).permute(2, 1, 0), rows[:, at * depth : (at + width) * depth]
+        if into is None:
+            own.view(t, c, -1).copy_(taps)
+        else:
+            torch.mm(into, taps.reshape(t, -1), out=own)
         at += width
     return found
 
@@ -71,10 +80,12 @@ class ProductFilter:
     bias: Float[Tensor, " k"]
 
     @classmethod
-    def of(cls, weight: Float[Tensor, "k c h w"], bias: Tensor | None) -> ProductFilter:
+    def of(
+        cls, weight: Float[Tensor, "k c h w"], bias: Tensor | None, gain: Tensor | None = None
+    ) -> ProductFilter:
         k, c = weight.shape[:2]
         biases = weight.new_zeros(k) if bias is None else bias.contiguous()
-        return cls(k, c, panels(weight.detach().permute(2, 3, 1, 0).reshape(-1, c, k)), biases)
+        return cls(k, c, panels(weight, gain), biases)
 
     @staticmethod
     def fits(weight: Tensor, groups: int) -> bool:

@@ -130,7 +130,7 @@ def _same(value: Tensor) -> Tensor:
 
 
 def _folded(convolution: Step, norm: Step) -> Step | None:
-    """The convolution with the normalisation in its weights: (w x + b − mean) · scale + shift."""
+    """The convolution with the normalisation in it: (w x + b − mean) · scale + shift."""
     mean, variance, gain, shift = (
         norm.argument(i, n) for i, n in enumerate(("running_mean", "running_var", "weight", "bias"), 1)
     )
@@ -143,14 +143,25 @@ def _folded(convolution: Step, norm: Step) -> Step | None:
     scale = scale if gain is None else scale * gain.double()
     offset = -mean.double() if bias is None else bias.double() - mean.double()
     offset = offset * scale if shift is None else offset * scale + shift.double()
-    new = {"weight": (weight.double() * scale[:, None, None, None]).to(weight), "bias": offset.to(weight)}
+    gain, offset = scale.to(weight), offset.to(weight)
     args, kwargs = list(convolution.args), dict(convolution.kwargs)
-    for position, name in ((1, "weight"), (2, "bias")):
-        if position < len(args):
-            args[position] = new[name]
-        else:
-            kwargs[name] = new[name]
-    return replace(convolution, args=tuple(args), kwargs=kwargs)
+    if len(args) > 2:
+        args[2] = offset
+    else:
+        kwargs["bias"] = offset
+    func = _normalised(convolution.func, gain)
+    return replace(convolution, func=func, args=tuple(args), kwargs=kwargs, gain=gain)
+
+
+def _normalised(func: Callable, gain: Tensor) -> Callable:
+    """The convolution and what is folded into it, without a second copy of all weights."""
+
+    def run(*args: Any, bias: Any = None, **kwargs: Any) -> Tensor:
+        if len(args) > 2:
+            args, bias = (*args[:2], None, *args[3:]), args[2]
+        return func(*args, **kwargs).mul_(gain[:, None, None]).add_(bias[:, None, None])
+
+    return run
 
 
 def _in_place(steps: list[Step], keep: Collection[int]) -> None:

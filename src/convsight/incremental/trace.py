@@ -46,6 +46,9 @@ class Step:
     in_place: bool
     field: Field
     after: After | None = None  # an activation that was joined to a convolution
+    gain: Tensor | None = (
+        None  # of a normalisation folded into a convolution: what its weights are multiplied by
+    )
     before: tuple[int, int] | None = (
         None  # rows and columns of noughts that a convolution pads itself, its own apart
     )
@@ -55,6 +58,15 @@ class Step:
         if position < len(self.args):
             return self.args[position]
         return self.kwargs.get(name, default)
+
+    def weights(self) -> tuple[Tensor, Tensor | None]:
+        """A convolution's weights and biases, as they are with what was folded into it."""
+        weight, bias, gain = self.unscaled()
+        return weight if gain is None else weight * gain[:, None, None, None], bias
+
+    def unscaled(self) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Weights, biases, and what each output's weights are still to be multiplied by, for who need no copy of all."""
+        return self.argument(1, "weight"), self.argument(2, "bias"), self.gain
 
     @functools.cached_property
     def _plain(self) -> bool:

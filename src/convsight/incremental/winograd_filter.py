@@ -67,11 +67,13 @@ class WinogradFilter:
     bias: Tensor
 
     @classmethod
-    def of(cls, weight: Float[Tensor, "k c 3 3"], bias: Tensor | None, m: Two) -> WinogradFilter:
+    def of(
+        cls, weight: Float[Tensor, "k c 3 3"], bias: Tensor | None, m: Two, gain: Tensor | None = None
+    ) -> WinogradFilter:
         k, c = weight.shape[:2]
         g = torch.kron(matrices(m[0])[1], matrices(m[1])[1]).to(weight)
-        taps = weight.detach().permute(2, 3, 1, 0).reshape(TAPS * TAPS, c, k)
-        return cls(m, k, c, panels(taps, g), weight.new_zeros(k) if bias is None else bias.contiguous())
+        biases = weight.new_zeros(k) if bias is None else bias.contiguous()
+        return cls(m, k, c, panels(weight, gain, g), biases)
 
     @staticmethod
     def fits(weight: Tensor) -> bool:

@@ -43,10 +43,7 @@ def _reading(step: Step, plan: Planner) -> Reading:
 
 
 def _filters(wide: Step | None, apart: Step, narrow: Step) -> BottleneckFilter:
-    all_channels = [
-        None if s is None else ProductFilter.of(s.argument(1, "weight"), s.argument(2, "bias"))
-        for s in (wide, narrow)
-    ]
+    all_channels = [None if s is None else ProductFilter.of(*s.unscaled()) for s in (wide, narrow)]
     assert all_channels[1] is not None
-    own = DirectFilter.of(apart.argument(1, "weight"), apart.argument(2, "bias"))
+    own = DirectFilter.of(*apart.weights())
     return BottleneckFilter(all_channels[0], own, all_channels[1])

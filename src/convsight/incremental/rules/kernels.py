@@ -58,13 +58,13 @@ def _kernel(
     step: Step, plan: Planner, stride: list[int], padding: list[int], axes: Axes, groups: int
 ) -> Callable[[Tensor], Tensor]:
     """The convolution of maps whose channels are last."""
-    weight, bias = step.argument(1, "weight"), step.argument(2, "bias")
     dilation = [a.dilation for a in axes]
     if plan.fast:
         return plan.lay_out(
             ("joined", step.index, *stride, *padding),
-            lambda: convolution_of(weight, bias, stride, padding, dilation, groups, step.after),
+            lambda: convolution_of(*step.weights(), stride, padding, dilation, groups, step.after),
         )
+    weight, bias = step.weights()
     rows_last = plan.lay_out(("channels last", step.index), lambda: _channels_last(weight))
     return lambda maps: F.conv2d(maps, rows_last, bias, stride, padding, dilation, groups)
 

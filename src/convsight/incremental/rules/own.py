@@ -32,10 +32,10 @@ def by_own_kernel(step: Step, plan: Planner, axes: Axes, groups: int) -> Outcome
 
 def by_product(step: Step, plan: Planner, axes: Axes, groups: int) -> Outcome | None:
     """The convolution of many channels as products of rows; None where there is no kernel for it."""
-    weight, bias = step.argument(1, "weight"), step.argument(2, "bias")
+    weight = step.argument(1, "weight")
     if not _plain(plan) or not ProductFilter.fits(weight, groups) or not product_filter.usable():
         return None
-    filters: ProductFilter = plan.lay_out(("product", step.index), lambda: ProductFilter.of(weight, bias))
+    filters: ProductFilter = plan.lay_out(("product", step.index), lambda: ProductFilter.of(*step.unscaled()))
     return _carried_out(step, plan, axes, filters.run)
 
 
@@ -71,18 +71,18 @@ def reading(step: Step, plan: Planner, axes: Axes) -> Reading:
 
 
 def _kernel(step: Step, plan: Planner, groups: int) -> Run | None:
-    weight, bias = step.argument(1, "weight"), step.argument(2, "bias")
+    weight = step.argument(1, "weight")
     if not _plain(plan):
         return None
     if DirectFilter.fits(weight, groups) and direct_filter.usable():
-        return plan.lay_out(("direct", step.index), lambda: DirectFilter.of(weight, bias)).run
+        return plan.lay_out(("direct", step.index), lambda: DirectFilter.of(*step.weights())).run
     if FewFilter.fits(weight, groups) and direct_filter.usable():
-        return plan.lay_out(("few", step.index), lambda: FewFilter.of(weight, bias)).run
+        return plan.lay_out(("few", step.index), lambda: FewFilter.of(*step.weights())).run
     if groups > 1 or not quicker(weight) or not split_filter.usable():
         return None
     parent = step.parents[0]
     scale = plan.prepare(("scale", step.index), lambda: scale_of(plan.store_of(parent).maps()))
-    filters: SplitFilter = plan.lay_out(("split", step.index), lambda: SplitFilter.of(weight, bias))
+    filters: SplitFilter = plan.lay_out(("split", step.index), lambda: SplitFilter.of(*step.weights()))
     return lambda cells, starts, taps, after: filters.run(cells, starts, taps, after, scale)
 
 

@@ -60,8 +60,8 @@ def _own_kernel(plan: Planner, weight: Tensor) -> bool:
 
 def _in_own_kernel(step: Step, plan: Planner, axes: Axes, area: Window, m: tuple[int, int]) -> Compute:
     """Getter of the cells of `area`, n h w k."""
-    weight, bias = step.argument(1, "weight"), step.argument(2, "bias")
-    filters = plan.lay_out(("own winograd", step.index, m), lambda: WinogradFilter.of(weight, bias, m))
+    weight, bias, gain = step.unscaled()
+    filters = plan.lay_out(("own winograd", step.index, m), lambda: WinogradFilter.of(weight, bias, m, gain))
     extent, parent, sizes = (area.rows.size, area.columns.size), step.parents[0], plan.sizes
     block = tuple(-(-n // side) * side + TAPS - 1 for n, side in zip(extent, m, strict=True))
     if plan.windows[parent] is None:
@@ -77,8 +77,8 @@ def _in_own_kernel(step: Step, plan: Planner, axes: Axes, area: Window, m: tuple
 
 def _by_torch(step: Step, plan: Planner, axes: Axes, area: Window, m: tuple[int, int]) -> Compute:
     """The same without a kernel of ours."""
-    weight, bias, parent = step.argument(1, "weight"), step.argument(2, "bias"), step.parents[0]
-    filters: Filter = plan.prepare(("winograd", step.index), lambda: Filter.of(weight, bias, m))
+    parent = step.parents[0]
+    filters: Filter = plan.prepare(("winograd", step.index), lambda: Filter.of(*step.weights(), m))
     if plan.windows[parent] is None:
         tiles = _whole_tiles(plan, parent, step, axes, filters)
     else:
