@@ -37,7 +37,7 @@ def engine_for(
     program: Program, net: Classifier, occluders: Occluders, read: tuple[int, ...], pictures: int, fast: bool
 ) -> Engine:
     """A new engine: in the fast mode the one for small networks, where the network is one."""
-    if fast and SmallEngine.may_suit(net, occluders):
+    if fast and SmallEngine.may_suit(net, program, occluders):
         small = SmallEngine(net, program, occluders, read, pictures, fast)
         if small.suits:
             return small

@@ -15,6 +15,7 @@ from convsight.incremental import chain
 from convsight.incremental.answers import Reading
 from convsight.incremental.engine import Answer, Engine
 from convsight.incremental.tail import WAITING, Tail
+from convsight.incremental.trace import Program
 from convsight.occluders import Occluders
 from convsight.scores import first_tensor
 
@@ -43,11 +44,12 @@ class SmallEngine(Engine):
             self._on_maps = [r for r, index in enumerate(self.read) if index in joined.values]
 
     @staticmethod
-    def may_suit(net: Classifier, occluders: Occluders) -> bool:
-        """Whether boxes move on a network of float32 numbers on the processor, and the kernel runs there."""
+    def may_suit(net: Classifier, program: Program, occluders: Occluders) -> bool:
+        """Whether boxes move on small maps of float32 numbers on the processor, and the kernel runs there."""
         like = first_tensor(net.module)
         plain = like.device.type == "cpu" and like.dtype == torch.float32
-        return plain and occluders.masks is None and chain.usable()
+        small = all(math.prod(step.shape) <= chain.NUMBERS for step in program.steps)
+        return plain and small and occluders.masks is None and chain.usable()
 
     @property
     def suits(self) -> bool:

@@ -262,7 +262,8 @@ class Sweep:
 
     def _right_answer(self, hidden: Tensor, which: Tensor) -> tuple[Tensor, list[Tensor]]:
         """The network's own scores, and readings of its steps run one by one, which needs no recording."""
-        logits = run_whole(self.net, hidden).cpu()
+        size = max(1, chunk_size(hidden.shape[1:]) // CHECKED)  # the engine still holds its maps beside
+        logits = torch.cat(in_chunks(lambda part: run_whole(self.net, hidden[part]).cpu(), len(hidden), size))
         if not self.readings or self._program is None:
             return logits, []
         indices, row = [self.net.layers[r.layer].index for r in self.readings], torch.arange(len(which))
