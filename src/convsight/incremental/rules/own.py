@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -65,7 +65,8 @@ def reading(step: Step, plan: Planner, axes: Axes) -> Reading:
     else:
         cells, block, extent = _blocks(step, plan, axes)
         strides = [a.step for a in axes]
-    starts, taps = places(extent, block, axes, strides, max(plan.sizes))
+    layout = tuple(extent), block, axes, tuple(strides), max(plan.sizes)
+    starts, taps = plan.prepare(("places", *layout), lambda: places(*layout))
     area = extent[0] * extent[1]
     return window, extent, lambda values, n: Reads(cells(values), starts[: n * area], taps)
 
@@ -99,7 +100,7 @@ def quicker(weight: Tensor) -> bool:
 
 
 def places(
-    extent: tuple[int, ...], block: tuple[int, int], axes: Axes, strides: list[int], elements: int
+    extent: tuple[int, ...], block: tuple[int, int], axes: Axes, strides: Sequence[int], elements: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """The cell of its first tap for each place of the value, element by element, and how far on the taps are."""
     (height, width), (down, across) = extent, strides
