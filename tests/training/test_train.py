@@ -187,10 +187,10 @@ def test_progress_counts_up_to_the_end(tmp_path):
     assert [r.epoch for r in closing] == [1, 2, 3]
     assert [r.step for r in closing] == [
         8,
-        8 + 4,
-        8 + 4 + 8,
-    ]  # the second epoch shows 102 + 51 of 256 pictures
-    assert closing[-1].steps == 20
+        8 + 3,
+        8 + 3 + 8,
+    ]  # the second epoch shows 77 + 27 of 256 pictures
+    assert closing[-1].steps == 19
     assert closing[-1].seconds_left == 0
     assert all(0 <= r.accuracy <= 1 and r.images_per_second >= 0 for r in reports)
 
