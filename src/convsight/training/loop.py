@@ -105,7 +105,9 @@ class Training:
         for optimiser, peaks in zip(self.optimisers, self.peaks, strict=True):
             for group, peak in zip(optimiser.param_groups, peaks, strict=True):
                 group["lr"] = peak * factor
-        self.learner.each(step_and_forget, self.optimisers)
+        for optimiser in self.optimisers:
+            optimiser.step()
+            optimiser.zero_grad()
         self.standing.step += 1
         if self.recipe.average:
             update_average(self.parts.average, self.network, self.recipe.average, done + 1)
@@ -185,9 +187,3 @@ class Training:
         chosen = self.parts.best or self.parts.average
         if chosen:
             self.network.load_state_dict(chosen)
-
-
-def step_and_forget(optimiser: Any) -> None:
-    """Move the weights that this optimiser has; their gradients have done their work."""
-    optimiser.step()
-    optimiser.zero_grad()
