@@ -125,11 +125,8 @@ def collect_all(maps, size, gradient, where, of_weight):  # type: ignore[no-unty
 def give_all(of_maps, size, weight, gradient, where):  # type: ignore[no-untyped-def]
     """Write the gradients of maps that were convolved and pooled."""
     pictures, shape, outputs, channels = size[0], framed(size, CACHE), weight.shape[0], weight.shape[3]
-    room = room_for(shape)
-    places, own = (
-        places_in(shape, 2),
-        _pairs(weight) if channels == 8 else weight.reshape(outputs * 9 * channels),
-    )
+    room, places = room_for(shape), places_in(shape, 2)
+    own = _pairs(weight) if channels == 8 else weight.reshape(outputs * 9 * channels)
     each = len(places) // shape[5]
     for n in range(0, pictures, shape[5]):
         some, done = min(shape[5], pictures - n), n * each * outputs

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from convsight.processor import can
 
-THREADS = 2
+THREADS = 2  # of torch's, which one of ours is worth
 
 
 def compiles(layers: Iterable[nn.Module], maps: Tensor) -> bool:
@@ -59,22 +59,18 @@ def _as_torch() -> bool:
 
     pixels = _numbers(3, 1, 9, 10)
     with torch.enable_grad(), torch.random.fork_rng(devices=[]):
-        mine, (conv, conv1, norm1, conv2, norm2) = _layers(), _layers()
+        mine, plain = _layers(), _layers()
+        conv, conv1, norm1, conv2, norm2 = plain
         x = norm1(F.max_pool2d(conv1(conv(pixels)), 2)).relu()
-        outputs = x + norm2(conv2(x)).relu(), stage(first(pixels, mine[0]), mine[1:])
-        knobs = (conv, conv1, norm1, conv2, norm2), mine
-        right, found = (
-            [
-                out.detach(),
-                *torch.autograd.grad(
-                    out, [p for layer in own for p in layer.parameters()], _numbers(*out.shape)
-                ),
-            ]
-            for out, own in zip(outputs, knobs, strict=True)
-        )
-    return all(
-        float((a - b).abs().max()) < 0.01 * float(b.abs().max()) for a, b in zip(found, right, strict=True)
-    )
+        right = _with_gradients(x + norm2(conv2(x)).relu(), plain)
+        found = _with_gradients(stage(first(pixels, mine[0]), mine[1:]), mine)
+    pairs = zip(found, right, strict=True)
+    return all(float((a - b).abs().max()) < 0.01 * float(b.abs().max()) for a, b in pairs)
+
+
+def _with_gradients(out: Tensor, layers: Iterable[nn.Module]) -> list[Tensor]:
+    weights = [parameter for layer in layers for parameter in layer.parameters()]
+    return [out.detach(), *torch.autograd.grad(out, weights, _numbers(*out.shape))]
 
 
 def _layers() -> list[Any]:
