@@ -27,7 +27,6 @@ WINDOWS = 2  # whose sums are in registers at a time
 BYTE = ir.IntType(8)
 SIDES = range(3)  # rows and columns of the kernel
 CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))  # of a window, in torch's order: the first of equal ones wins
-Piece = tuple[int, int]  # of a row of three cells: cells from its start, and lines from there
 
 
 def _largest(builder: Any, sums: Sequence[Any]) -> tuple[Any, Any]:
