@@ -34,7 +34,7 @@ def _add(builder: Any, sums: Sequence[Any], weights: Sequence[Any], place: Any, 
 def _weighing(lines: int, taps: int = 0) -> Any:
     """An instruction that sums `count` cells of 16 · `lines` channels, weighted, onto a bias, between limits, for `rows`.
 
-    `cells` is the address of the cells' addresses, row by row, `on` what is added to each; the weights of two taps
+    `cells` is the address of the cells' addresses, row by row, `shift` what is added to each; the weights of two taps
     and the sums of two rows are `pitch` bytes apart. A known number of `taps` has its weights in registers.
     """
 
@@ -89,10 +89,8 @@ def _crossing(lines: int) -> Any:
                 place = builder.add(cells, builder.mul(which, ir.Constant(LONG, 8)))
                 at.append(builder.load(builder.inttoptr(place, LONG.as_pointer())))
             with cgutils.for_range(builder, channels) as channel:
-                on = builder.mul(channel.index, ir.Constant(LONG, lines * BYTES))
-                own = [
-                    builder.load(line(builder, builder.add(weights, on), i), align=4) for i in range(lines)
-                ]
+                here = on(builder, weights, channel.index, lines * BYTES)
+                own = [read(builder, here, i) for i in range(lines)]
                 for address, place in zip(at, sums, strict=True):
                     number = builder.add(address, builder.mul(channel.index, ir.Constant(LONG, 4)))
                     every = spread(builder, builder.load(builder.inttoptr(number, FLOAT.as_pointer())))
