@@ -263,7 +263,8 @@ class Sweep:
     def _right_answer(self, hidden: Tensor, which: Tensor) -> tuple[Tensor, list[Tensor]]:
         """The network's own scores, and readings of its steps run one by one, which needs no recording."""
         size = max(1, chunk_size(hidden.shape[1:]) // CHECKED)  # the engine still holds its maps beside
-        logits = torch.cat(in_chunks(lambda part: run_whole(self.net, hidden[part]).cpu(), len(hidden), size))
+        parts = in_chunks(lambda part: run_whole(self.net, hidden[part]).cpu(), len(hidden), size)
+        logits = torch.cat(parts) if len(parts) > 1 else parts[0]
         if not self.readings or self._program is None:
             return logits, []
         indices, row = [self.net.layers[r.layer].index for r in self.readings], torch.arange(len(which))
