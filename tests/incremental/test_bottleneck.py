@@ -77,13 +77,18 @@ class Narrow(nn.Module):
         self.stem = nn.Conv2d(3, 16, 3, 1, 1)
         self.blocks = nn.ModuleList([self.block(16, 16, 1), self.block(16, 32, 2), self.block(32, 32, 1)])
         self.head = nn.Linear(32, 5)
+        for layer in self.modules():  # so that a patch is seen in the scores, and norms are not idle
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight)
+            if isinstance(layer, nn.BatchNorm2d):
+                nn.init.uniform_(layer.running_var, 0.3, 2)
 
     @staticmethod
     def block(c, k, stride):
         many = 4 * c
         return nn.Sequential(
             nn.Conv2d(c, many, 1, bias=False), nn.BatchNorm2d(many), nn.ReLU6(),
-            *([] if stride == 1 else [nn.ZeroPad2d((0, 1, 0, 1))]),
+            *([] if stride == 1 else [nn.ZeroPad2d((1, 0, 1, 0))]),
             nn.Conv2d(many, many, 3, stride, stride % 2, groups=many, bias=False), nn.BatchNorm2d(many), nn.ReLU6(),
             nn.Conv2d(many, k, 1, bias=False), nn.BatchNorm2d(k),
         )  # fmt: skip
