@@ -9,6 +9,7 @@ from torch import nn
 from convsight.networks import prepare
 from convsight.networks.fast import FastNet, Stage
 from convsight.networks.stages import first, stage, where
+from convsight.progress import listening
 
 compiled = pytest.mark.skipif(not where.usable(), reason="no Numba, or no AVX-512 on this machine")
 
@@ -148,6 +149,15 @@ def test_without_the_processor_nothing_is_compiled(monkeypatch):
     prepare(FastNet(10))
     assert not where.usable()
     where.usable.cache_clear()
+
+
+@pytest.mark.parametrize(("threads", "network"), [(8, FastNet(10)), (1, nn.Conv2d(1, 8, 2))])
+def test_what_will_not_run_is_not_compiled(monkeypatch, threads, network):
+    monkeypatch.setattr("convsight.networks.usable", lambda: pytest.fail("compiled"))
+    said = []
+    with listening(said.append):
+        prepare(network, threads)
+    assert not said
 
 
 @compiled

@@ -13,7 +13,7 @@ from convsight.errors import InputError, closest
 from convsight.networks.fast import FastNet, Stage
 from convsight.networks.lesson import LessonNet, LessonOne, LessonTwo
 from convsight.networks.positions import Positions
-from convsight.networks.stages.where import usable
+from convsight.networks.stages.where import usable, worthwhile
 from convsight.networks.vgg import VGG
 from convsight.progress import report
 
@@ -116,8 +116,8 @@ def build(
     return architecture.make(n_classes, channels, size, **knobs)
 
 
-def prepare(network: nn.Module) -> None:
-    """Compile now what training the network will run, if there is anything, rather than in its first step."""
-    if any(isinstance(layer, Stage) for layer in network.modules()):
+def prepare(network: nn.Module, threads: int = 1) -> None:
+    """Compile now what training on the processor will run with so many threads, rather than in its first step."""
+    if worthwhile(threads) and any(isinstance(layer, Stage) for layer in network.modules()):
         report(0, "compiling for this processor (some seconds, once)")
         usable()

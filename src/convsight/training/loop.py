@@ -64,7 +64,8 @@ class Training:
             load_checkpoint(job.folder / CHECKPOINT, self.parts, job.about) if resume else Standing()
         )
         self.parts.losses.start(len(job.data.train), fabric.device)
-        prepare(self.network)
+        if fabric.device.type == "cpu":
+            prepare(self.network, torch.get_num_threads() // (1 + len(self.learner.copies)))
         self.clock = Clock(self.standing.seconds, self.standing.cpu_seconds)
         self.reporter = Reporter(tell, job)
 

@@ -29,7 +29,7 @@ def compiles(layers: Iterable[nn.Module], maps: Tensor) -> bool:
         and len(maps) > 0
         and not torch.is_autocast_enabled("cpu")
         and not torch.compiler.is_compiling()
-        and torch.get_num_threads() <= THREADS
+        and worthwhile(torch.get_num_threads())
         and all(_plain(layer) for layer in layers)
         and usable()
     )
@@ -39,6 +39,11 @@ def _plain(layer: nn.Module) -> bool:
     """A layer with float32 weights that is in training, and at which no hook waits."""
     hooks = layer._forward_hooks, layer._forward_pre_hooks, layer._backward_hooks, layer._backward_pre_hooks
     return layer.training and not any(hooks) and all(p.dtype == torch.float32 for p in layer.parameters())
+
+
+def worthwhile(threads: int) -> bool:
+    """Whether the processor has what the pieces need, and torch has few enough threads to be slower."""
+    return threads <= THREADS and can("avx512f")
 
 
 @functools.cache
