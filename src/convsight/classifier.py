@@ -7,7 +7,6 @@ as they were after every call, also after one that raised.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -34,9 +33,9 @@ from convsight.interventions import (
 )
 from convsight.layers import Layers
 from convsight.receptive_field import fields
-from convsight.scores import first_tensor, logits_of, per_channel, score_tensor, size_of
+from convsight.scores import every_module, first_tensor, logits_of, per_channel, score_tensor, size_of
 from convsight.targets import Target, resolve_target
-from convsight.weights import Seen, as_seen, seen
+from convsight.weights import Seen, as_seen, digest_of, held, seen
 
 
 class Classifier:
@@ -107,20 +106,10 @@ class Classifier:
     @property
     def weights_hash(self) -> str:
         """16 hexadecimal digits that change whenever a weight or buffer does."""
-        state = self.module.state_dict(keep_vars=True)
-        tensors = {name: t for name, t in state.items() if isinstance(t, Tensor)}
-        known, words = self._hash
+        tensors, (known, words) = held(self.module), self._hash
         if known is None or not as_seen(tensors, known):
-            digest = hashlib.blake2b(digest_size=8)
-            known = seen(tensors)
-            for name, tensor in tensors.items():
-                digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
-                raw = (
-                    tensor.detach().cpu().contiguous().flatten().view(torch.uint8) if tensor.numel() else None
-                )
-                digest.update(raw.numpy() if raw is not None else b"")  # type: ignore[arg-type]
-            words = digest.hexdigest()
-            self._hash = known, words
+            words = digest_of(self.module)
+            self._hash = seen(tensors), words
         return words
 
     # ---- running -------------------------------------------------------------------------------------------
@@ -220,7 +209,8 @@ class Classifier:
     @property
     def layers(self) -> Layers:
         """Every layer by name, in order: kind, output shape, parameters, MACs and receptive field."""
-        made_of = [*self.module.modules(), *self.module.parameters()]
+        modules = list(every_module(self.module))
+        made_of = [*modules, *(p for m in modules for p in m._parameters.values() if p is not None)]
         if self._layers is None or list(map(id, self._layers[0])) != list(map(id, made_of)):
             tape = self._trace()
             nodes, aliases = name_nodes(tape)

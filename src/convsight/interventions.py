@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from convsight.errors import InputError
 from convsight.graph import Key, Node
+from convsight.scores import every_module
 
 if TYPE_CHECKING:
     from convsight.classifier import Classifier
@@ -110,8 +111,10 @@ def _checked(node: Node, old: Tensor, new: Tensor) -> Tensor:
 @contextlib.contextmanager
 def undisturbed(module: nn.Module) -> Iterator[None]:
     """Evaluation mode inside; the modes and the global random state as they were outside."""
-    training = [m for m in module.modules() if m.training]
-    devices = {p.device for p in module.parameters() if p.device.type == "cuda"}
+    modules = list(every_module(module))
+    training = [m for m in modules if m.training]
+    each = (p.device for m in modules for p in m._parameters.values() if p is not None)
+    devices = {device for device in each if device.type == "cuda"}
     with torch.random.fork_rng(devices=list(devices)):
         try:
             for m in training:

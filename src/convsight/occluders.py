@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -74,6 +75,11 @@ class Occluders:
 
     def __len__(self) -> int:
         return len(self.top)
+
+    @functools.cached_property
+    def boxes(self) -> tuple[bytes, ...]:
+        """Equal for occluders that hide the same boxes."""
+        return tuple(side.tobytes() for side in (self.top, self.bottom, self.left, self.right))
 
     def take(self, places: Places) -> Occluders:
         """Only the positions `places`, in one column."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -63,8 +62,22 @@ def sum_of(tensor: Tensor) -> float:
     return float(real.detach().sum(dtype=torch.float64))
 
 
+def every_module(module: nn.Module) -> Iterator[nn.Module]:
+    """What `module.modules()` yields, in its order and a fraction of its time: small networks are asked often."""
+    found, waiting = set(), [module]
+    while waiting:
+        part = waiting.pop()
+        if part is not None and part not in found:
+            found.add(part)
+            yield part
+            waiting += list(part._modules.values())[::-1]
+
+
 def first_tensor(module: nn.Module) -> Tensor:
-    for tensor in itertools.chain(module.parameters(), module.buffers()):
-        if tensor.is_floating_point():
-            return tensor
+    """The first parameter, or else buffer, of floats: it tells where and in which numbers the network works."""
+    for kind in ("_parameters", "_buffers"):
+        for part in every_module(module):
+            for tensor in getattr(part, kind).values():
+                if tensor is not None and tensor.is_floating_point():
+                    return tensor
     return torch.zeros(0)

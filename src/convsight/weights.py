@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import json
 import pickle
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,13 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from convsight.errors import DataNotFound, ModelError
-from convsight.scores import sum_of
+from convsight.scores import every_module, sum_of
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "weights", "ema")  # training scripts' habits
 PREFIXES = ("module.", "_orig_mod.", "model.")  # DataParallel, torch.compile, Lightning
 FEW = 30_000  # numbers of a tensor of which a copy is kept to see changes
 PLAIN = (Tensor, nn.Parameter)
-Seen = dict[str, tuple[int, int, bytes | float]]
+Seen = list[tuple[int, int, bytes | float]]
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
@@ -86,23 +87,51 @@ def put_weights(module: nn.Module, state: Mapping[str, Tensor], where: str) -> N
     module.load_state_dict(state, strict=False)
 
 
-def seen(tensors: Mapping[str, Tensor]) -> Seen:
+def held(module: nn.Module) -> list[Tensor]:
+    """Every parameter and buffer, and what modules keep in a way of their own (quantised ones) as they hand it out."""
+    found, plain = [], True
+    for part in every_module(module):
+        for tensors in (part._parameters, part._buffers):
+            if tensors:
+                found += [t for t in tensors.values() if t is not None]
+        plain &= (
+            type(part)._save_to_state_dict is nn.Module._save_to_state_dict and not part._state_dict_hooks
+        )
+    if not plain:
+        found += [t for t in module.state_dict(keep_vars=True).values() if isinstance(t, Tensor)]
+    return found
+
+
+def digest_of(module: nn.Module) -> str:
+    """16 hexadecimal digits of the names, shapes and bits of all weights and buffers."""
+    tensors = {**module.state_dict(keep_vars=True)}
+    tensors |= {name: t for name, t in module.named_buffers() if name not in tensors}  # those not saved
+    digest = hashlib.blake2b(digest_size=8)
+    for name, tensor in tensors.items():
+        if isinstance(tensor, Tensor):
+            digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+            if tensor.numel():
+                raw = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
+                digest.update(raw.numpy())  # type: ignore[arg-type]
+    return digest.hexdigest()
+
+
+def seen(tensors: Sequence[Tensor]) -> Seen:
     """What tells later whether any of these tensors changed (see `as_seen`): small ones are copied."""
-    return {
-        name: (t.data_ptr(), t._version, ctypes.string_at(t.data_ptr(), t.nbytes) if _small(t) else sum_of(t))
-        for name, t in tensors.items()
-    }
+    return [
+        (t.data_ptr(), t._version, ctypes.string_at(t.data_ptr(), t.nbytes) if _small(t) else sum_of(t))
+        for t in tensors
+    ]
 
 
-def as_seen(tensors: Mapping[str, Tensor], before: Seen) -> bool:
+def as_seen(tensors: Sequence[Tensor], before: Seen) -> bool:
     """Whether the tensors are where and what they were, bit for bit if they are small.
 
     The version that PyTorch counts does not notice a change through `.data`.
     """
-    if tensors.keys() != before.keys():
+    if len(tensors) != len(before):
         return False
-    for name, tensor in tensors.items():
-        at, version, what = before[name]
+    for tensor, (at, version, what) in zip(tensors, before, strict=True):
         if tensor._version != version or tensor.data_ptr() != at:
             return False
         if type(what) is not bytes:

@@ -104,6 +104,30 @@ def test_random_small_networks_answer_as_if_every_picture_were_run_whole(seed, c
 
 
 @needs_kernel
+@pytest.mark.parametrize("outputs", [3, 10, 20, 30, 40])
+@pytest.mark.parametrize("wide", range(1, 6))
+def test_cells_that_reach_the_places_of_a_row_together_reach_each_of_them(wide, outputs):
+    """The second convolution sees 1 to 5 changed columns, at both edges and between, and up to 64 outputs."""
+    torch.manual_seed(wide)
+    module = nn.Sequential(
+        nn.Conv2d(1, 6, 1), nn.ReLU(), nn.Conv2d(6, outputs, 3, (2, 1), (1, 0)), nn.Hardtanh(-0.3, 0.4),
+        nn.Conv2d(outputs, 4, 3, padding=(0, 2)), nn.Flatten(), nn.Linear(4 * 3 * 11, 3),
+    ).eval()  # fmt: skip
+    net = cs.Classifier(module, input_size=(10, 11), channels=1)
+    occluders, pixels, fill = (
+        Occluders.sliding((10, 11), (2, wide), (1, 1)),
+        smooth(1, 1, (10, 11)),
+        torch.rand(1, 1, 10, 11),
+    )
+    small = engine(net, occluders)
+    assert isinstance(small, SmallEngine)
+    with torch.no_grad():
+        small.load(pixels, fill, (), 0)
+        scores, _ = small.run(np.arange(len(occluders)))
+    torch.testing.assert_close(scores, dense(net, pixels, fill, occluders), atol=1e-6, rtol=1e-5)
+
+
+@needs_kernel
 @pytest.mark.parametrize("layer", ["conv1", "relu#1", "pool#2", "fc1", "relu#3"])
 def test_what_is_read_is_read_before_later_steps_overwrite_it(layer):
     torch.manual_seed(0)

@@ -271,6 +271,19 @@ def test_a_whole_picture_leaves_modes_and_random_numbers_and_heeds_hooks():
     assert torch.equal(torch.get_rng_state(), state) and all(m.training for m in module.modules())
 
 
+def test_pictures_with_their_channels_last_are_the_same_pictures_and_whoever_minds_gets_them_as_ever():
+    torch.manual_seed(0)
+    pixels = torch.rand(3, 1, 8, 8)
+    module = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2)).eval()
+    lay, net = [], cs.Classifier(module, input_size=8, channels=1)
+    module[2].register_forward_pre_hook(lambda _, given: lay.append(given[0].stride(1)))
+    right = net.forward(pixels)
+    torch.testing.assert_close(run_whole(net, pixels.clone(), channels_last=True), right)
+    assert lay == [36, 1]
+    module[2].register_forward_pre_hook(lambda _, given: given[0].view(3, 144))
+    assert torch.equal(run_whole(net, pixels.clone(), channels_last=True), right)
+
+
 @pytest.mark.parametrize("bit", [0, 22, 31])
 @pytest.mark.parametrize("name", ["conv1.bias", "fc1.weight"])
 def test_one_bit_of_one_weight_is_another_network(name, bit):

@@ -15,8 +15,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from convsight.classifier import Classifier
+from convsight.errors import ModelError
 from convsight.interventions import interventions
-from convsight.scores import logits_of
+from convsight.scores import every_module, first_tensor, logits_of
 
 CHECKED = 4  # positions that every call also runs whole, corners among them
 
@@ -63,20 +64,25 @@ def answer(
     return logits, [reading.of(seen[reading.layer], picture).cpu() for reading in readings]
 
 
-def run_whole(net: Classifier, pixels: Tensor) -> Tensor:
+def run_whole(net: Classifier, pixels: Tensor, channels_last: bool = False) -> Tensor:
     """`net.forward` without gradients, in less time for a small network; the pixels may be overwritten.
 
     Modes, the random state and hooks are treated as there; what is asked once per module is asked in one walk.
+    Small convolutions are quicker where pictures lie with their `channels_last`; a network that minds gets them as ever.
     """
+    if channels_last:
+        try:
+            return run_whole(net, _channels_last(pixels))
+        except ModelError:
+            pass
     cuda = torch.cuda.is_initialized()
     if cuda or interventions(net):
         with torch.no_grad():
             return net.forward(pixels)
-    modules = list(net.module.modules())
-    like = next((p for m in modules for p in m._parameters.values() if p is not None), None)
-    plain = like is not None and like.is_cpu and like.dtype == pixels.dtype and pixels.is_cpu
+    like = first_tensor(net.module)
+    plain = like.is_cpu and like.dtype == pixels.dtype and pixels.is_cpu
     inside = pixels if plain and net.mean is net.std is None else net.normalise(pixels)
-    training = [m for m in modules if m.training]
+    training = [m for m in every_module(net.module) if m.training]
     with torch.no_grad(), net._lock:
         state = torch.get_rng_state()
         try:
@@ -87,6 +93,14 @@ def run_whole(net: Classifier, pixels: Tensor) -> Tensor:
             torch.set_rng_state(state)
             for m in training:
                 m.training = True
+
+
+def _channels_last(pixels: Tensor) -> Tensor:
+    """The same pictures, where one channel too is laid out as the last: that torch tells by the strides alone."""
+    n, c, h, w = pixels.shape
+    cells = pixels if c == 1 else pixels.permute(0, 2, 3, 1)
+    cells = cells.contiguous()
+    return cells.as_strided((n, c, h, w), (h * w * c, 1, w * c, c), cells.storage_offset())
 
 
 def error_at(

@@ -77,8 +77,9 @@ class Chain:
             inside.data_ptr(), fill.data_ptr(), n, inside.numel() // n * 4, *self._at, _address(hidden), len(hidden),
             _address(places), len(places), _address(reads), len(reads), out.data_ptr(), read.data_ptr(), widest,
         )  # fmt: skip
-        found = [one[..., : h * w].unflatten(-1, (h, w)) for one, (h, w) in zip(read, sizes, strict=False)]
-        return out, found
+        if not sizes:
+            return out, []
+        return out, [one[..., : h * w].unflatten(-1, (h, w)) for one, (h, w) in zip(read, sizes, strict=True)]
 
     def _rows(self, pictures: Float[Tensor, "n c h w"]) -> Tensor:
         """The pictures as they lie among the maps."""

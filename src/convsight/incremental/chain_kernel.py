@@ -18,12 +18,6 @@ from numba import njit
 
 from convsight.incremental.chain_lines import (
     BYTES,
-    add1,
-    add1_half,
-    add2,
-    add3_half,
-    add4,
-    add_half,
     box_row,
     copy_floats,
     copy_lines,
@@ -40,6 +34,7 @@ from convsight.incremental.chain_lines import (
     step_row,
     value_row,
 )
+from convsight.incremental.chain_sums import add, reach
 
 CONVOLUTION, LARGEST = 0, 1  # what a step does
 BEYOND = np.float32(np.inf)
@@ -90,6 +85,9 @@ def _convolve(at, to_at, step, source, target, low, high, taps, weights, box):  
             elif lines - n >= 2:
                 cross2(a, b, c, d, e, o + on, p + on, q + on, r + on, s + on, offsets, count, channels, w, pitch, f, low, high)  # fmt: skip
                 n += 2
+            elif count == 3 and channels == 3:  # a 3×3 kernel on grey pictures, without loops
+                cross1(a, b, c, d, e, o + on, p + on, q + on, r + on, s + on, offsets, 3, 3, w, pitch, f, low, high)  # fmt: skip
+                n += 1
             else:
                 cross1(a, b, c, d, e, o + on, p + on, q + on, r + on, s + on, offsets, count, channels, w, pitch, f, low, high)  # fmt: skip
                 n += 1
@@ -118,36 +116,29 @@ def _add(rooms, step, source, target, low, high, inputs, box):  # type: ignore[n
             )
             differences(room + to, maps + cell, clean + cell, source[2] // 16)
     lines, pitch = step[11], step[11] * BYTES
-    below, weight = step[16] * channels * pitch, weights + step[9] * 4
+    along, beside, weight = channels * pitch, target[2] * 4, weights + step[9] * 4
+    below, reached = step[16] * along, x0 + step[17] - step[16] + 1  # the first place that they reach
+    start, end, cells = box[2] - reached, box[3] - reached, x1 - x0
+    suits = step[16] == 3 and step[7] == 1 and target[5] <= 32 and 0 < cells < 5
+    together = suits and start >= 0 and end <= cells + 2
     for y in range(box[0], box[1]):
         first = y * step[6] - step[14]
         i, i1 = _taps(first, y0, y1, step[13], step[15])
-        row = room + (first + i * step[15] - y0) * down
+        row, apart, rows = room + (first + i * step[15] - y0) * down, down * step[15], max(0, i1 - i)
+        if together:
+            to = (target[0] + y * target[1] + reached * target[2]) * 4
+            s, o, v, left = before + to, maps + to, weight + i * below, target[5]
+            reach(cells, left, s, row, apart, v, below, along, rows, channels, pitch, o, beside, start, end, low, high)  # fmt: skip
+            continue
         for x in range(box[2], box[3]):
             first = x * step[7] - step[17]
             j, j1 = max(0, x0 - first), min(step[16], x1 - first)
-            numbers, w = row + (first + j - x0) * channels * 4, weight + i * below + j * channels * pitch
+            numbers, w = row + (first + j - x0) * channels * 4, weight + i * below + j * along
             to = (target[0] + y * target[1] + x * target[2]) * 4
-            rows, count, n, apart = max(0, i1 - i), max(0, j1 - j) * channels, 0, down * step[15]
+            count, n = max(0, j1 - j) * channels, 0
             while n < lines:
-                s, o, v, left = (
-                    before + to + n * BYTES,
-                    maps + to + n * BYTES,
-                    w + n * BYTES,
-                    target[5] - 16 * n,
-                )
-                if left > 56:
-                    add4(s, numbers, apart, v, below, rows, count, pitch, o, low, high)
-                elif left > 48:
-                    add3_half(s, numbers, apart, v, below, rows, count, pitch, o, low, high)
-                elif left > 24:
-                    add2(s, numbers, apart, v, below, rows, count, pitch, o, low, high)
-                elif left > 16:
-                    add1_half(s, numbers, apart, v, below, rows, count, pitch, o, low, high)
-                elif left > 8:
-                    add1(s, numbers, apart, v, below, rows, count, pitch, o, low, high)
-                else:
-                    add_half(s, numbers, apart, v, below, rows, count, pitch, o, low, high)
+                s, o, v, left = before + to + n * BYTES, maps + to + n * BYTES, w + n * BYTES, target[5] - 16 * n  # fmt: skip
+                add(left, s, numbers, apart, v, below, rows, count, pitch, o, low, high)
                 n += 4 if left > 48 else 2 if left > 16 else 1
 
 

@@ -26,7 +26,6 @@ from convsight.registers import (
     line,
     on,
     read,
-    spread,
     spread_from,
 )
 
@@ -160,74 +159,6 @@ def _crossing(lines: int) -> Any:
 
 
 cross1, cross2, cross4 = _crossing(1), _crossing(2), _crossing(4)
-
-
-def _adding(*widths: int) -> Any:
-    """An instruction that adds `rows` of `count` numbers, weighted for lines of outputs, to what is at `before`.
-
-    Lines are 16 outputs wide, a last one may be 8. Every other number has sums of its own, since each waits for the one
-    before. The bytes to the next row are `down`, to its weights `below`, to the next number's weights `pitch`.
-    """
-    kinds = [ir.VectorType(FLOAT, width) for width in widths]
-
-    def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        before, numbers, down, weight, below, rows, count, pitch, out, low, high = given
-
-        def place(address: Any, i: int) -> Any:
-            return builder.bitcast(line(builder, address, i), kinds[i].as_pointer())
-
-        def spread_all(value: Any) -> list[Any]:
-            every = spread(builder, value)
-            some = [ir.Constant(ir.VectorType(ir.IntType(32), width), list(range(width))) for width in widths]
-            return [
-                every if width == 16 else builder.shuffle_vector(every, every, lanes)
-                for width, lanes in zip(widths, some, strict=True)
-            ]
-
-        sums = [[cgutils.alloca_once(builder, kind) for kind in kinds] for _ in range(2)]
-        for i, kind in enumerate(kinds):
-            builder.store(builder.load(place(before, i), align=4), sums[0][i])
-            builder.store(ir.Constant(kind, [ir.Constant(FLOAT, 0.0)] * widths[i]), sums[1][i])
-
-        def weigh(number: Any, weights: Any, totals: Any) -> None:
-            every = spread_all(builder.load(builder.inttoptr(number, FLOAT.as_pointer())))
-            for i, total in enumerate(totals):
-                fma = fused(builder, widths[i])
-                value = builder.call(
-                    fma, [every[i], builder.load(place(weights, i), align=4), builder.load(total)]
-                )
-                builder.store(value, total)
-
-        one, pairs, twice = (
-            ir.Constant(LONG, 1),
-            builder.lshr(count, ir.Constant(LONG, 1)),
-            builder.add(pitch, pitch),
-        )
-        with cgutils.for_range(builder, rows) as row:
-            at, weights = on(builder, numbers, row.index, down), on(builder, weight, row.index, below)
-            with cgutils.for_range(builder, pairs) as pair:
-                number, own = on(builder, at, pair.index, 8), on(builder, weights, pair.index, twice)
-                weigh(number, own, sums[0])
-                weigh(builder.add(number, ir.Constant(LONG, 4)), builder.add(own, pitch), sums[1])
-            with cgutils.for_range(builder, builder.and_(count, one)):
-                last = builder.sub(count, one)
-                weigh(on(builder, at, last, 4), on(builder, weights, last, pitch), sums[0])
-        lows, highs = spread_all(low), spread_all(high)
-        for i in range(len(kinds)):
-            value = builder.fadd(builder.load(sums[0][i]), builder.load(sums[1][i]))
-            for limit, beyond in ((lows[i], "<"), (highs[i], ">")):
-                value = builder.select(builder.fcmp_ordered(beyond, value, limit), limit, value)
-            builder.store(value, place(out, i), align=4)
-        return context.get_dummy_value()
-
-    found = types.void(*[types.int64] * 9, types.float32, types.float32), code
-    return intrinsic(
-        lambda _, before, numbers, down, weight, below, rows, count, pitch, out, low, high: found
-    )
-
-
-add1, add2, add4 = _adding(16), _adding(16, 16), _adding(16, 16, 16, 16)
-add_half, add1_half, add3_half = _adding(8), _adding(16, 8), _adding(16, 16, 16, 8)
 
 
 @intrinsic

@@ -49,6 +49,7 @@ class Engine:
     pictures: int
     fast: bool = False
     keep_clean: bool = False  # every clean map, for occluders that are moved later
+    minds_layout: bool = True  # whether whole pictures have to lie in the network as they came
     stores: dict[int, Store] = field(default_factory=dict)
     plans: dict[bytes, Planner] = field(default_factory=dict)
     prepared: dict[tuple, Any] = field(default_factory=dict)
@@ -87,8 +88,7 @@ class Engine:
     @staticmethod
     def key_of(net: Classifier, where: Occluders, read: tuple[int, ...], pictures: int, fast: bool) -> tuple:
         """Equal for engines that can stand in for each other; the program stands for the weights."""
-        boxes = tuple(side.tobytes() for side in (where.top, where.bottom, where.left, where.right))
-        return net.device, where.size, where.grid, boxes, read, pictures, fast
+        return net.device, where.size, where.grid, where.boxes, where.masks is None, read, pictures, fast
 
     # ---- the clean pictures --------------------------------------------------------------------------------
 

@@ -42,6 +42,7 @@ class SmallEngine(Engine):
             boxes = joined.rectangles(self.changed)
             self._hidden = None if boxes is None else np.concatenate([boxes, joined.whole[None]])
             self._on_maps = [r for r, index in enumerate(self.read) if index in joined.values]
+            self.minds_layout = any(step.kind == "view" for step in self.program.steps)
 
     @staticmethod
     def may_suit(net: Classifier, program: Program, occluders: Occluders) -> bool:

@@ -8,6 +8,7 @@ it was and why.
 from __future__ import annotations
 
 import functools
+import math
 import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -54,7 +55,7 @@ def sweep(
 ) -> Answers:
     """Every class's logit and every reading, for each picture and position."""
     work = Sweep(net, pixels, fill, occluders, tuple(readings), mode)
-    work.run(np.arange(len(occluders)))
+    work.run(work.every)
     return work.answers()
 
 
@@ -72,8 +73,8 @@ class Sweep:
 
     def __post_init__(self) -> None:
         m = len(self.occluders)
-        self._done, self._every, self._checks = np.zeros(m, dtype=bool), np.arange(m), None
-        self._program, self._engine, self._checked = None, None, False
+        self._done, self.every, self._checks = np.zeros(m, dtype=bool), np.arange(m), None
+        self._program, self._engine, self._checked, self._minds_layout = None, None, False, True
         self._group = max(1, chunk_size(self.pixels.shape[1:]) // m)  # pictures that are answered together
         self._program = self._worthwhile_program()
         if self._program is None:
@@ -164,6 +165,7 @@ class Sweep:
             self._give_back(program)
             indices = tuple(self.net.layers[r.layer].index for r in self.readings)
             self._engine = borrow(program, self.net, self.occluders, indices, pictures, self.mode == "fast")
+            self._minds_layout = self._engine.minds_layout
         return self._engine
 
     def _run_incremental(self, program: Program, places: np.ndarray) -> None:
@@ -218,7 +220,7 @@ class Sweep:
         return group.stop - group.start == len(self.pixels)
 
     def _are_all(self, places: np.ndarray) -> bool:
-        return len(places) == len(self._every) and bool((places == self._every).all())
+        return places is self.every or bool(np.array_equal(places, self.every))
 
     def _keep_clean(self, group: slice, logits: Tensor, found: Sequence[Tensor]) -> None:
         if self._is_all(group):
@@ -245,7 +247,7 @@ class Sweep:
         that twentieth: float32 rounds there.
         """
         at, cover = self._checks or self._to_check(places)
-        pixels, fill, which, n = self.pixels, self.fill, torch.arange(0), len(self.pixels)
+        pixels, fill, n, which = self.pixels, self.fill, len(self.pixels), torch.empty(0)
         if n > 1 or self.readings:
             which = torch.arange(len(at)) % n
             pixels, fill = pixels[which], fill[which]
@@ -263,7 +265,11 @@ class Sweep:
     def _right_answer(self, hidden: Tensor, which: Tensor) -> tuple[Tensor, list[Tensor]]:
         """The network's own scores, and readings of its steps run one by one, which needs no recording."""
         size = max(1, chunk_size(hidden.shape[1:]) // CHECKED)  # the engine still holds its maps beside
-        parts = in_chunks(lambda part: run_whole(self.net, hidden[part]).cpu(), len(hidden), size)
+
+        def run(part: slice) -> Tensor:
+            return run_whole(self.net, hidden[part], not self._minds_layout).cpu()
+
+        parts = in_chunks(run, len(hidden), size)
         logits = torch.cat(parts) if len(parts) > 1 else parts[0]
         if not self.readings or self._program is None:
             return logits, []
@@ -275,7 +281,7 @@ class Sweep:
 
 
 def _finite(values: Tensor) -> bool:
-    return bool(np.isfinite(values.numpy()).all())
+    return math.isfinite(values.sum().item())
 
 
 def known_program(net: Classifier) -> Program | None:
