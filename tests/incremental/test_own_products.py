@@ -69,13 +69,38 @@ def test_any_number_of_rows_is_answered_once(count):
 @pytest.mark.parametrize("after", [None, ("relu", ()), ("hardtanh", (-0.3, 0.5))])
 def test_tiles_are_convolved_also_where_the_last_are_not_whole(m, channels, outputs, after):
     torch.manual_seed(0)
-    extent = 9, 8
-    block = tuple(-(-n // side) * side + 2 for n, side in zip(extent, m, strict=True))
-    maps, weight = torch.randn(5, *block, channels), torch.randn(outputs, channels, 3, 3) / channels**0.5
+    maps, weight = torch.randn(5, 11, 10, channels), torch.randn(outputs, channels, 3, 3) / channels**0.5
     bias = torch.randn(outputs)
-    got = WinogradFilter.of(weight, bias, m).run(Cells(maps), block, extent, 5, after)
-    right = F.conv2d(maps.permute(0, 3, 1, 2), weight, bias)[..., : extent[0], : extent[1]]
+    got = WinogradFilter.of(weight, bias, m).run(Cells(maps), (11, 10), (9, 8), 5, after)
+    right = F.conv2d(maps.permute(0, 3, 1, 2), weight, bias)
     torch.testing.assert_close(got.permute(0, 3, 1, 2), limited(right, after), rtol=0, atol=3e-4)
+
+
+@needs_wide_registers
+@pytest.mark.parametrize("high", range(1, 14))
+@pytest.mark.parametrize("m", [(2, 5), (4, 4), (6, 3)])
+def test_windows_of_any_size_end_in_smaller_tiles_whatever_is_done_at_a_time(monkeypatch, m, high):
+    """Every remainder down and across, in batches that begin and end among tiles of one kind, and on two threads."""
+    torch.manual_seed(high)
+    monkeypatch.setattr(winograd_filter, "LEAST", 1)
+    monkeypatch.setattr(winograd_filter, "ROOM", 1)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    monkeypatch.setattr(rows, "LEAST", 7)
+    weight, bias = torch.randn(16, 16, 3, 3) / 4, torch.randn(16)
+    filters = WinogradFilter.of(weight, bias, m)
+    for wide in range(1, 10):
+        block, extent = (high + 3, wide + 2), (high, wide)  # a row more than is read
+        maps = torch.randn(7, *block, 16)
+        got = filters.run(Cells(maps), block, extent, 7, None).permute(0, 3, 1, 2)
+        right = F.conv2d(maps.permute(0, 3, 1, 2), weight, bias)[:, :, :high]
+        torch.testing.assert_close(got, right, rtol=0, atol=2e-4)
+
+
+def test_smaller_last_tiles_save_what_they_do_not_have():
+    assert winograd_filter.cost((4, 4), (7, 7), 512, 512) < 0.86 * winograd_filter.cost(
+        (4, 4), (8, 8), 512, 512
+    )
+    assert winograd.best(7, 7, 512, 512, winograd_filter.cost) == (4, 4)
 
 
 @needs_wide_registers

@@ -4,6 +4,10 @@ Winograd's minimal filtering F(m, 3), as Lavin & Gray 2015 (arXiv:1509.09308) us
 (m+2)×(m+2) inputs are transformed by B, multiplied channel by channel in the transformed places, and brought
 back by A: Y = Aᵀ [(G w Gᵀ) ⊙ (Bᵀ x B)] A. The matrices are Toom and Cook's interpolation at a few points;
 the points follow Barabasz et al. 2018 (arXiv:1803.10986), whose error is smaller than with 0, ±1, ±2.
+
+The points of a small tile are the first of a larger one, and G only puts them into the filter: what divides by their
+distances is in B. So the weights of a small tile's places are the first of a larger tile's, and a window that is no
+whole number of tiles ends in smaller ones, without weights of their own.
 """
 
 from __future__ import annotations
@@ -18,17 +22,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 TAPS = 3
-POINTS: dict[int, tuple[Fraction, ...]] = {
-    m: tuple(Fraction(p) for p in points)
-    for m, points in {
-        2: (0, 1, -1),
-        3: (0, 1, -1, "1/2"),
-        4: (0, 1, -1, "1/2", -2),
-        5: (0, 1, -1, "1/2", "-1/2", 2),
-        6: (0, 1, -1, 2, -2, "1/2", "-1/2"),
-    }.items()
-}
-AT_ONE = 1  # index of the point 1: a constant there is a constant in every cell of the tile
+SIZES = (2, 3, 4, 5, 6)
+POINTS = tuple(Fraction(p) for p in (0, 1, -1, "1/2", -2, "-1/2", 2))  # and, before them, infinity
+AT_ONE = 2  # place of the point 1: a constant there is a constant in every cell of the tile
 
 
 @functools.cache
@@ -39,14 +35,16 @@ def matrices(m: int) -> tuple[Tensor, Tensor, Tensor]:
     >>> x, w = torch.rand(4).double(), torch.rand(3).double()
     >>> torch.allclose(a @ ((g @ w) * (b @ x)), x.unfold(0, 3, 1) @ w)
     True
+    >>> torch.equal(g, matrices(4)[1][:4])
+    True
     """
-    points = POINTS[m]
-    last = [Fraction(0)] * (m - 1) + [Fraction(1)]
-    a = [[p**i for p in points] + [last[i]] for i in range(m)]
-    g = [[p**k / _product(p, points) for k in range(TAPS)] for p in points]
-    g.append([Fraction(0), Fraction(0), Fraction(1)])
-    b = [_coefficients([q for q in points if q != p], m + 2) for p in points]
-    b.append(_coefficients(points, m + 2))
+    points = POINTS[: m + 1]
+    a = [[Fraction(i == m - 1), *(p**i for p in points)] for i in range(m)]
+    g = [[Fraction(k == TAPS - 1) for k in range(TAPS)], *([p**k for k in range(TAPS)] for p in points)]
+    b = [_coefficients(points, m + 2)]
+    for p in points:
+        others = [q for q in points if q != p]
+        b.append([c / _product(p, others) for c in _coefficients(others, m + 2)])
     at, gt, bt = (torch.tensor([[float(x) for x in row] for row in rows]).double() for rows in (a, g, b))
     return at, gt, bt
 
@@ -54,7 +52,7 @@ def matrices(m: int) -> tuple[Tensor, Tensor, Tensor]:
 def _product(point: Fraction, points: Sequence[Fraction]) -> Fraction:
     product = Fraction(1)
     for other in points:
-        product *= point - other if other != point else 1
+        product *= point - other
     return product
 
 
@@ -111,4 +109,4 @@ def cost(m: tuple[int, int], extent: tuple[int, int], c: int, k: int) -> float:
 
 def best(height: int, width: int, c: int, k: int, cost: Callable[..., float] = cost) -> tuple[int, int]:
     """The quickest tile for maps of this size."""
-    return min(((a, b) for a in POINTS for b in POINTS), key=lambda m: cost(m, (height, width), c, k))
+    return min(((a, b) for a in SIZES for b in SIZES), key=lambda m: cost(m, (height, width), c, k))

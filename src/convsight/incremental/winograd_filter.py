@@ -20,7 +20,7 @@ from convsight.incremental import product_filter
 from convsight.incremental.joined import After
 from convsight.incremental.product_filter import lines_at_a_time, panels
 from convsight.incremental.rows import LINE, Cells, in_parts, kept_room, limits
-from convsight.incremental.winograd import POINTS, TAPS, matrices
+from convsight.incremental.winograd import SIZES, TAPS, matrices
 
 ROWS = 6  # tiles in registers at a time
 TURN = 2.0  # multiply-adds of a direct convolution that take as long as one of a transform
@@ -36,20 +36,21 @@ def usable() -> bool:
     if not product_filter.usable():
         return False
     try:
-        return all(_convolves_as_torch((m, other)) for m, other in zip(POINTS, reversed(POINTS), strict=True))
+        return all(_convolves_as_torch((m, other)) for m, other in zip(SIZES, reversed(SIZES), strict=True))
     except Exception:  # no room to keep what is compiled
         return False
 
 
 def _convolves_as_torch(m: Two) -> bool:
-    """Windows of two tiles down and across, the last of them not whole."""
-    block, extent = (2 * m[0] + 2, 2 * m[1] + 2), (2 * m[0], 2 * m[1] - 1)
+    """Windows of two tiles down and across, the last of them smaller."""
+    extent = 2 * m[0], 2 * m[1] - 1
+    block = extent[0] + TAPS - 1, extent[1] + TAPS - 1
     maps, weight = (
         torch.linspace(-9, 9, math.prod(block) * 16).sin().view(1, *block, 16),
         torch.linspace(-7, 7, 48 * 144).cos().view(48, 16, 3, 3) / 9,
     )
     found = WinogradFilter.of(weight, None, m).run(Cells(maps), block, extent, 1, None)
-    right = F.conv2d(maps.permute(0, 3, 1, 2), weight)[..., :-1]
+    right = F.conv2d(maps.permute(0, 3, 1, 2), weight)
     return torch.allclose(found.permute(0, 3, 1, 2), right, rtol=1e-4, atol=1e-4)
 
 
@@ -82,13 +83,13 @@ class WinogradFilter:
     def run(
         self, cells: Cells, block: Two, extent: Two, windows: int, after: After | None
     ) -> Float[Tensor, "n h w k"]:
-        """`windows` windows of `extent` cells, each from a `block` of cells, that has what its tiles read."""
+        """`windows` windows of `extent` cells, each from a `block` of cells, which is at least two larger."""
         from convsight.incremental.winograd_kernel import convolve
 
         out = cells.table.new_empty(windows, *extent, self.outputs)
         tiles = -(-extent[0] // self.m[0]), -(-extent[1] // self.m[1])
         given = (
-            *cells.addresses(), self.m, block, tiles, extent, self.channels, self.outputs, self.weight.ctypes.data,
+            *cells.addresses(), self.m, block, windows, extent, self.channels, self.outputs, self.weight.ctypes.data,
             self.bias.data_ptr(), lines_at_a_time(), out.data_ptr(),
         )  # fmt: skip
 
@@ -122,11 +123,25 @@ class WinogradFilter:
 
 def cost(m: Two, extent: Two, c: int, k: int) -> float:
     """Time of maps of `extent`, in multiply-adds of a direct convolution (measured with AVX-512)."""
+    return sum(
+        count * other * _cost_of_tile((rows, columns), c, k)
+        for rows, count in _sizes(m[0], extent[0])
+        for columns, other in _sizes(m[1], extent[1])
+    )
+
+
+def _sizes(m: int, extent: int) -> list[tuple[int, int]]:
+    """Cells of the tiles along one axis, and how many of them there are: a last one may be smaller."""
+    return [(m, extent // m), (extent % m, 1)] if extent % m else [(m, extent // m)]
+
+
+@functools.cache
+def _cost_of_tile(m: Two, c: int, k: int) -> float:
     (into_rows, out_rows), (into_columns, out_columns) = (_multiplications(side) for side in m)
     n0, n1 = m[0] + TAPS - 1, m[1] + TAPS - 1
     products = n0 * n1 * c * k * (1 + 16 / min(c, k))
     turned = c * (n1 * into_rows + n0 * into_columns) + k * (n1 * out_rows + m[0] * out_columns)
-    return -(-extent[0] // m[0]) * -(-extent[1] // m[1]) * (products + TURN * turned)
+    return products + TURN * turned
 
 
 @functools.cache

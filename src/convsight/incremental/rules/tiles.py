@@ -63,7 +63,7 @@ def _in_own_kernel(step: Step, plan: Planner, axes: Axes, area: Window, m: tuple
     weight, bias, gain = step.unscaled()
     filters = plan.lay_out(("own winograd", step.index, m), lambda: WinogradFilter.of(weight, bias, m, gain))
     extent, parent, sizes = (area.rows.size, area.columns.size), step.parents[0], plan.sizes
-    block = tuple(-(-n // side) * side + TAPS - 1 for n, side in zip(extent, m, strict=True))
+    block = extent[0] + TAPS - 1, extent[1] + TAPS - 1
     if plan.windows[parent] is None:
         cells: Callable[[Values], Cells] = padded(step, plan, axes, block)
     else:
