@@ -29,14 +29,12 @@ from convsight.incremental.store import Store
 from convsight.incremental.tail import WAITING, Tail
 from convsight.incremental.trace import Program, Step
 from convsight.intervals import Axis, Field
-from convsight.memory import give_back_freed
 from convsight.occluders import Occluders
 
 T = TypeVar("T")
 Answer = tuple[np.ndarray, Tensor, list[Tensor]]  # positions, their scores and readings
 WINDOWS = 54  # positions of one chunk on large pictures: enough for layers whose weights are many
 KEPT_PLANS = 64
-LARGE = 2_000_000  # numbers in the tables of an engine
 SCORES = -2  # where a plan leaves the scores, and after them the readings: −3, −4, ...
 
 
@@ -134,10 +132,9 @@ class Engine:
         """How many pictures are best answered together, if `usual` ones need as much memory as the dense loop."""
         return usual
 
-    @property
-    def is_large(self) -> bool:
-        """Whether its tables are so large that carrying out a plan takes far longer than making one."""
-        return sum(store.numbers() for store in self.stores.values()) > LARGE
+    def numbers(self) -> int:
+        """How many numbers its tables hold."""
+        return sum(store.numbers() for store in self.stores.values())
 
     # ---- chunks --------------------------------------------------------------------------------------------
 
@@ -187,8 +184,6 @@ class Engine:
                 self.plan(part)
         for part in parts:
             waiting.append((part, self._head_of(part)))
-            if self.is_large:
-                give_back_freed()
             if self.tail is None or sum(v[SCORES].numel() for _, v in waiting) > WAITING:
                 yield from self._finished(waiting)
                 waiting = []

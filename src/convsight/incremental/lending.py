@@ -10,6 +10,7 @@ from convsight.occluders import Occluders
 
 KEPT = ("engines",)
 KEPT_ENGINES = 4  # for groups of pictures of different sizes, a last group that is smaller
+KEPT_NUMBERS = 2_000_000  # in the tables of an engine that is kept for the next call
 
 
 def borrow(
@@ -23,7 +24,7 @@ def borrow(
 
 def give_back(program: Program, engine: Engine) -> bool:
     """Keep a small engine, whose plans take longer to make than to carry out, for the next call."""
-    small = engine.occluders.masks is None and not engine.is_large
+    small = engine.occluders.masks is None and engine.numbers() <= KEPT_NUMBERS
     if small:
         kept: dict[tuple, Engine] = program.prepared.setdefault(KEPT, {})
         while len(kept) >= KEPT_ENGINES:

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from convsight.datasets import Split
 from convsight.errors import TrainingError
-from convsight.memory import freed_memory_kept
 from convsight.networks import prepare
 from convsight.run import CHECKPOINT, LOG
 from convsight.storage import write_json_lines
@@ -21,6 +20,7 @@ from convsight.training.feed import Batch, batches, prepared, seed_epoch
 from convsight.training.interrupt import Interrupted, Interrupts
 from convsight.training.job import Job
 from convsight.training.losses import loss_function
+from convsight.training.memory import freed_memory_kept
 from convsight.training.optimisers import optimisers
 from convsight.training.parts import InParts
 from convsight.training.progress import Clock, Meter, Reporter, Tell
