@@ -5,10 +5,12 @@ thread, CPU time, everything in one run and in turn: captum as it comes (one pos
 its best batch, our dense loop, the dense loop with batch norm folded, channels last and compiled, and the
 incremental engine, exact and fast. Ratios are taken within a round. Dense ways do the same work at every
 position, so they are timed on some positions and scaled; the incremental engine is timed on the whole map.
-The error is the largest over every position and class, as a share of the largest effect.
+The error is the largest over every position and class, as a share of the largest effect. On a GPU, if there is one,
+ratios are of wall time, and batches are larger.
 
     python benchmarks/occlusion.py --quick
     python benchmarks/occlusion.py --nets resnet18 mobilenet --rounds 3 --json out.json
+    python benchmarks/occlusion.py --device cuda
 """
 
 from __future__ import annotations
@@ -90,8 +92,9 @@ class Enough(Exception):
 class Bench:
     """One network, and every way to answer its positions; each way returns how many it answered."""
 
-    def __init__(self, name: str, some: int):
+    def __init__(self, name: str, some: int, device: str = "cpu"):
         self.net = load(name)
+        self.net.module.to(device)
         self.size = self.net.input_size
         self.patch, self.stride = (4, 2) if self.size[0] == 28 else (16, 8)
         self.occluders = Occluders.sliding(self.size, (self.patch,) * 2, (self.stride,) * 2)
@@ -236,9 +239,17 @@ def quickest(make: Callable[[int], Callable[[], int]], batches: Sequence[int]) -
 
 def clock(run: Callable[[], int]) -> tuple[float, float]:
     """CPU and wall seconds a position."""
+    finish_what_was_asked()
     cpu, wall = time.process_time(), time.perf_counter()
     count = run()
+    finish_what_was_asked()
     return (time.process_time() - cpu) / count, (time.perf_counter() - wall) / count
+
+
+def finish_what_was_asked() -> None:
+    """A GPU answers before it is done."""
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
 
 
 def measure(bench: Bench, rounds: int, batches: Sequence[int]) -> dict[str, list[tuple[float, float]]]:
@@ -258,8 +269,9 @@ def measure(bench: Bench, rounds: int, batches: Sequence[int]) -> dict[str, list
 
 
 def ratios(times: dict, over: Sequence[str], mode: str) -> list[float]:
-    """Round by round: the quickest of `over` ÷ `mode`, in CPU time."""
-    return [min(times[name][r][0] for name in over) / times[mode][r][0] for r in range(len(times[mode]))]
+    """Round by round: the quickest of `over` ÷ `mode`, in CPU time (on a GPU, in wall time)."""
+    i = int(torch.cuda.is_initialized())
+    return [min(times[name][r][i] for name in over) / times[mode][r][i] for r in range(len(times[mode]))]
 
 
 def peak_mib(name: str, mode: str) -> float:
@@ -318,6 +330,8 @@ def claims(
 
 
 def device() -> str:
+    if torch.cuda.is_initialized():
+        return f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
     model = platform.processor() or platform.machine()
     with contextlib.suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -330,7 +344,12 @@ def main() -> None:
     parser.add_argument("--nets", nargs="+", choices=list(TARGETS), default=None)
     parser.add_argument("--rounds", type=int, default=None)
     parser.add_argument("--quick", action="store_true", help="the lesson's net, MobileNetV2 and ResNet-18")
-    parser.add_argument("--positions", type=int, default=32, help="timed of the dense ways, a round")
+    parser.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a GPU if there is one"
+    )
+    parser.add_argument(
+        "--positions", type=int, help="timed of the dense ways, a round (default 32, on a GPU 256)"
+    )
     parser.add_argument("--every", type=int, default=None, help="compare every so many-th position (1: all)")
     parser.add_argument("--no-memory", action="store_true")
     parser.add_argument("--json", type=Path)
@@ -340,13 +359,20 @@ def main() -> None:
     warnings.simplefilter("ignore")
     if options.peak:
         return report_peak(*options.peak)
+    available = torch.cuda.is_available()
+    if options.device == "cuda" and not available:
+        parser.error("--device cuda needs a GPU, and torch sees none; --device auto takes what is there")
+    gpu = available and options.device != "cpu"
+    sizes, some = (
+        ((32, 128, 256), options.positions or 256) if gpu else ((8, 16, 32), options.positions or 32)
+    )
     found: list[dict] = []
     for name in options.nets or (["lesson", "mobilenet", "resnet18"] if options.quick else list(TARGETS)):
-        bench = Bench(name, options.positions if name != "lesson" else 169)
-        batches = [b for b in ((8, 32, 84, 169) if name == "lesson" else (8, 16, 32)) if b <= bench.some]
+        bench = Bench(name, some if name != "lesson" else 169, "cuda" if gpu else "cpu")
+        batches = [b for b in ((8, 32, 84, 169) if name == "lesson" else sizes) if b <= bench.some]
         times = measure(bench, options.rounds or (2 if options.quick else 3), batches)
         errors = bench.errors(options.every or (9 if options.quick else 1))
-        modes = () if options.no_memory or name == "lesson" else ("dense", "exact", "fast")
+        modes = () if options.no_memory or gpu or name == "lesson" else ("dense", "exact", "fast")
         rows = claims(name, bench, times, errors, {mode: peak_mib(name, mode) for mode in modes})
         show(name, bench, times, rows)
         found += rows

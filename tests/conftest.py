@@ -4,9 +4,13 @@ import os
 
 # Before torch is imported: threads that wait for each other cost more than they give.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
+
+from tests.far_device import far_device
 
 pytest_plugins = ["tests.browser_fixture", "tests.studio.page_fixture"]
 
@@ -30,3 +34,13 @@ def shared_data() -> Path:
 def shared_models() -> Path:
     """Real trained networks, each with its architecture file."""
     return _shared("models")
+
+
+@pytest.fixture(params=["pretended", *["cuda"] * torch.cuda.is_available()])
+def elsewhere(request: pytest.FixtureRequest) -> Iterator[torch.device]:
+    """A device that is not this processor: one that only says so (see `far_device`), and a GPU where there is one."""
+    if request.param == "cuda":
+        yield torch.device("cuda")
+    else:
+        with far_device() as device:
+            yield device

@@ -136,6 +136,19 @@ def test_it_works_inside_no_grad(name: str) -> None:
         np.testing.assert_allclose(inside[key], outside[key], rtol=1e-4, atol=1e-5, err_msg=key)
 
 
+@pytest.mark.parametrize("name", WITH_NETWORK)
+def test_it_follows_the_network_to_another_device(name: str, elsewhere: torch.device) -> None:
+    """Also if it was asked before the network moved."""
+    net = STYLES["in-place"]()
+    here = _arrays(method(name)(**arguments(name, net)))
+    net.module.to(elsewhere)
+    there = _arrays(method(name)(**arguments(name, net)))
+    assert net.device.type == elsewhere.type and here.keys() == there.keys()
+    for key, values in here.items():
+        close = 1e-3 * max(float(np.abs(values).max(initial=0)), 1e-3)
+        np.testing.assert_allclose(there[key], values, rtol=1e-3, atol=close, err_msg=key)
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_the_result_draws_saves_and_says_where_it_came_from(name: str, tmp_path: Any) -> None:
     net = STYLES["functional"]() if name in WITH_NETWORK else None

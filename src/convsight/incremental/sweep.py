@@ -42,7 +42,7 @@ TOLERANCE = {"exact": 1e-4, "fast": 2e-3}  # of the largest effect: what the sel
 MINDS_LAYOUT = (RuntimeError, ValueError, IndexError, TypeError)  # what an operation raises on windows
 TRACED = 6  # pictures that finding a network's program costs
 
-_PROGRAMS: weakref.WeakKeyDictionary[Classifier, tuple[str, Program | None]] = weakref.WeakKeyDictionary()
+_PROGRAMS: weakref.WeakKeyDictionary[Classifier, tuple[tuple[str, torch.device], Program | None]] = weakref.WeakKeyDictionary()
 
 
 def sweep(
@@ -285,12 +285,12 @@ def _finite(values: Tensor) -> bool:
 
 
 def known_program(net: Classifier) -> Program | None:
-    """The network's program, traced once for the weights that it has; inside of edits, for them alone."""
+    """The network's program, traced once for the weights it has where they are; inside of edits, for them alone."""
     if interventions(net):
         return program_of(net)
-    found = _PROGRAMS.get(net)
-    if found is None or found[0] != net.weights_hash:
-        found = (net.weights_hash, program_of(net))
+    found, now = _PROGRAMS.get(net), (net.weights_hash, net.device)
+    if found is None or found[0] != now:
+        found = (now, program_of(net))
         _PROGRAMS[net] = found
     return found[1]
 
@@ -298,7 +298,7 @@ def known_program(net: Classifier) -> Program | None:
 def quick_program(net: Classifier) -> Program | None:
     """The program if it is known already and nothing is recorded or edited: running it needs no hooks."""
     found = _PROGRAMS.get(net)
-    known = found is not None and found[0] == net.weights_hash and not interventions(net)
+    known = found is not None and found[0] == (net.weights_hash, net.device) and not interventions(net)
     return found[1] if found is not None and known else None
 
 
