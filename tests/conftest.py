@@ -36,7 +36,9 @@ def shared_models() -> Path:
     return _shared("models")
 
 
-@pytest.fixture(params=["pretended", *["cuda"] * torch.cuda.is_available()])
+@pytest.fixture(
+    params=["pretended", *[pytest.param("cuda", marks=pytest.mark.gpu)] * torch.cuda.is_available()]
+)
 def elsewhere(request: pytest.FixtureRequest) -> Iterator[torch.device]:
     """A device that is not this processor: one that only says so (see `far_device`), and a GPU where there is one."""
     if request.param == "cuda":

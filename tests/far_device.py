@@ -2,7 +2,7 @@
 
 A `Far` tensor holds ordinary numbers and says that they are on another device ("meta", the one that every build of
 PyTorch knows). As on a GPU, operations refuse to mix it with tensors that are here, and NumPy cannot see it; what a
-GPU allows (a number, an index, a copy) is allowed. Inside of `far_device()`, `tensor.to("meta")` and
+GPU allows (a number, an index, a copy) is allowed. As on Apple's, there are no float64 numbers unless asked for. Inside of `far_device()`, `tensor.to("meta")` and
 `torch.zeros(..., device="meta")` make such tensors.
 """
 
@@ -19,6 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 FAR = torch.device("meta")
+_knows_float64 = False
 COPIES = ("aten::copy_", "aten::_to_copy")
 INDEXED = (
     "aten::index",
@@ -71,8 +72,10 @@ class _Mode(TorchDispatchMode):
 
 
 @contextlib.contextmanager
-def far_device() -> Iterator[torch.device]:
-    """Inside, tensors can be brought to the device that is yielded."""
+def far_device(float64: bool = False) -> Iterator[torch.device]:
+    """Inside, tensors can be brought to the device that is yielded, which may know `float64`."""
+    global _knows_float64
+    _knows_float64 = float64
     with _Mode(), mock.patch("torch.tensor", _from_numbers(torch.tensor)):
         yield FAR
 
@@ -110,6 +113,8 @@ def _run(func: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
             return known[id(value)]
         if not goes:
             return next((t for t in given if t is value), value)
+        if value.dtype == torch.float64 and not _knows_float64:
+            raise TypeError(f"Cannot convert a far tensor to float64 ({name}): that device does not know it")
         return Far(value)
 
     return tree_map(placed, found)

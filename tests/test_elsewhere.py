@@ -9,6 +9,7 @@ import convsight as cs
 from convsight.features.extract import extract
 from convsight.incremental.occluding import Occluding
 from convsight.networks.lesson import LessonTwo
+from tests.every_method.networks import STYLES
 from tests.far_device import Far, far_device
 
 
@@ -51,7 +52,11 @@ def test_what_is_far_is_refused_beside_what_is_here() -> None:
 
 
 def test_what_a_device_allows_is_allowed() -> None:
+    with far_device(float64=True) as far:
+        assert torch.ones(3).to(far).double().sum().item() == 3
     with far_device() as far:
+        with pytest.raises(TypeError, match="float64"):
+            torch.ones(3).to(far).double()
         there = torch.arange(6.0).view(2, 3).to(far)
         assert (there * torch.tensor(2.0) + 1).cpu().tolist() == [[1, 3, 5], [7, 9, 11]]
         assert there[:, torch.tensor([2, 0])].tolist() == [[2, 0], [5, 3]]
@@ -77,9 +82,11 @@ def test_gradients_are_where_their_tensor_is() -> None:
 
 
 @pytest.mark.parametrize("mode", ["exact", "fast"])
-def test_occlusion_recomputes_regions_there_too(mode: str, elsewhere: torch.device) -> None:
+@pytest.mark.parametrize("norms", [False, True])
+def test_occlusion_recomputes_regions_there_too(norms: bool, mode: str, elsewhere: torch.device) -> None:
     net, data = trained()
     method, images = cs.Occlusion(patch=4, stride=2, mode=mode), data.test[:3]
+    net = STYLES["in-place"]() if norms else net
     here = method(net, images)
     net.module.to(elsewhere)
     there = method(net, images)

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from convsight.errors import ModelError
 
+WHOLE = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}  # by bytes
+
 
 def logits_of(output: Any) -> Tensor:
     return score_tensor(output).flatten(1).float()
@@ -53,13 +55,22 @@ def per_channel(what: str, value: Sequence[float] | float | None, channels: int)
     return torch.tensor(values)[:, None, None]
 
 
-def sum_of(tensor: Tensor) -> float:
-    """Notices what the version counter does not: weights that are changed through `.data`."""
-    even = tensor.numel() % 2 == tensor.storage_offset() % 2 == 0
-    if tensor.dtype == torch.float32 and tensor.numel() > 10_000 and even and tensor.is_contiguous():
-        return int(tensor.detach().view(-1).view(torch.int64).sum())  # their bits: ten times as fast
-    real = torch.view_as_real(tensor) if tensor.is_complex() else tensor
-    return float(real.detach().sum(dtype=torch.float64))
+def sum_of(tensor: Tensor) -> int:
+    """The sum of a tensor's bits, taken as whole numbers: it notices weights that are changed through `.data`.
+
+    Unlike a sum in float64 it can be had on every device.
+    """
+    plain = tensor.detach()
+    if plain.is_quantized:
+        plain = plain.int_repr()
+    if plain.is_complex():
+        plain = torch.view_as_real(plain)
+    even = plain.numel() % 2 == plain.storage_offset() % 2 == 0
+    if plain.dtype == torch.float32 and plain.numel() > 10_000 and even and plain.is_contiguous():
+        return int(plain.view(-1).view(torch.int64).sum())  # two at a time: ten times as fast
+    if plain.is_floating_point():
+        plain = plain.view(WHOLE[plain.element_size()])
+    return int(plain.sum(dtype=torch.int64))
 
 
 def every_module(module: nn.Module) -> Iterator[nn.Module]:

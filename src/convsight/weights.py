@@ -22,7 +22,7 @@ WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "weights", "ema") 
 PREFIXES = ("module.", "_orig_mod.", "model.")  # DataParallel, torch.compile, Lightning
 FEW = 30_000  # numbers of a tensor of which a copy is kept to see changes
 PLAIN = (Tensor, nn.Parameter)
-Seen = list[tuple[int, int, bytes | float]]
+Seen = list[tuple[int, int, bytes | int]]
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:

@@ -139,10 +139,10 @@ def _folded(convolution: Step, norm: Step) -> Step | None:
     fixed = isinstance(mean, Tensor) and isinstance(variance, Tensor) and isinstance(weight, Tensor)
     if norm.argument(5, "training", False) or transposed or not fixed:
         return None
-    scale = (variance.double() + norm.argument(7, "eps", 1e-5)).rsqrt()
-    scale = scale if gain is None else scale * gain.double()
-    offset = -mean.double() if bias is None else bias.double() - mean.double()
-    offset = offset * scale if shift is None else offset * scale + shift.double()
+    scale = (_exact(variance) + norm.argument(7, "eps", 1e-5)).rsqrt()
+    scale = scale if gain is None else scale * _exact(gain)
+    offset = -_exact(mean) if bias is None else _exact(bias) - _exact(mean)
+    offset = offset * scale if shift is None else offset * scale + _exact(shift)
     gain, offset = scale.to(weight), offset.to(weight)
     args, kwargs = list(convolution.args), dict(convolution.kwargs)
     if len(args) > 2:
@@ -151,6 +151,11 @@ def _folded(convolution: Step, norm: Step) -> Step | None:
         kwargs["bias"] = offset
     func = _normalised(convolution.func, gain)
     return replace(convolution, func=func, args=tuple(args), kwargs=kwargs, gain=gain)
+
+
+def _exact(numbers: Tensor) -> Tensor:
+    """In float64 on the processor: not every device knows it."""
+    return numbers.cpu().double()
 
 
 def _normalised(func: Callable, gain: Tensor) -> Callable:

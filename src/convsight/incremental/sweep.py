@@ -42,7 +42,9 @@ TOLERANCE = {"exact": 1e-4, "fast": 2e-3}  # of the largest effect: what the sel
 MINDS_LAYOUT = (RuntimeError, ValueError, IndexError, TypeError)  # what an operation raises on windows
 TRACED = 6  # pictures that finding a network's program costs
 
-_PROGRAMS: weakref.WeakKeyDictionary[Classifier, tuple[tuple[str, torch.device], Program | None]] = weakref.WeakKeyDictionary()
+_PROGRAMS: weakref.WeakKeyDictionary[Classifier, tuple[tuple[str, torch.device], Program | None]] = (
+    weakref.WeakKeyDictionary()
+)
 
 
 def sweep(
