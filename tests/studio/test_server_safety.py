@@ -13,7 +13,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from convsight.errors import InputError
-from convsight.incremental.sweep import quick_program
+from convsight.incremental.programs import quick_program
 from convsight.studio import pictures
 from convsight.studio.app import create_app
 from convsight.studio.serve import _settle, serve

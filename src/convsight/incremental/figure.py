@@ -16,7 +16,8 @@ from convsight.classifier import Classifier
 from convsight.errors import InputError
 from convsight.images import Images
 from convsight.incremental.answers import Answers, Reading
-from convsight.incremental.sweep import Sweep, quick_program
+from convsight.incremental.programs import quick_program
+from convsight.incremental.sweep import Sweep
 from convsight.kinds import Map, Pictures
 from convsight.occluders import Occluders
 from convsight.targets import Target

@@ -14,7 +14,8 @@ from convsight.classifier import Classifier
 from convsight.errors import InputError
 from convsight.incremental.cost import WORTH, work
 from convsight.incremental.engine import Engine
-from convsight.incremental.sweep import MINDS_LAYOUT, TOLERANCE, known_program
+from convsight.incremental.programs import known_program
+from convsight.incremental.sweep import MINDS_LAYOUT, TOLERANCE
 from convsight.incremental.trace import Program
 from convsight.method import as_images
 from convsight.occluders import Occluders, fill_pictures

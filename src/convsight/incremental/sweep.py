@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import math
-import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -33,18 +32,14 @@ from convsight.incremental.answers import (
 from convsight.incremental.cost import note, worthwhile
 from convsight.incremental.engine import Engine
 from convsight.incremental.lending import borrow, give_back
-from convsight.incremental.trace import Program, program_of
-from convsight.interventions import interventions
+from convsight.incremental.programs import known_program
+from convsight.incremental.trace import Program
 from convsight.occluders import Occluders
 from convsight.progress import report
 
 TOLERANCE = {"exact": 1e-4, "fast": 2e-3}  # of the largest effect: what the self-check lets pass
 MINDS_LAYOUT = (RuntimeError, ValueError, IndexError, TypeError)  # what an operation raises on windows
 TRACED = 6  # pictures that finding a network's program costs
-
-_PROGRAMS: weakref.WeakKeyDictionary[Classifier, tuple[tuple[str, torch.device], Program | None]] = (
-    weakref.WeakKeyDictionary()
-)
 
 
 def sweep(
@@ -284,24 +279,6 @@ class Sweep:
 
 def _finite(values: Tensor) -> bool:
     return math.isfinite(values.sum().item())
-
-
-def known_program(net: Classifier) -> Program | None:
-    """The network's program, traced once for the weights it has where they are; inside of edits, for them alone."""
-    if interventions(net):
-        return program_of(net)
-    found, now = _PROGRAMS.get(net), (net.weights_hash, net.device)
-    if found is None or found[0] != now:
-        found = (now, program_of(net))
-        _PROGRAMS[net] = found
-    return found[1]
-
-
-def quick_program(net: Classifier) -> Program | None:
-    """The program if it is known already and nothing is recorded or edited: running it needs no hooks."""
-    found = _PROGRAMS.get(net)
-    known = found is not None and found[0] == (net.weights_hash, net.device) and not interventions(net)
-    return found[1] if found is not None and known else None
 
 
 def _slices(n: int, size: int) -> Iterator[slice]:
