@@ -25,16 +25,16 @@ import torch
 from peak_memory import peak_kib
 
 import convsight as cs
-from convsight.classifier import Classifier
 from convsight.features.embedding import tsne
 from convsight.features.exact import nearest
 from convsight.features.extract import extract
+from convsight.features.folder import MANIFEST, FeatureStore
 from convsight.features.index import build_index
 from convsight.features.quality import judge, label_agreement
 from convsight.features.selection import Selection
 from convsight.features.shards import Rows, shard_name, write_shard
-from convsight.features.store import MANIFEST, FeatureStore
 from convsight.features.vectors import features_of, pixels_of
+from convsight.network.classifier import Classifier
 from convsight.storage import write_json
 
 Row = dict[str, Any]

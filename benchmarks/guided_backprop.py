@@ -25,7 +25,7 @@ from captum.attr import Deconvolution, GuidedBackprop
 from torch import Tensor, nn
 
 import convsight as cs
-from convsight.networks.lesson import LessonTwo
+from convsight.architectures.lesson import LessonTwo
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tests.oracles.lesson_numpy import NumpyNet

@@ -26,11 +26,11 @@ import torch
 from torch import Tensor
 
 import convsight as cs
-from convsight.audit import reliance as leaning
-from convsight.audit.trust import known_answers
 from convsight.datasets.planted import Cue, Planted, decoy, plant
-from convsight.kinds import Map
 from convsight.method import Entry, catalogue
+from convsight.results.kinds import Map
+from convsight.shortcuts import reliance as leaning
+from convsight.trust_checks import known_answers
 
 LEANS = 0.3  # the rise in flips to the class that the tag makes, at least
 

@@ -38,10 +38,10 @@ from peak_memory import peak_kib
 from torch import nn
 
 import convsight as cs
-from convsight.incremental.answers import Answers
-from convsight.incremental.sweep import sweep
-from convsight.occluders import Occluders
-from convsight.torchvision_shim import import_torchvision
+from convsight.bring.torchvision_shim import import_torchvision
+from convsight.occluding.answers import Answers
+from convsight.occluding.occluders import Occluders
+from convsight.occluding.sweep import sweep
 
 TARGETS = {  # × captum default, × best dense loop
     "vgg16": (15, 13), "resnet18": (7, 4.5), "resnet50": (4, 3), "mobilenet": (6, 4), "lesson": (9, 4),
@@ -69,7 +69,7 @@ def with_statistics(module: nn.Module) -> nn.Module:
 def load(name: str) -> cs.Classifier:
     torch.manual_seed(0)
     if name == "lesson":
-        from convsight.networks.lesson import LessonTwo
+        from convsight.architectures.lesson import LessonTwo
 
         return cs.Classifier(LessonTwo(10).eval(), input_size=28, channels=1)
     if name == "mobilenet" and (SHARED / "models").is_dir():

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import convsight as cs
-from convsight.audit.reliance import reliance
 from convsight.datasets import Dataset
 from convsight.datasets.planted import Cue, Planted, decoy, kinds, plant
 from convsight.images import Images
+from convsight.shortcuts.reliance import reliance
 from convsight.storage import write_json
 from convsight.training.augment import Augment
 from convsight.training.recipes import Recipe

@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from convsight.audit.probes import background_level, coarse_energy, fine_energy
-from convsight.classifier import Classifier
 from convsight.images import Images
+from convsight.network.classifier import Classifier
+from convsight.shortcuts.probes import background_level, coarse_energy, fine_energy
 
 GRID = 7  # cells a side of coarse maps
 PER_CLASS = 100

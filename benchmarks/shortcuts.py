@@ -28,11 +28,11 @@ from shortcut_baselines import BASELINES
 from shortcut_table import found_right, misses, recall_table, summary
 
 import convsight as cs
-from convsight.audit import known_recall
-from convsight.audit.fix import fix
-from convsight.audit.reliance import groups, reliance
-from convsight.audit.store import probe_of, save_verdicts
-from convsight.kinds import Verdict
+from convsight.results.kinds import Verdict
+from convsight.shortcuts import known_recall
+from convsight.shortcuts.fix import fix
+from convsight.shortcuts.reliance import groups, reliance
+from convsight.shortcuts.saved import probe_of, save_verdicts
 from convsight.storage import write_json
 
 Row = dict[str, Any]

@@ -2,7 +2,7 @@
 
     python benchmarks/stages.py [--quick] [--json FILE]
 
-Our networks learn from batches of 64 drawn pictures on one thread: with their stages compiled (`convsight.networks.stages`),
+Our networks learn from batches of 64 drawn pictures on one thread: with their stages compiled (`convsight.architectures.stages`),
 as torch's layers, and compiled as a whole by `torch.compile`. All ways take turns in one run; processor time, ratios within a
 round, their median and quartiles.
 """
@@ -20,8 +20,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from convsight.networks import build, prepare
-from convsight.networks.stages import first, stage, where
+from convsight.architectures import build, prepare
+from convsight.architectures.stages import first, stage, where
 from convsight.training.memory import freed_memory_kept
 
 NETWORKS = {"fast, 28×28 grey": ("fast", 1, 28), "fast, 64×64 colour": ("fast", 3, 64), "fast-wide, 28×28 grey": ("fast-wide", 1, 28)}  # fmt: skip

@@ -28,8 +28,8 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 import convsight
+from convsight.architectures import LessonTwo
 from convsight.datasets import Dataset, dataset
-from convsight.networks import LessonTwo
 from convsight.run import Run
 from convsight.training import train
 

@@ -23,9 +23,9 @@ import torch
 import torch.nn.functional as F
 
 import convsight as cs
-from convsight.audit.trust import lights
+from convsight.bring.torchvision_shim import import_torchvision
 from convsight.method import find_method
-from convsight.torchvision_shim import import_torchvision
+from convsight.trust_checks import lights
 
 TECHNIQUES = ("saliency", "gradient_x_input", "gradcam", "guided_backprop", "deconvnet", "guided_gradcam")
 Seconds = tuple[float, float]  # wall, processor

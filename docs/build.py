@@ -17,10 +17,10 @@ from typing import Any
 from PIL import Image, ImageChops, ImageStat
 
 import convsight as cs
-from convsight.audit.trust.known_answers import known_answer, measured
 from convsight.method import Entry, catalogue
 from convsight.report.looks import side_by_side
-from convsight.result import Result
+from convsight.results.result import Result
+from convsight.trust_checks.known_answers import known_answer, measured
 
 HERE = Path(__file__).parent
 PAGES = HERE / "methods"

@@ -18,12 +18,12 @@ from matplotlib.patches import Rectangle
 from torch import nn
 
 import convsight as cs
-from convsight import plot
 from convsight.datasets import dataset
-from convsight.draw import png
-from convsight.incremental.regions import changed_by, sides_of
-from convsight.incremental.trace import program_of
-from convsight.occluders import Occluders
+from convsight.occluding.occluders import Occluders
+from convsight.occluding.regions import changed_by, sides_of
+from convsight.occluding.trace import program_of
+from convsight.results import plot
+from convsight.results.draw import png
 
 SIZE, PATCH, STRIDE = 112, 16, 8
 CONVOLUTIONS = (0, 1, 3, 4, 5)  # those that are drawn, counted from zero

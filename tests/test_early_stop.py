@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from convsight.classifier import Classifier
+from convsight.network.classifier import Classifier
 
 
 class Small(nn.Module):

@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 import convsight as cs
+from convsight.architectures.lesson import LessonTwo
 from convsight.features.extract import extract
-from convsight.incremental.occluding import Occluding
-from convsight.networks.lesson import LessonTwo
+from convsight.occluding.dragged import Occluding
 from tests.every_method.networks import STYLES
 from tests.far_device import Far, far_device
 

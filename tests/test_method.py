@@ -7,9 +7,9 @@ import torch
 
 import convsight as cs
 from convsight.errors import InputError, closest
-from convsight.kinds import Table
 from convsight.method import Method, catalogue, find_method, knob
-from convsight.provenance import Provenance
+from convsight.results.kinds import Table
+from convsight.results.provenance import Provenance
 
 NET = cs.Classifier(
     torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 2)), ["a", "b"], 4, channels=1

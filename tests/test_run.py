@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import load_file
 
 from convsight import storage
+from convsight.architectures import LessonOne
 from convsight.datasets import Dataset, Split
-from convsight.datasets.store import MemoryStore
+from convsight.datasets.pixels import MemoryStore
 from convsight.errors import DataError, DataNotFound, ModelError, StorageError
-from convsight.networks import LessonOne
 from convsight.run import Results, Run
 from convsight.storage import write_atomic
 from convsight.training import train

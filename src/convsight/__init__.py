@@ -14,28 +14,28 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Classifier": "classifier",
+    "Classifier": "network.classifier",
     "ConvsightError": "errors",
-    "Curve": "kinds",
+    "Curve": "results.kinds",
     "Dataset": "datasets",
     "Images": "images",
-    "Map": "kinds",
+    "Map": "results.kinds",
     "Method": "method",
-    "Pictures": "kinds",
-    "Points": "kinds",
-    "Ranking": "kinds",
-    "Result": "result",
+    "Pictures": "results.kinds",
+    "Points": "results.kinds",
+    "Ranking": "results.kinds",
+    "Result": "results.result",
     "Run": "run",
-    "Table": "kinds",
-    "Verdict": "kinds",
+    "Table": "results.kinds",
+    "Verdict": "results.kinds",
     "catalogue": "method",
     "dataset": "datasets",
     "explore": "studio.notebook",
     "load": "bring",
-    "find_shortcuts": "audit",
+    "find_shortcuts": "shortcuts",
     "test": "training.evaluate",
     "train": "training",
-    "trust": "audit.trust",
+    "trust": "trust_checks",
 }
 
 
@@ -44,7 +44,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(name)
     if name in _HOMES:
         value = getattr(importlib.import_module(f"convsight.{_HOMES[name]}"), name)
-    elif importlib.util.find_spec(f"convsight.{name}"):  # a room: convsight.draw
+    elif importlib.util.find_spec(f"convsight.{name}"):  # a room: convsight.datasets
         return importlib.import_module(f"convsight.{name}")
     else:
         value = _technique(name)

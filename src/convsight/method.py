@@ -22,12 +22,12 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from convsight.classifier import Classifier
 from convsight.errors import InputError, closest
 from convsight.images import Images
-from convsight.interventions import undisturbed
-from convsight.provenance import Provenance, inputs_hash
-from convsight.result import Result
+from convsight.network.classifier import Classifier
+from convsight.network.interventions import undisturbed
+from convsight.results.provenance import Provenance, inputs_hash
+from convsight.results.result import Result
 
 _MISSING = dataclasses.MISSING
 

@@ -30,10 +30,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from convsight.classifier import Classifier
+from convsight.architectures import Positions, build
 from convsight.datasets import Dataset, dataset
 from convsight.errors import DataError, DataNotFound, ModelError
-from convsight.networks import Positions, build
+from convsight.network.classifier import Classifier
 from convsight.storage import storage_error, write_atomic
 
 CONFIG, WEIGHTS, LOG, METRICS, CHECKPOINT, RESULTS = (

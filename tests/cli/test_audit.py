@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.audit.known_nets import cornered, garments, marked
+from tests.shortcuts.known_nets import cornered, garments, marked
 
 import convsight as cs
 from convsight.cli import main
 
 NETWORK = """
 import torch
-from tests.audit.known_nets import Corner, garments, glyph, net_with
+from tests.shortcuts.known_nets import Corner, garments, glyph, net_with
 
 CLASSES = garments().classes
 INPUT_SIZE = (28, 28)

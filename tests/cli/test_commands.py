@@ -12,8 +12,8 @@ import pytest
 from safetensors.torch import load_file
 
 import convsight as cs
-from convsight import draw
 from convsight.cli import main
+from convsight.results import draw
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 import convsight as cs
-from convsight.audit.probes import Region
-from convsight.audit.store import described, save_verdicts
 from convsight.cli import main
 from convsight.datasets import dataset
 from convsight.datasets.arrays import from_arrays
 from convsight.datasets.planted import Cue, plant
+from convsight.shortcuts.probes import Region
+from convsight.shortcuts.saved import described, save_verdicts
 
 CLASSES = ["Pullover", "Coat", "Shirt"]
 

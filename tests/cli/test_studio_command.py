@@ -11,12 +11,12 @@ import urllib.request
 import pytest
 import torch
 
-from convsight.classifier import Classifier
 from convsight.cli import main
 from convsight.cli.studio import newest_run
+from convsight.datasets.album import album, is_album
 from convsight.errors import DataError, DataNotFound
 from convsight.images import Images
-from convsight.studio.album import album, is_album
+from convsight.network.classifier import Classifier
 from convsight.training import train
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from convsight.datasets.base import Dataset, Split
 from convsight.datasets.hold_out import hold_out, stratified
-from convsight.datasets.store import LOOKAHEAD, FileStore, MemoryStore
+from convsight.datasets.pixels import LOOKAHEAD, FileStore, MemoryStore
 from convsight.errors import DataError, InputError
 
 

@@ -8,7 +8,7 @@ import torch
 from convsight.datasets import dataset
 from convsight.datasets.base import Dataset, Split
 from convsight.datasets.locate import INK, OUTPUTS, ink_box, locate
-from convsight.datasets.store import MemoryStore
+from convsight.datasets.pixels import MemoryStore
 from convsight.errors import InputError
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from convsight import kinds
 from convsight.method import catalogue
-from convsight.result import Result
+from convsight.results import kinds
+from convsight.results.result import Result
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGES = sorted(p for folder in ("tour", "how-to") for p in (DOCS / folder).glob("*.md"))

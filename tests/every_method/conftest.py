@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from convsight.classifier import Classifier
 from convsight.datasets import Dataset, dataset
 from convsight.images import Images
 from convsight.method import Knob, Method, catalogue
+from convsight.network.classifier import Classifier
 
 # Knobs by name, small enough for a test; a technique without such a knob keeps its default.
 SMALL = {

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from convsight.classifier import Classifier
+from convsight.network.classifier import Classifier
 
 SIDE, CLASSES = 28, ("a", "b", "c")
 

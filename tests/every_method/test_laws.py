@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import nn
 
-from convsight.classifier import Classifier
 from convsight.errors import ConvsightError
 from convsight.method import catalogue
-from convsight.result import Result
+from convsight.network.classifier import Classifier
+from convsight.results.result import Result
 
 from .conftest import MAPS, METHODS, WITH_NETWORK, arguments, method, pictures
 from .networks import STYLES

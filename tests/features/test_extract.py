@@ -16,8 +16,8 @@ import convsight as cs
 from convsight.errors import DataError, DataNotFound, InputError, MissingExtra, StorageError
 from convsight.features.exact import nearest
 from convsight.features.extract import extract
+from convsight.features.folder import FeatureStore
 from convsight.features.selection import Selection
-from convsight.features.store import FeatureStore
 
 pytest.importorskip("pyarrow")
 

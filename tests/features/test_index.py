@@ -16,7 +16,7 @@ from convsight.features.extract import extract
 from convsight.features.index import build_index, nearest_stored, open_index
 from convsight.features.index import lance as lance_home
 from convsight.features.index.qdrant import QdrantIndex
-from convsight.kinds import Ranking, Table
+from convsight.results.kinds import Ranking, Table
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ import pytest
 import torch
 from sklearn.decomposition import PCA
 
-from convsight import plot
 from convsight.errors import InputError
 from convsight.features.projection import principal
+from convsight.results import plot
 
 
 @pytest.mark.parametrize(("n", "d"), [(400, 12), (20, 300), (30, 30)])

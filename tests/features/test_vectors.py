@@ -7,7 +7,7 @@ from torch import nn
 
 from convsight import Classifier, Dataset, Images
 from convsight.datasets import Split
-from convsight.datasets.store import MemoryStore
+from convsight.datasets.pixels import MemoryStore
 from convsight.errors import InputError
 from convsight.features.selection import Selection
 from convsight.features.vectors import answers, features_of, pixels_of

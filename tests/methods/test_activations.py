@@ -5,13 +5,13 @@ import torch
 from sklearn.feature_selection import f_classif
 from torch import nn
 
-from convsight.classifier import Classifier
 from convsight.datasets import dataset
 from convsight.errors import InputError
 from convsight.images import Images
-from convsight.kinds import Curve, Table
 from convsight.methods.activations import Activations
-from convsight.untrained import untrained
+from convsight.network.classifier import Classifier
+from convsight.network.untrained import untrained
+from convsight.results.kinds import Curve, Table
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def test_weights_that_cannot_be_drawn_anew_are_shuffled():
 
 def test_trained_maps_tell_garments_apart_better_than_untrained_ones(shared_models, shared_data, monkeypatch):
     monkeypatch.setenv("CONVSIGHT_DATA", str(shared_data))
-    from convsight.networks.lesson import LessonTwo
+    from convsight.architectures.lesson import LessonTwo
 
     net = _lesson(shared_models, LessonTwo)
     data = dataset("fashion-mnist", limit=500)

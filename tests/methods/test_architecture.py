@@ -11,12 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from convsight.blocks import Block, blocks
-from convsight.classifier import Classifier
+from convsight.architectures import build
 from convsight.errors import InputError
-from convsight.kinds import Table
 from convsight.methods.architecture import Architecture, draw_blocks
-from convsight.networks import build
+from convsight.network.blocks import Block, blocks
+from convsight.network.classifier import Classifier
+from convsight.results.kinds import Table
 
 
 def told(found: list[Block]) -> list[tuple]:

@@ -6,9 +6,9 @@ import torch.nn.functional as F
 from tests.oracles.small_nets import Functional, modules_net, pictures
 from torch import nn
 
-from convsight.backprop import backpropagate
-from convsight.classifier import Classifier
+from convsight.gradients.backprop import backpropagate
 from convsight.methods.deconvnet import Deconvnet
+from convsight.network.classifier import Classifier
 
 
 @pytest.fixture(autouse=True)

@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from convsight.bring import load
-from convsight.classifier import Classifier
 from convsight.errors import InputError
 from convsight.images import Images
 from convsight.methods.deepdream import Deepdream, default_layer, half_square, resized
+from convsight.network.classifier import Classifier
 from convsight.progress import listening
 
 

@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from convsight.bring import load
-from convsight.classifier import Classifier
 from convsight.datasets import dataset
 from convsight.errors import InputError, ModelError
 from convsight.methods.dream import Dream
+from convsight.network.classifier import Classifier
 from convsight.progress import listening
 
 STILL = {"jitter": 0.0, "turn": 0.0, "zoom": 0.0}

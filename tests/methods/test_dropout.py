@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convsight.errors import InputError
-from convsight.kinds import Curve
 from convsight.methods.dropout import HIDDEN, Dropout
+from convsight.results.kinds import Curve
 
 
 @settings(max_examples=25, deadline=None)

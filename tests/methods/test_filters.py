@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from convsight.classifier import Classifier
 from convsight.errors import InputError
 from convsight.methods.filters import Filters
+from convsight.network.classifier import Classifier
 
 
 def net_with(*convs, channels=3, size=24):

@@ -6,11 +6,11 @@ import torch.nn.functional as F
 from tests.oracles.small_nets import InPlace, Modules, OneConv, modules_net, pictures
 from torch import nn
 
-from convsight.cam import class_activation, last_maps
-from convsight.classifier import Classifier
+from convsight.architectures.lesson import LessonOne, LessonTwo
 from convsight.errors import InputError
+from convsight.gradients.cam import class_activation, last_maps
 from convsight.methods.gradcam import Gradcam
-from convsight.networks.lesson import LessonOne, LessonTwo
+from convsight.network.classifier import Classifier
 
 
 @pytest.fixture(autouse=True)

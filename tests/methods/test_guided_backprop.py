@@ -6,10 +6,10 @@ from tests.oracles.lesson_numpy import NumpyNet
 from tests.oracles.small_nets import Functional, modules_net, pictures
 from torch import nn
 
-from convsight.classifier import Classifier
+from convsight.architectures.lesson import LessonTwo
 from convsight.errors import ModelError
 from convsight.methods.guided_backprop import GuidedBackprop
-from convsight.networks.lesson import LessonTwo
+from convsight.network.classifier import Classifier
 
 
 @pytest.fixture(autouse=True)

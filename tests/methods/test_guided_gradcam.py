@@ -8,12 +8,12 @@ import torch.nn.functional as F
 from tests.oracles.small_nets import Functional, OneConv, modules_net, pictures
 from torch import nn
 
-from convsight.backprop import backpropagate
-from convsight.cam import class_activation
-from convsight.classifier import Classifier
+from convsight.gradients.backprop import backpropagate
+from convsight.gradients.cam import class_activation
 from convsight.methods.gradcam import Gradcam
 from convsight.methods.guided_backprop import GuidedBackprop
 from convsight.methods.guided_gradcam import GuidedGradcam
+from convsight.network.classifier import Classifier
 
 
 @pytest.fixture(autouse=True)

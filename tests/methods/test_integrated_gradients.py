@@ -5,9 +5,9 @@ import torch
 from tests.oracles.small_nets import Functional, modules_net, pictures
 from torch import nn
 
-from convsight.classifier import Classifier
 from convsight.errors import InputError
 from convsight.methods.integrated_gradients import IntegratedGradients, blank, blurred, nodes
+from convsight.network.classifier import Classifier
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convsight.errors import InputError
-from convsight.kinds import Pictures
 from convsight.methods.momentum import Momentum, height, roll, slope, terms
+from convsight.results.kinds import Pictures
 
 
 def sgd_path(start: float, lr: float, beta: float, steps: int) -> torch.Tensor:

@@ -5,16 +5,16 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from convsight.ablation import right_outputs, switch_off
-from convsight.backprop import backpropagate
-from convsight.classifier import Classifier
 from convsight.datasets import dataset
-from convsight.draw import limit_of
 from convsight.errors import InputError
-from convsight.kinds import Curve, Table
+from convsight.gradients.backprop import backpropagate
 from convsight.methods.neuron_card import NeuronCard
 from convsight.methods.top_crops import TopCrops
-from convsight.targets import Target
+from convsight.network.classifier import Classifier
+from convsight.network.targets import Target
+from convsight.results.draw import limit_of
+from convsight.results.kinds import Curve, Table
+from convsight.units.ablation import right_outputs, switch_off
 
 
 class Net(nn.Module):

@@ -6,7 +6,7 @@ from torch import nn
 
 import convsight as cs
 from convsight.datasets import Dataset, Split
-from convsight.datasets.store import MemoryStore
+from convsight.datasets.pixels import MemoryStore
 
 
 @pytest.fixture(scope="module")

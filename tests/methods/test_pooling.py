@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from convsight.errors import InputError
 from convsight.images import Images
-from convsight.kinds import Table
 from convsight.methods.pooling import EXAMPLE, Pooling, edge_maps, pool
+from convsight.results.kinds import Table
 
 
 def slow_pool(values: np.ndarray, how, window: int, stride: int) -> np.ndarray:

@@ -5,8 +5,8 @@ import torch
 from tests.oracles.small_nets import Functional, OneConv, modules_net, pictures
 from torch import nn
 
-from convsight.classifier import Classifier
 from convsight.methods.saliency import Saliency
+from convsight.network.classifier import Classifier
 
 
 @pytest.fixture(autouse=True)

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import nn
 
-from convsight.classifier import Classifier
 from convsight.errors import InputError, MissingExtra
-from convsight.graph_cut import largest_component
 from convsight.images import Images
 from convsight.methods.segmentation import Segmentation, blurred, saliency
+from convsight.network.classifier import Classifier
+from convsight.segmentation_cut import largest_component
 
 cv2 = pytest.importorskip("cv2")
 SIDE = 48

@@ -5,10 +5,10 @@ import torch
 from tests.oracles.small_nets import Functional, modules_net, pictures
 from torch import nn
 
-from convsight.classifier import Classifier
 from convsight.errors import InputError
 from convsight.methods.saliency import Saliency
 from convsight.methods.smoothgrad import Smoothgrad
+from convsight.network.classifier import Classifier
 
 
 class Cubes(nn.Module):

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from convsight.classifier import Classifier
 from convsight.errors import InputError
 from convsight.images import Images
-from convsight.kinds import Table
 from convsight.methods.softmax import Softmax, probabilities
+from convsight.network.classifier import Classifier
+from convsight.results.kinds import Table
 
 rows = st.lists(st.floats(-1e30, 1e30), min_size=2, max_size=12)
 mild = st.lists(st.floats(-300, 300), min_size=2, max_size=12)

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from convsight.bring import load
-from convsight.classifier import Classifier
 from convsight.dreaming.style import Goal, default_layers, relative, total_variation
 from convsight.errors import InputError
 from convsight.images import Images
 from convsight.methods.style_transfer import StyleTransfer
+from convsight.network.classifier import Classifier
 from convsight.progress import listening
 
 

@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from convsight.classifier import Classifier
-from convsight.crops import OUTSIDE
 from convsight.datasets import Dataset, Split, dataset
-from convsight.datasets.store import MemoryStore
+from convsight.datasets.pixels import MemoryStore
 from convsight.errors import InputError
 from convsight.methods.top_crops import TopCrops
+from convsight.network.classifier import Classifier
+from convsight.units.crops import OUTSIDE
 
 
 def data_of(pixels, labels=None):

@@ -9,11 +9,11 @@ import torch
 from fastapi.testclient import TestClient
 
 import convsight as cs
-from convsight.audit.sample import draw_sample
-from convsight.classifier import Classifier
 from convsight.datasets import Dataset
 from convsight.datasets.base import Split
-from convsight.datasets.store import MemoryStore
+from convsight.datasets.pixels import MemoryStore
+from convsight.network.classifier import Classifier
+from convsight.shortcuts.sample import draw_sample
 from convsight.studio.app import create_app
 from convsight.studio.auditable import FEWEST, no_audit
 from convsight.studio.python_call import calls

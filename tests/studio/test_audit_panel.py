@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from convsight.studio.session import Studio
-from tests.audit.known_nets import Corner, cornered, glyph, marked, net_with
+from tests.shortcuts.known_nets import Corner, cornered, glyph, marked, net_with
 from tests.studio.page_fixture import StudioPage, serving
 
 SOON = 60_000  # ms: an audit of ten classes on a busy machine

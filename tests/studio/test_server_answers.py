@@ -259,7 +259,7 @@ def test_a_layers_sheet_shows_each_channel_at_its_place(client, studio):
     (h, w), channel = told["cell"], len(values) - 1
     row, column = divmod(channel, told["columns"])
     tile = sheet[row * h : (row + 1) * h, column * w : (column + 1) * w]
-    wanted = cs.draw.colours(values[channel], told["signed"])
+    wanted = draw.colours(values[channel], told["signed"])
     assert np.array_equal(tile, wanted)
 
 

@@ -8,12 +8,12 @@ import time
 
 import pytest
 
-from convsight.audit import find
 from convsight.errors import InputError
 from convsight.progress import report
 from convsight.run import Run
+from convsight.shortcuts import find
 from convsight.studio.jobs import Jobs
-from convsight.studio.store import Store
+from convsight.studio.recent import Store
 from tests.studio.conftest import ask, told
 
 

@@ -13,7 +13,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from convsight.errors import InputError
-from convsight.incremental.programs import quick_program
+from convsight.occluding.programs import quick_program
 from convsight.studio import pictures
 from convsight.studio.app import create_app
 from convsight.studio.serve import _settle, serve
@@ -200,7 +200,7 @@ def test_a_crash_is_told_plainly_and_the_server_goes_on(studio, monkeypatch, cap
     def broken(*_):
         raise ZeroDivisionError("secret detail")
 
-    monkeypatch.setattr("convsight.studio.maps.layer_filters", broken)
+    monkeypatch.setattr("convsight.studio.layer_sheets.layer_filters", broken)
     with TestClient(app, base_url=HERE, raise_server_exceptions=False) as client:
         name = studio.net.layers.convolutions()[0].name
         answer = client.get(f"/api/layers/{name}/filters")

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from convsight.networks import build
+from convsight.architectures import build
 from convsight.training.parts import SMALLEST, InParts
 
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from convsight.classifier import Classifier
 from convsight.datasets import Split
-from convsight.datasets.store import MemoryStore
+from convsight.datasets.pixels import MemoryStore
 from convsight.errors import DataError
+from convsight.network.classifier import Classifier
 from convsight.training.evaluate import (
     calibration,
     class_metrics,
@@ -122,8 +122,8 @@ def test_classes_in_another_order_are_matched_by_name():
 def test_udacitys_net_gets_8782_of_10000_right(shared_data, shared_models):
     from safetensors.torch import load_file
 
+    from convsight.architectures import LessonTwo
     from convsight.datasets import dataset
-    from convsight.networks import LessonTwo
 
     module = LessonTwo(10)
     module.load_state_dict(load_file(shared_models / "fashion_net_two_fc.safetensors"))

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from convsight.datasets import Dataset, Split
-from convsight.datasets.store import MemoryStore
+from convsight.datasets.pixels import MemoryStore
 from convsight.training.checkpoint import Standing
 from convsight.training.feed import batches, prepared
 from convsight.training.job import Job, mean_and_std

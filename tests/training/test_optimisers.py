@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from convsight.architectures import FastNet
 from convsight.errors import InputError
-from convsight.networks import FastNet
 from convsight.training.optimisers import (
     Knobs,
     Muon,

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from convsight.datasets import Dataset, Split
-from convsight.datasets.store import MemoryStore
+from convsight.datasets.pixels import MemoryStore
 from convsight.errors import InputError
 from convsight.training.recipes import LEARNING_RATES, OPTIMISERS, RECIPES, recipe, suited
 

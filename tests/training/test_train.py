@@ -16,7 +16,7 @@ from torch import nn
 
 from convsight import storage
 from convsight.datasets import Dataset, Split
-from convsight.datasets.store import MemoryStore
+from convsight.datasets.pixels import MemoryStore
 from convsight.errors import DataError, InputError, StorageError, TrainingError
 from convsight.run import Run
 from convsight.training import Interrupted, Progress, train

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from convsight.bring.brought import Brought
 from convsight.bring.files import from_program, from_python_file
 from convsight.bring.hubs import from_timm, from_torchvision
-from convsight.classifier import Classifier
 from convsight.errors import InputError, ModelError, closest
-from convsight.weights import put_weights, read_metadata, read_weights
+from convsight.network.classifier import Classifier
+from convsight.network.weights import put_weights, read_metadata, read_weights
 
 FORMS = (
     "a run directory, 'torchvision:NAME', 'timm:NAME', 'file.py:function', 'program.pt2', or a network's name"
@@ -95,7 +95,7 @@ def _first_channels(module: nn.Module) -> int:
 
 
 def _own(name: str, weights: str | Path | None, given: dict[str, Any]) -> Brought:
-    from convsight.networks import available, build
+    from convsight.architectures import available, build
 
     if name not in available():
         raise ModelError(f"no network or run {name!r}; give {FORMS}. {closest(name, available(), 20)}")

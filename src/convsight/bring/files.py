@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from convsight.bring.brought import Brought
 from convsight.errors import ConvsightError, DataNotFound, ModelError, closest
-from convsight.weights import put_weights, read_metadata, read_weights
+from convsight.network.weights import put_weights, read_metadata, read_weights
 
 
 def from_python_file(text: str, weights: str | Path | None) -> Brought:

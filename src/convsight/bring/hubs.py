@@ -12,9 +12,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from convsight.bring.brought import Brought
+from convsight.bring.torchvision_shim import import_torchvision
 from convsight.errors import MissingExtra, ModelError, closest
-from convsight.torchvision_shim import import_torchvision
-from convsight.weights import put_weights, read_weights
+from convsight.network.weights import put_weights, read_weights
 
 
 def from_torchvision(name: str, weights: str | Path | None) -> Brought:

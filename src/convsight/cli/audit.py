@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from convsight.audit.find import find_shortcuts
-from convsight.audit.store import AUDIT, mark_own, owned, save_verdicts
 from convsight.cli.console import bar, err, out, print_json
 from convsight.cli.inputs import classifier, data_of, run_of
 from convsight.errors import InputError
-from convsight.kinds import Verdict
+from convsight.results.kinds import Verdict
+from convsight.shortcuts.find import find_shortcuts
+from convsight.shortcuts.saved import AUDIT, mark_own, owned, save_verdicts
 
 FOUND = 3  # exit status of --fail-on found, for CI
 

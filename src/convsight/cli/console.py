@@ -13,8 +13,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table as RichTable
 
-from convsight.plot import cell_text
 from convsight.progress import Step, listening
+from convsight.results.plot import cell_text
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)

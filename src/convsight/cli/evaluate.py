@@ -9,10 +9,10 @@ from typing import Any
 from convsight.cli.console import bar, out, print_json
 from convsight.cli.inputs import classifier, data_of
 from convsight.cli.train import print_result
-from convsight.comparison import comparison
 from convsight.errors import InputError
+from convsight.results.comparison import comparison
+from convsight.results.tables import class_table, confused_table
 from convsight.run import Run
-from convsight.tables import class_table, confused_table
 from convsight.training import test as measure
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from functools import partial
 
-from convsight.classifier import Classifier
 from convsight.cli.console import bar, out
 from convsight.cli.inputs import classifier, data_of
 from convsight.datasets import Dataset
 from convsight.features.extract import extract
 from convsight.features.index import build_index
 from convsight.features.on_ray import extract_on_ray
+from convsight.network.classifier import Classifier
 
 
 def features(given: argparse.Namespace, rest: list[str]) -> int:

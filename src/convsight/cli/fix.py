@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-from convsight.audit.fix import Fixed, fix
 from convsight.cli.console import TrainingDisplay, out, print_json, print_table
 from convsight.cli.inputs import data_of
 from convsight.run import METRICS, Run
+from convsight.shortcuts.fix import Fixed, fix
 
 
 def run(given: argparse.Namespace, rest: list[str]) -> int:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from convsight.bring import load
-from convsight.classifier import Classifier
 from convsight.datasets import Dataset, dataset
+from convsight.datasets.album import album, is_album
 from convsight.errors import InputError, closest
 from convsight.images import Images
 from convsight.method import Knob, Method
+from convsight.network.classifier import Classifier
 from convsight.run import CONFIG, Run
-from convsight.studio.album import album, is_album
 
 SWITCH: dict[str, bool] = {"true": True, "yes": True, "on": True, "1": True} | {
     "false": False, "no": False, "off": False, "0": False,

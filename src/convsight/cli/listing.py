@@ -15,12 +15,12 @@ from typing import Any
 import torch
 
 from convsight import __version__
+from convsight.architectures import available as known_networks
 from convsight.cli.console import out, print_json, print_table
 from convsight.cli.inputs import classifier
 from convsight.datasets import available as known_datasets
 from convsight.method import Method, catalogue, find_method
-from convsight.networks import available as known_networks
-from convsight.tables import layer_table
+from convsight.results.tables import layer_table
 
 
 def methods(given: argparse.Namespace, rest: list[str]) -> int:

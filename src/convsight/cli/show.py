@@ -8,15 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from convsight.audit.trust import trust
-from convsight.classifier import Classifier
 from convsight.cli.console import bar, err, out
 from convsight.cli.inputs import classifier, data_of, knobs, pictures
 from convsight.cli.listing import describe
 from convsight.errors import InputError
-from convsight.kinds import Map, Table
 from convsight.method import Method, catalogue, find_method
-from convsight.result import Result
+from convsight.network.classifier import Classifier
+from convsight.results.kinds import Map, Table
+from convsight.results.result import Result
+from convsight.trust_checks import trust
 
 
 def show(given: argparse.Namespace, rest: list[str]) -> int:

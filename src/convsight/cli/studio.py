@@ -7,11 +7,11 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from convsight.classifier import Classifier
 from convsight.cli.console import err, out
 from convsight.cli.inputs import brought, classifier, data_of, run_of
 from convsight.datasets import Dataset
 from convsight.errors import DataNotFound, MissingExtra
+from convsight.network.classifier import Classifier
 from convsight.run import CONFIG, METRICS, Run
 
 USUAL_PORT = 8765
@@ -68,7 +68,7 @@ def newest_run(runs: Path) -> Path:
 def _data(source: str | None, run: Run | None, net: Classifier) -> tuple[Dataset | None, bool]:
     """(the data set asked for, or the run's own if it can be had; whether it is an unsorted folder)."""
     if source is not None:
-        from convsight.studio.album import album, is_album
+        from convsight.datasets.album import album, is_album
 
         folder = Path(source).expanduser()
         return (album(folder, net), True) if is_album(folder) else (data_of(source, None, net), False)

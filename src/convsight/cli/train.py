@@ -9,9 +9,9 @@ from convsight.cli.console import TrainingDisplay, err, out, print_json
 from convsight.cli.inputs import size
 from convsight.datasets import dataset
 from convsight.errors import DataNotFound, InputError
-from convsight.kinds import Table
+from convsight.results.kinds import Table
+from convsight.results.tables import class_table
 from convsight.run import Run
-from convsight.tables import class_table
 from convsight.training import train as train_run
 
 RECIPE_OPTIONS = (

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from convsight.datasets.base import Dataset, Split
 from convsight.datasets.hold_out import hold_out
-from convsight.datasets.store import MemoryStore
+from convsight.datasets.pixels import MemoryStore
 from convsight.errors import DataError, DataNotFound
 from convsight.images import Images
 from convsight.picture import to_uint8

@@ -10,7 +10,7 @@ from jaxtyping import UInt8
 from torch import Generator, Tensor
 
 from convsight.datasets.hold_out import stratified
-from convsight.datasets.store import Store
+from convsight.datasets.pixels import Store
 from convsight.errors import InputError
 from convsight.images import Images, as_indices, as_size
 from convsight.picture import Size
@@ -21,7 +21,7 @@ class Split:
 
     labels: int64 `n` (class index) or float32 `n m` (positions in pixels). ids: one name a picture.
 
-    >>> from convsight.datasets.store import MemoryStore
+    >>> from convsight.datasets.pixels import MemoryStore
     >>> split = Split(MemoryStore(torch.zeros(5, 1, 8, 8, dtype=torch.uint8)), torch.arange(5), ("a",) * 5)
     >>> len(split), split[1:3].labels.tolist(), [len(batch) for batch in split.batches(2)]
     (5, [1, 2], [2, 2, 1])

@@ -15,8 +15,8 @@ from torch import Generator, Tensor
 from convsight.datasets.base import Dataset, Split
 from convsight.datasets.fashion_mnist import CLASSES
 from convsight.datasets.garments import GARMENTS, Garment
+from convsight.datasets.pixels import MemoryStore
 from convsight.datasets.shapes import Field, Random
-from convsight.datasets.store import MemoryStore
 from convsight.errors import InputError
 from convsight.images import LUMA
 from convsight.picture import to_uint8

@@ -16,7 +16,7 @@ from convsight.datasets.base import Dataset, Split
 from convsight.datasets.download import Progress, download, md5_of
 from convsight.datasets.hold_out import hold_out
 from convsight.datasets.idx import find_idx, read_idx_split
-from convsight.datasets.store import MemoryStore
+from convsight.datasets.pixels import MemoryStore
 from convsight.errors import DataNotFound
 
 CLASSES = (

@@ -15,7 +15,7 @@ from convsight.datasets.base import Dataset, Split
 from convsight.datasets.download import Progress
 from convsight.datasets.folder_layout import Layout, lay_out
 from convsight.datasets.hold_out import hold_out
-from convsight.datasets.store import FileStore, MemoryStore
+from convsight.datasets.pixels import FileStore, MemoryStore
 from convsight.errors import DataError
 from convsight.images import as_size, fit_pixels
 from convsight.picture import Size, cut_short, picture_header, read_picture, to_uint8

@@ -7,7 +7,7 @@ from jaxtyping import Float, UInt8
 from torch import Generator, Tensor
 
 from convsight.datasets.base import Dataset, Split
-from convsight.datasets.store import MemoryStore
+from convsight.datasets.pixels import MemoryStore
 from convsight.errors import InputError
 from convsight.picture import Size
 

@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from convsight.classifier import Classifier
 from convsight.dreaming.gram import likeness
 from convsight.dreaming.stages import ACTIVATIONS
-from convsight.targets import Target, resolve_target
+from convsight.network.classifier import Classifier
+from convsight.network.targets import Target, resolve_target
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from convsight.classifier import Classifier
 from convsight.errors import ModelError
 from convsight.images import Images
+from convsight.network.classifier import Classifier
 
 Size = tuple[int, int]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from convsight.classifier import Classifier
 from convsight.errors import InputError
-from convsight.layers import Layer
+from convsight.network.classifier import Classifier
+from convsight.network.layers import Layer
 
 ACTIVATIONS = {
     "relu", "relu6", "hardtanh", "clamp", "clamp_min", "leaky_relu", "prelu", "rrelu", "elu", "selu", "celu",

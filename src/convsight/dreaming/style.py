@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from convsight.classifier import Classifier
 from convsight.dreaming.gram import gram
 from convsight.dreaming.stages import stages
+from convsight.network.classifier import Classifier
 
 TINY = 1e-12
 

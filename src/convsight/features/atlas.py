@@ -14,11 +14,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from convsight import draw
 from convsight.errors import InputError
 from convsight.features.selection import Selection
 from convsight.features.thumbnails import THUMBNAIL_PX, shrink
-from convsight.kinds import Points
+from convsight.results import draw
+from convsight.results.kinds import Points
 from convsight.storage import write_atomic
 
 ACROSS = 64

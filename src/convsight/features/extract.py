@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from convsight.classifier import Classifier
 from convsight.errors import InputError, closest
+from convsight.features.folder import MANIFEST, FeatureStore
 from convsight.features.selection import Selection
 from convsight.features.shards import DTYPES, Rows, arrow, shard_name, write_shard
-from convsight.features.store import MANIFEST, FeatureStore
 from convsight.features.vectors import as_net_classes, passes
 from convsight.images import Images
+from convsight.network.classifier import Classifier
 from convsight.progress import report
 from convsight.storage import write_json
 

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from convsight.classifier import Classifier
 from convsight.errors import InputError, MissingExtra
 from convsight.features.extract import extract
-from convsight.features.store import FeatureStore
+from convsight.features.folder import FeatureStore
+from convsight.network.classifier import Classifier
 from convsight.progress import report
 
 RETRIES = 3  # how often a task whose worker died is started again

@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from convsight.classifier import Classifier
 from convsight.errors import DataNotFound, InputError, closest
 from convsight.features.selection import Selection
 from convsight.images import Images
+from convsight.network.classifier import Classifier
 
 if TYPE_CHECKING:
     from convsight.datasets import Dataset

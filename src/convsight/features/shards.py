@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from convsight import draw
 from convsight.errors import MissingExtra, StorageError
 from convsight.features.thumbnails import THUMBNAIL_PX, shrink
 from convsight.features.vectors import losses
 from convsight.images import Images
 from convsight.picture import SUFFIXES
+from convsight.results import draw
 from convsight.storage import write_atomic
 
 DTYPES = ("float32", "float16")

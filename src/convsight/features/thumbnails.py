@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from convsight import plot
 from convsight.images import Images
+from convsight.results import plot
 
 PAGE_PX = 960
 FRAME_PX = 2

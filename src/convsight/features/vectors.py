@@ -12,10 +12,10 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from convsight.chunks import chunk_size, in_chunks
-from convsight.classifier import Classifier
 from convsight.features.selection import Selection
 from convsight.images import Images
+from convsight.network.batching import chunk_size, in_chunks
+from convsight.network.classifier import Classifier
 from convsight.progress import report
 
 if TYPE_CHECKING:

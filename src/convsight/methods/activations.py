@@ -10,21 +10,22 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from convsight import draw, nonlinear
-from convsight.channels import choose_channels
-from convsight.chunks import chunk_size, in_chunks
-from convsight.classifier import Classifier
-from convsight.draw import Legend
 from convsight.errors import ModelError
 from convsight.images import Images
-from convsight.kinds import Pictures
-from convsight.layers import Layer
 from convsight.method import Method, knob
-from convsight.responses import Responses, gather, sample
-from convsight.responses.names import name_of
-from convsight.responses.report import channel_table, class_curve, faults, told_apart
-from convsight.responses.sample import SPLITS
-from convsight.untrained import untrained
+from convsight.network import nonlinear
+from convsight.network.batching import chunk_size, in_chunks
+from convsight.network.classifier import Classifier
+from convsight.network.layers import Layer
+from convsight.network.untrained import untrained
+from convsight.results import draw
+from convsight.results.draw import Legend
+from convsight.results.kinds import Pictures
+from convsight.units import Responses, gather, sample
+from convsight.units.channels import choose_channels
+from convsight.units.names import name_of
+from convsight.units.report import channel_table, class_curve, faults, told_apart
+from convsight.units.sample import SPLITS
 
 MOST_PICTURES = 12
 NO_CLASSES = "η² is not told: it needs two classes, and a class with two pictures."

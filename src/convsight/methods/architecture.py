@@ -11,11 +11,11 @@ import matplotlib.colors
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Polygon, Rectangle
 
-from convsight import plot
-from convsight.blocks import Block, blocks
-from convsight.classifier import Classifier
-from convsight.kinds import Pictures, Table
 from convsight.method import Method, knob
+from convsight.network.blocks import Block, blocks
+from convsight.network.classifier import Classifier
+from convsight.results import plot
+from convsight.results.kinds import Pictures, Table
 
 COLOURS = {
     "input": "#AEB6C0", "convolution": "#4C9BD1", "unit": "#7B74BD", "pool": "#D9622B", "linear": "#2FA37C",

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import torch
 
-from convsight.classifier import Classifier
 from convsight.datasets import Dataset
 from convsight.errors import InputError
 from convsight.features.classes import Border, Centroids, borders, centroids
 from convsight.features.selection import SPLITS, Selection
 from convsight.features.vectors import features_of
-from convsight.kinds import Pictures, Table
 from convsight.method import Method, knob
+from convsight.network.classifier import Classifier
+from convsight.results.kinds import Pictures, Table
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from convsight import draw, plot
 from convsight.errors import InputError
+from convsight.hand_filters import Kernel, kernels
 from convsight.images import Images, fit_pixels
-from convsight.kernels import Kernel, kernels
-from convsight.kinds import Pictures
 from convsight.method import Method, knob
+from convsight.results import draw, plot
+from convsight.results.kinds import Pictures
 
 MOST_WRITTEN = 7  # kernels up to 7×7 have their numbers written into the cells
 MOST_DRAWN = 8  # pictures that are drawn; `values` has all

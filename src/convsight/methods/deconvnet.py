@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from convsight.attribution import in_colour, score_notes, strongest
-from convsight.backprop import backpropagate
-from convsight.classifier import Classifier
+from convsight.gradients.backprop import backpropagate
+from convsight.gradients.notes import in_colour, score_notes, strongest
 from convsight.images import Images
-from convsight.kinds import Map
 from convsight.method import Method
+from convsight.network.classifier import Classifier
+from convsight.results.kinds import Map
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,16 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from convsight.chunks import chunk_size, in_chunks
-from convsight.classifier import Classifier
-from convsight.draw import number
 from convsight.dreaming.sizes import Size, largest, runs_at
 from convsight.dreaming.stages import stages
 from convsight.errors import InputError
 from convsight.images import Images
-from convsight.kinds import Curve, Pictures, Series
 from convsight.method import Method, knob
+from convsight.network.batching import chunk_size, in_chunks
+from convsight.network.classifier import Classifier
 from convsight.progress import report
+from convsight.results.draw import number
+from convsight.results.kinds import Curve, Pictures, Series
 
 
 @dataclass(frozen=True)

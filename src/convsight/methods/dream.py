@@ -8,15 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from convsight.classifier import Classifier
-from convsight.draw import number
 from convsight.dreaming.fourier import Canvas
 from convsight.dreaming.objective import Objective
 from convsight.dreaming.transforms import Wobble
 from convsight.errors import InputError, ModelError
-from convsight.kinds import Pictures
 from convsight.method import Method, knob
+from convsight.network.classifier import Classifier
 from convsight.progress import report, span
+from convsight.results.draw import number
+from convsight.results.kinds import Pictures
 
 FRAMES = 6  # pictures kept on the way, at steps that grow in equal ratios
 

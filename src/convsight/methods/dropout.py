@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 from torch import Tensor
 
-from convsight import plot
-from convsight.kinds import Curve, Pictures, Series
 from convsight.method import Method, knob
+from convsight.results import plot
+from convsight.results.kinds import Curve, Pictures, Series
 
 LAYERS = (3, 5, 4, 2)  # inputs, two hidden layers (these have dropout), outputs
 HIDDEN = tuple(f"{'AB'[layer]}{i + 1}" for layer in range(2) for i in range(LAYERS[1 + layer]))

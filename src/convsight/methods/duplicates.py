@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from convsight.classifier import Classifier
 from convsight.datasets import Dataset
 from convsight.features.exact import graph
 from convsight.features.projection import principal
 from convsight.features.selection import SPLITS, Selection
 from convsight.features.vectors import pixels_of
-from convsight.kinds import Pictures, Table
 from convsight.method import Method, knob
+from convsight.network.classifier import Classifier
+from convsight.results.kinds import Pictures, Table
 
 DIRECTIONS = 64  # a projection only brings pictures closer: near-duplicates stay near in it
 CANDIDATES = 4

@@ -8,13 +8,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from convsight.channels import choose_channels
-from convsight.classifier import Classifier
-from convsight.draw import Legend, number
 from convsight.errors import InputError
-from convsight.kinds import Pictures
-from convsight.layers import Layer
 from convsight.method import Method, knob
+from convsight.network.classifier import Classifier
+from convsight.network.layers import Layer
+from convsight.results.draw import Legend, number
+from convsight.results.kinds import Pictures
+from convsight.units.channels import choose_channels
 
 ORDERS = ("channel", "strength")
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from convsight.attribution import empty_cam_notes, score_labels, score_notes
-from convsight.cam import averaging_notes, class_activation, enlarged, map_layer
-from convsight.classifier import Classifier
+from convsight.gradients.cam import averaging_notes, class_activation, enlarged, map_layer
+from convsight.gradients.notes import empty_cam_notes, score_labels, score_notes
 from convsight.images import Images
-from convsight.kinds import Map
-from convsight.layers import Layer
 from convsight.method import Method, knob
+from convsight.network.classifier import Classifier
+from convsight.network.layers import Layer
+from convsight.results.kinds import Map
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from convsight.attribution import empty_cam_notes, in_colour, score_notes, strongest
-from convsight.backprop import backpropagate
-from convsight.cam import averaging_notes, class_activation, enlarged, map_layer
-from convsight.classifier import Classifier
+from convsight.gradients.backprop import backpropagate
+from convsight.gradients.cam import averaging_notes, class_activation, enlarged, map_layer
+from convsight.gradients.notes import empty_cam_notes, in_colour, score_notes, strongest
 from convsight.images import Images
-from convsight.kinds import Map
 from convsight.method import Method
+from convsight.network.classifier import Classifier
+from convsight.results.kinds import Map
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from convsight.attribution import score_notes, zero_notes
-from convsight.backprop import backpropagate, weighted_gradient
-from convsight.classifier import Classifier
-from convsight.draw import number
+from convsight.gradients.backprop import backpropagate, weighted_gradient
+from convsight.gradients.notes import score_notes, zero_notes
 from convsight.images import Images
-from convsight.kinds import Map
 from convsight.method import Method, knob
+from convsight.network.classifier import Classifier
+from convsight.results.draw import number
+from convsight.results.kinds import Map
 
 TOLERATED = 0.05  # of the score's rise: the completeness gap above which more steps are advised
 

@@ -8,15 +8,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from convsight.chunks import chunk_size
-from convsight.classifier import Classifier
 from convsight.datasets import Dataset
 from convsight.errors import InputError
 from convsight.features.quality import label_agreement
 from convsight.features.selection import SPLITS, Selection
-from convsight.kinds import Curve, Series
 from convsight.method import Method, knob
+from convsight.network.batching import chunk_size
+from convsight.network.classifier import Classifier
 from convsight.progress import report
+from convsight.results.kinds import Curve, Series
 
 MOST_VALUES = 2048  # of one picture at one layer: maps are averaged to a grid that fits
 WORTH_A_POINT = {

@@ -13,10 +13,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from numpy import ndarray
 from torch import Tensor
 
-from convsight import plot
-from convsight.draw import number
-from convsight.kinds import Curve, Pictures, Series
 from convsight.method import Method, knob
+from convsight.results import plot
+from convsight.results.draw import number
+from convsight.results.kinds import Curve, Pictures, Series
 
 # The landscape: a bowl TILT·x², with a shallow well (a local minimum) and a deep one (the global minimum).
 TILT, DEPTHS, CENTRES, WIDTHS = 0.06, (0.6, 1.2), (-1.5, 1.4), (0.75, 0.9)

@@ -9,19 +9,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from convsight.ablation import Ablation, switch_off
-from convsight.backprop import backpropagate
-from convsight.classifier import Classifier
-from convsight.crops import OUTSIDE, Excitation, canvas_size, cut_out, excitation
-from convsight.draw import limit_of, number
 from convsight.errors import InputError, ModelError
-from convsight.kinds import Pictures, Table
+from convsight.gradients.backprop import backpropagate
 from convsight.method import Method, knob
-from convsight.responses import Responses, gather, sample
-from convsight.responses.names import name_of
-from convsight.responses.report import class_shares, maxima_curve
-from convsight.responses.sample import SPLITS
-from convsight.targets import Target, resolve_target
+from convsight.network.classifier import Classifier
+from convsight.network.targets import Target, resolve_target
+from convsight.results.draw import limit_of, number
+from convsight.results.kinds import Pictures, Table
+from convsight.units import Responses, gather, sample
+from convsight.units.ablation import Ablation, switch_off
+from convsight.units.crops import OUTSIDE, Excitation, canvas_size, cut_out, excitation
+from convsight.units.names import name_of
+from convsight.units.report import class_shares, maxima_curve
+from convsight.units.sample import SPLITS
 
 RULES = ("guided", "deconvnet")
 

@@ -10,18 +10,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from convsight.classifier import Classifier
 from convsight.errors import InputError
 from convsight.images import Images
-from convsight.incremental.answers import Reading
-from convsight.incremental.budget import on_budget
-from convsight.incremental.figure import Question, strongest_maps
-from convsight.incremental.stages import filled, stages
-from convsight.incremental.sweep import Sweep
-from convsight.kinds import Map
 from convsight.method import Method, as_images, knob
-from convsight.occluders import FILLS, Occluders, fill_pictures
-from convsight.targets import resolve_target
+from convsight.network.classifier import Classifier
+from convsight.network.targets import resolve_target
+from convsight.occluding.answers import Reading
+from convsight.occluding.budget import on_budget
+from convsight.occluding.coarse_to_fine import filled, stages
+from convsight.occluding.figure import Question, strongest_maps
+from convsight.occluding.occluders import FILLS, Occluders, fill_pictures
+from convsight.occluding.sweep import Sweep
+from convsight.results.kinds import Map
 
 
 @dataclass(frozen=True)

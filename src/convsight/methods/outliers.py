@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from convsight.classifier import Classifier
 from convsight.datasets import Dataset
 from convsight.features.exact import graph
 from convsight.features.selection import SPLITS, Selection
 from convsight.features.vectors import features_of
-from convsight.kinds import Pictures
 from convsight.method import Method, knob
+from convsight.network.classifier import Classifier
+from convsight.results.kinds import Pictures
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 import torch
 
-from convsight.classifier import Classifier
 from convsight.datasets import Dataset
-from convsight.features.maps import COLOURS, Scene, points, scene
+from convsight.features.finished_map import COLOURS, Scene, points, scene
 from convsight.features.projection import principal
 from convsight.features.selection import SPLITS
 from convsight.features.vectors import query_vectors
 from convsight.images import Images
-from convsight.kinds import Pictures, Points
 from convsight.method import Method, knob
+from convsight.network.classifier import Classifier
+from convsight.results.kinds import Pictures, Points
 
 ENDS = 6  # pictures shown at either end of an axis
 

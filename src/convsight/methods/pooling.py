@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from convsight import draw, plot
 from convsight.errors import InputError
+from convsight.hand_filters import kernels
 from convsight.images import Images, fit_pixels
-from convsight.kernels import kernels
-from convsight.kinds import Pictures, Table
 from convsight.method import Method, knob
+from convsight.results import draw, plot
+from convsight.results.kinds import Pictures, Table
 
 # Three 4×4 maps. The first holds the lesson's two examples: its upper left window is 1 9 / 5 4, whose largest
 # number is 9, and its 16 nodes sum to 80, which is 5 a node.

@@ -11,15 +11,15 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from convsight import draw
-from convsight.chunks import chunk_size, in_chunks
-from convsight.classifier import Classifier
-from convsight.graph_cut import grab_cut, largest_component, opencv
 from convsight.images import Images
-from convsight.kinds import Map, Pictures
 from convsight.method import Method, knob
+from convsight.network.batching import chunk_size, in_chunks
+from convsight.network.classifier import Classifier
+from convsight.network.targets import Target
 from convsight.progress import report
-from convsight.targets import Target
+from convsight.results import draw
+from convsight.results.kinds import Map, Pictures
+from convsight.segmentation_cut import grab_cut, largest_component, opencv
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from convsight.attribution import score_notes, zero_notes
-from convsight.backprop import backpropagate, weighted_gradient
-from convsight.classifier import Classifier
+from convsight.gradients.backprop import backpropagate, weighted_gradient
+from convsight.gradients.notes import score_notes, zero_notes
 from convsight.images import Images
-from convsight.kinds import Map
 from convsight.method import Method, knob
+from convsight.network.classifier import Classifier
+from convsight.results.kinds import Map
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from convsight import draw, plot
-from convsight.classifier import Classifier
 from convsight.errors import InputError
 from convsight.images import Images
-from convsight.kinds import Pictures, Table
 from convsight.method import Method, knob
+from convsight.network.classifier import Classifier
+from convsight.results import draw, plot
+from convsight.results.kinds import Pictures, Table
 
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#b4bac2"
 MOST_DRAWN = 8  # pictures whose bars are drawn; `values` has all

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from convsight.classifier import Classifier
 from convsight.dreaming import descent
 from convsight.dreaming.fourier import Canvas
 from convsight.dreaming.sizes import largest, within
 from convsight.dreaming.style import Goal, default_layers
 from convsight.errors import InputError
 from convsight.images import Images
-from convsight.kinds import Curve, Pictures, Series
 from convsight.method import Method, knob
+from convsight.network.classifier import Classifier
 from convsight.progress import report, span
+from convsight.results.kinds import Curve, Pictures, Series
 
 FRAMES = 5  # pictures kept on the way, at steps that grow in equal ratios
 DECAY = 1.0

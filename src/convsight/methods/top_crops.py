@@ -7,17 +7,17 @@ from typing import Any
 
 import torch
 
-from convsight import nonlinear
-from convsight.channels import choose_channels
-from convsight.classifier import Classifier
-from convsight.crops import OUTSIDE, Excitation, canvas_size, cut_out, excitation
-from convsight.draw import number
-from convsight.kinds import Pictures
-from convsight.layers import Layer
 from convsight.method import Method, knob
-from convsight.responses import gather, sample
-from convsight.responses.names import name_of
-from convsight.responses.sample import SPLITS
+from convsight.network import nonlinear
+from convsight.network.classifier import Classifier
+from convsight.network.layers import Layer
+from convsight.results.draw import number
+from convsight.results.kinds import Pictures
+from convsight.units import gather, sample
+from convsight.units.channels import choose_channels
+from convsight.units.crops import OUTSIDE, Excitation, canvas_size, cut_out, excitation
+from convsight.units.names import name_of
+from convsight.units.sample import SPLITS
 
 
 @dataclass(frozen=True)

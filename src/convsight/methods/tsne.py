@@ -6,17 +6,17 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from convsight.classifier import Classifier
 from convsight.datasets import Dataset
 from convsight.features import embedding
-from convsight.features.maps import COLOURS, points, scene
+from convsight.features.finished_map import COLOURS, points, scene
 from convsight.features.selection import SPLITS
 from convsight.features.thumbnails import dots
 from convsight.features.vectors import query_vectors
 from convsight.images import Images
-from convsight.kinds import Points
 from convsight.method import Method, knob
+from convsight.network.classifier import Classifier
 from convsight.progress import report
+from convsight.results.kinds import Points
 
 HONEST = (
     "Read who is next to whom, and no more: on a t-SNE map the distances between clusters, their sizes and "

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from convsight.classifier import Classifier
 from convsight.datasets import Dataset
 from convsight.features import manifold
-from convsight.features.maps import COLOURS, points, scene
+from convsight.features.finished_map import COLOURS, points, scene
 from convsight.features.selection import SPLITS
 from convsight.features.vectors import query_vectors
 from convsight.images import Images
-from convsight.kinds import Points
 from convsight.method import Method, knob
+from convsight.network.classifier import Classifier
+from convsight.results.kinds import Points
 
 HONEST = (
     "Read who is next to whom. Distances between clusters follow mostly from where the map started (its first "

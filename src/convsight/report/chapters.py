@@ -13,12 +13,12 @@ from torch import Tensor
 
 from convsight.errors import ConvsightError
 from convsight.images import Images
-from convsight.kinds import Pictures
 from convsight.progress import report as tell
 from convsight.report.leaning import leans
 from convsight.report.looks import inside, looks, space, where
+from convsight.results.kinds import Pictures
+from convsight.results.tables import class_table, confused_table, confusion_table, loss_curve
 from convsight.run import Run
-from convsight.tables import class_table, confused_table, confusion_table, loss_curve
 
 LOOKED_AT = 4  # pictures that every technique of the report looks at
 

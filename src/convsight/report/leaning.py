@@ -5,10 +5,10 @@ from __future__ import annotations
 import html
 import time
 
-from convsight.audit.find import find_shortcuts
-from convsight.audit.store import audited_weights, owned, read_verdicts, save_verdicts
-from convsight.kinds import Verdict
+from convsight.results.kinds import Verdict
 from convsight.run import Run
+from convsight.shortcuts.find import find_shortcuts
+from convsight.shortcuts.saved import audited_weights, owned, read_verdicts, save_verdicts
 
 QUICK_SECONDS = 30.0
 PASSES = 7000  # pictures through the network for each class that is audited, a picture with gradient as three

@@ -8,16 +8,16 @@ from typing import Any
 
 import torch
 
-from convsight.audit.trust import trust
-from convsight.draw import limit_of, overlay
 from convsight.errors import ConvsightError
 from convsight.images import Images
-from convsight.kinds import Map, Pictures
 from convsight.method import Method, catalogue, find_method
-from convsight.nonlinear import rectified_maps
+from convsight.network.nonlinear import rectified_maps
 from convsight.progress import report as tell
-from convsight.result import Result
+from convsight.results.draw import limit_of, overlay
+from convsight.results.kinds import Map, Pictures
+from convsight.results.result import Result
 from convsight.run import Run
+from convsight.trust_checks import trust
 
 Choose = Callable[[type[Method]], bool]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from convsight import draw
 from convsight.features.atlas import ACROSS
-from convsight.kinds import Points
+from convsight.results import draw
+from convsight.results.kinds import Points
 from convsight.studio.schemas import Atlas
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import torch
 
-from convsight.classifier import Classifier
 from convsight.datasets import Dataset, Split
+from convsight.network.classifier import Classifier
 
 FEWEST = 12  # pictures of a class, as `audit.sample.draw_sample` asks; half choose a cue, half measure it
 WORKS = f"two classes or more with at least {FEWEST} pictures each: --data FOLDER, a sub-folder a class"

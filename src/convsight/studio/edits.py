@@ -15,7 +15,7 @@ from torch import Tensor
 
 from convsight.errors import InputError
 from convsight.images import Images
-from convsight.occluders import fill_pictures
+from convsight.occluding.occluders import fill_pictures
 from convsight.studio import schemas
 from convsight.studio.pictures import decoded
 

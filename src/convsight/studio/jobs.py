@@ -16,9 +16,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from convsight import draw
 from convsight.errors import ConvsightError, DataNotFound
 from convsight.progress import Step, listening
+from convsight.results import draw
 from convsight.studio import schemas
 
 LANES = {"quick": 2, "data": 1, "heavy": 1, "beside": 8}  # threads; "beside" only waits for other processes

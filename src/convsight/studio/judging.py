@@ -8,15 +8,15 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from convsight import draw
 from convsight.errors import ConvsightError, DataNotFound, InputError
-from convsight.kinds import Map, Verdict
+from convsight.results import draw
+from convsight.results.kinds import Map, Verdict
 from convsight.studio import results, schemas
 from convsight.studio.payloads import number
 
 if TYPE_CHECKING:
-    from convsight.audit.trust import Light
     from convsight.studio.session import Studio
+    from convsight.trust_checks import Light
 
 TITLE = "Looking for shortcuts"
 
@@ -72,8 +72,8 @@ def light_png(studio: Studio, key: str, index: int) -> bytes:
 
 
 def _look(studio: Studio) -> None:
-    from convsight.audit.find import find_shortcuts
-    from convsight.audit.store import owned, save_verdicts
+    from convsight.shortcuts.find import find_shortcuts
+    from convsight.shortcuts.saved import owned, save_verdicts
 
     assert studio.data is not None
     run = studio.run
@@ -88,7 +88,7 @@ def _look(studio: Studio) -> None:
 
 def _verdicts(studio: Studio) -> list[Verdict] | None:
     if studio.verdicts is None and studio.run is not None and (studio.run.path / "audit.json").is_file():
-        from convsight.audit.store import read_verdicts
+        from convsight.shortcuts.saved import read_verdicts
 
         try:
             studio.verdicts = read_verdicts(studio.run.path)
@@ -111,7 +111,7 @@ def _trust_key(key: str) -> str:
 
 
 def _ask_lights(studio: Studio, asked: results.Asked, name: str) -> None:
-    from convsight.audit.trust import lights
+    from convsight.trust_checks import lights
 
     request = asked.request
     needs = asked.method.needs()

@@ -12,10 +12,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from convsight.classifier import Classifier
 from convsight.datasets import Dataset
 from convsight.errors import InputError
 from convsight.method import as_classifier, as_dataset, as_images
+from convsight.network.classifier import Classifier
 from convsight.studio import schemas
 from convsight.studio.app import STATIC, create_app
 from convsight.studio.freeze import freeze, in_a_thread

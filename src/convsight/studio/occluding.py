@@ -13,8 +13,8 @@ from weakref import WeakSet
 from jaxtyping import Float
 from torch import Tensor
 
-from convsight.classifier import Classifier
-from convsight.incremental.occluding import Occluding
+from convsight.network.classifier import Classifier
+from convsight.occluding.dragged import Occluding
 from convsight.studio.jobs import Job, Jobs
 
 if TYPE_CHECKING:

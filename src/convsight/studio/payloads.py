@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor
 
-from convsight import draw
-from convsight.kinds import Curve, Map, Pictures, Points, Ranking, Table, Verdict
-from convsight.result import Result
+from convsight.results import draw
+from convsight.results.kinds import Curve, Map, Pictures, Points, Ranking, Table, Verdict
+from convsight.results.result import Result
 from convsight.studio import schemas
 from convsight.studio.atlas import atlas_of, atlas_page
 from convsight.studio.identity import picture_ids

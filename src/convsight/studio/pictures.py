@@ -11,13 +11,13 @@ import re
 import tempfile
 from pathlib import Path
 
-from convsight import draw
-from convsight.classifier import Classifier
 from convsight.datasets import Dataset
 from convsight.errors import DataNotFound, InputError
 from convsight.images import Images
+from convsight.network.classifier import Classifier
 from convsight.picture import picture_header, read_picture
-from convsight.studio.store import Store
+from convsight.results import draw
+from convsight.studio.recent import Store
 
 MOST_BYTES = 20 * 2**20
 MOST_PIXELS = 25_000_000

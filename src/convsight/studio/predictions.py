@@ -11,11 +11,11 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from convsight.classifier import Classifier
 from convsight.datasets import Dataset
 from convsight.errors import InputError, closest
 from convsight.features.selection import Selection
 from convsight.features.vectors import Vectors, answers, features_of
+from convsight.network.classifier import Classifier
 from convsight.studio.schemas import Picture
 
 

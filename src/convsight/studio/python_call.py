@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convsight.classifier import Classifier
 from convsight.method import Method
+from convsight.network.classifier import Classifier
 from convsight.studio import schemas
 
 if TYPE_CHECKING:
@@ -30,7 +30,9 @@ def calls(net: Classifier, model: str, options: dict[str, Any], data: str | None
     if any(isinstance(value, Path) for value in options.values()):
         imports = ("from pathlib import Path", "", *imports)
     if album:
-        return Calls(opened, f"album({data!r}, net)", (*imports, "from convsight.studio.album import album"))
+        return Calls(
+            opened, f"album({data!r}, net)", (*imports, "from convsight.datasets.album import album")
+        )
     if data is not None:
         return Calls(opened, f"cs.dataset({data!r}, size={net.input_size}, channels={net.channels})", imports)
     return Calls(opened, f"cs.Run.open({model!r}).dataset" if Path(model).is_dir() else None, imports)

@@ -18,7 +18,7 @@ from convsight.errors import DataNotFound, InputError
 from convsight.images import Images
 from convsight.method import Method, find_method
 from convsight.progress import span
-from convsight.result import Result
+from convsight.results.result import Result
 from convsight.studio import schemas
 from convsight.studio.jobs import Job
 from convsight.studio.knobs import knob_values

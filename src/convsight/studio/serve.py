@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import uvicorn
 
 from convsight.errors import InputError, StorageError
-from convsight.incremental.programs import known_program
+from convsight.occluding.programs import known_program
 from convsight.studio.app import create_app
 from convsight.studio.guard import LOCAL
 from convsight.studio.session import Studio

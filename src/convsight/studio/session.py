@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from convsight import __version__
-from convsight.classifier import Classifier
 from convsight.datasets import Dataset
-from convsight.kinds import Verdict
-from convsight.layers import Layer
 from convsight.method import Entry, catalogue
+from convsight.network.classifier import Classifier
+from convsight.network.layers import Layer
+from convsight.results.kinds import Verdict
 from convsight.run import Run
 from convsight.studio import schemas
 from convsight.studio.auditable import no_audit
@@ -21,7 +21,7 @@ from convsight.studio.occluding import Kept
 from convsight.studio.pictures import MOST_BYTES, MOST_PIXELS, Pictures
 from convsight.studio.predictions import Predictions
 from convsight.studio.python_call import Calls
-from convsight.studio.store import Store
+from convsight.studio.recent import Store
 
 SAMPLES = 24
 

@@ -17,11 +17,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convsight.comparison import comparison
+from convsight.architectures import available as known_networks
 from convsight.datasets import available as known_datasets
 from convsight.errors import ConvsightError, DataError, DataNotFound, InputError, closest
-from convsight.kinds import Curve
-from convsight.networks import available as known_networks
+from convsight.results.comparison import comparison
+from convsight.results.kinds import Curve
 from convsight.run import CONFIG, LOG, METRICS, Run
 from convsight.studio import schemas
 from convsight.studio.jobs import Job

@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from convsight.classifier import Classifier
 from convsight.datasets import Split
 from convsight.errors import DataError
+from convsight.network.classifier import Classifier
 
 BATCH = 500
 BINS = 15  # of confidence, as in Guo et al. 2017

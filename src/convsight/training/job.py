@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from convsight.architectures import Positions
 from convsight.datasets import Dataset, Split
-from convsight.networks import Positions
 from convsight.training.focus import Share, share
 from convsight.training.recipes import Recipe
 

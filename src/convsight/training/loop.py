@@ -9,9 +9,9 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
+from convsight.architectures import prepare
 from convsight.datasets import Split
 from convsight.errors import TrainingError
-from convsight.networks import prepare
 from convsight.run import CHECKPOINT, LOG
 from convsight.storage import write_json_lines
 from convsight.training.average import exchanged, update_average

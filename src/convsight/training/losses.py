@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from convsight.networks import Positions
+from convsight.architectures import Positions
 
 LOSSES = ("cross-entropy", "mse", "smooth-l1")
 

@@ -20,7 +20,7 @@ LEARNING_RATES = {"sgd": 0.05, "momentum": 0.02, "nesterov": 0.02, "adam": 1e-3,
 class Recipe:
     """Everything that decides how a training goes, apart from the data and the seed.
 
-    network, knobs: a name of `convsight.networks.available()` and what to pass to it.
+    network, knobs: a name of `convsight.architectures.available()` and what to pass to it.
     epochs: passes over the training pictures. min_steps: small data sets get more epochs until there are so
         many updates (0: never). hardest: share of the training pictures that every epoch shows, those with the
         largest losses; easier: share of the others it shows; the first epoch shows the share `opening`, the

@@ -18,9 +18,9 @@ from safetensors.torch import save
 from torch import nn
 
 from convsight import __version__
+from convsight.architectures import Positions, build
 from convsight.datasets import Dataset, dataset
 from convsight.errors import DataError, InputError
-from convsight.networks import Positions, build
 from convsight.run import CHECKPOINT, CONFIG, FORMAT, LOG, METRICS, RESULTS, WEIGHTS, Run, classifier_from
 from convsight.storage import write_atomic, write_json, write_json_lines
 from convsight.training.checkpoint import Standing, about, same_training
@@ -60,7 +60,7 @@ def train(
     recipe: a name of `RECIPES` or a `Recipe`, by default "fast", and "locate" for positions; `changes`
         override its fields (optimizer=, lr=, batch_size=, loss=, flip=, until_loss=, patience=, ...). Small
         data sets get more epochs than the recipe says, unless you say how many.
-    network: a name of `convsight.networks.available()`, or your own module taking normalised pixels n c h w
+    network: a name of `convsight.architectures.available()`, or your own module taking normalised pixels n c h w
         (it is copied, and trained from the weights it has).
     seed: decides the first weights, the order and the augmentation; same seed, same weights on a processor.
     out: the run's directory, by default a new one under `runs/`. resume: go on with an unfinished run there,

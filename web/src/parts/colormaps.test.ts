@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 
 import { colours, gradient, limitOf, paint, shade } from './colormaps';
 
-// Expected colours are those of convsight.draw.colours, printed by it.
+// Expected colours are those of convsight.results.draw.colours, printed by it.
 
 test('an unsigned scale is magma, from 0 to the limit', () => {
   const pixels = paint(Float32Array.of(0, 0.25, 1, 2), 1, false);

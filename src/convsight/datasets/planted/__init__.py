@@ -13,8 +13,8 @@ from jaxtyping import Bool
 from torch import Generator, Tensor
 
 from convsight.datasets.base import Dataset, Split
+from convsight.datasets.pixels import MemoryStore
 from convsight.datasets.planted.cues import Cue, kinds
-from convsight.datasets.store import MemoryStore
 from convsight.errors import DataError, InputError, closest
 from convsight.images import Images
 from convsight.picture import to_uint8

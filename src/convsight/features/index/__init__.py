@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from convsight.features.folder import FeatureStore
 from convsight.features.index.answers import METRICS, Index, nearest_stored
-from convsight.features.store import FeatureStore
 
 __all__ = ["METRICS", "Index", "build_index", "nearest_stored", "open_index"]
 

@@ -11,13 +11,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from convsight.classifier import Classifier
 from convsight.errors import InputError, closest
+from convsight.features.folder import FeatureStore
 from convsight.features.shards import arrow, read_shard
-from convsight.features.store import FeatureStore
 from convsight.images import Images, fit_pixels
-from convsight.kinds import Ranking, Table
+from convsight.network.classifier import Classifier
 from convsight.picture import decode_bytes
+from convsight.results.kinds import Ranking, Table
 
 METRICS = ("l2", "cosine", "mse", "l1")
 FILTERS = ("split", "class", "label", "predicted_class", "right")

@@ -15,8 +15,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convsight.errors import DataNotFound, InputError, MissingExtra
+from convsight.features.folder import FeatureStore
 from convsight.features.index.answers import KEPT, Hit, Index, plan_of, rows_of
-from convsight.features.store import FeatureStore
 from convsight.progress import report
 
 TABLE = "features"

@@ -11,9 +11,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convsight.errors import DataError, DataNotFound, InputError, MissingExtra
+from convsight.features.folder import FeatureStore
 from convsight.features.index.answers import KEPT, Hit, Index, plan_of, rows_of
 from convsight.features.shards import vectors_in
-from convsight.features.store import FeatureStore
 from convsight.progress import report
 
 DISTANCES = {"l2": "EUCLID", "mse": "EUCLID", "cosine": "COSINE", "l1": "MANHATTAN"}

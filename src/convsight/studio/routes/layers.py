@@ -6,7 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from convsight.studio import maps, schemas
+from convsight.studio import layer_sheets as maps
+from convsight.studio import schemas
 from convsight.studio.routes.common import LayerName, PictureAsked, The, bytes_of, png
 
 router = APIRouter(prefix="/api/layers", tags=["layers"])

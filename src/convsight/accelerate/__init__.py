@@ -1,0 +1,1 @@
+"""Compiled kernels, which make the engine of `occluding` quicker where this processor can run them."""

@@ -1,0 +1,98 @@
+"""Which cells of a layer's maps speak for a class? The map behind Grad-CAM and guided Grad-CAM."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from convsight.errors import InputError
+from convsight.gradients.backprop import differentiable, gradient_of
+from convsight.network.batching import chunk_size, in_chunks
+from convsight.network.classifier import Classifier
+from convsight.network.layers import Layer
+from convsight.network.targets import Target
+from convsight.results.draw import number
+
+WORTH = 0.5  # share of the gradient below which its mean is called a poor stand-in
+
+
+def last_maps(net: Classifier) -> Layer:
+    """The last feature maps: what follows the last convolution, as long as the maps keep their size.
+
+    So the non-linearity (and, in a ResNet, the sum with the skip) behind the last convolution is included,
+    and the pooling that shrinks the maps is not.
+    """
+    maps = net.layers.maps()
+    last = next((a for a in reversed(net.layers.convolutions()) if a in maps), None)
+    if last is None:
+        raise InputError(f"{net.name} has no convolution whose output is larger than one cell; name a layer")
+    return [a for a in maps if a.output_shape[1:] == last.output_shape[1:]][-1]
+
+
+def map_layer(net: Classifier, name: str | None) -> Layer:
+    """The layer called `name`, which must give maps; the last feature maps if no name is given."""
+    layer = last_maps(net) if name is None else net.layers[name]
+    if not layer.is_map:
+        shape = "×".join(map(str, layer.output_shape))
+        known = ", ".join(a.name for a in net.layers.maps())
+        raise InputError(f"layer {layer.name!r} gives {shape}, not maps; these layers give maps: {known}")
+    return layer
+
+
+@dataclass(frozen=True)
+class Activation:
+    """`cam` at the layer's own size, the scores, and which share of the gradient was left after averaging."""
+
+    cam: Float[Tensor, "n rows cols"]
+    scores: Float[Tensor, " n"]
+    kept: Float[Tensor, " n"]
+
+
+def class_activation(
+    net: Classifier, aim: Target, pixels: Float[Tensor, "n c h w"], layer: str, average: bool = True
+) -> Activation:
+    """Σ_c α_c A_c, with α_c the mean of ∂S/∂A_c over map A_c, or not `average`, each cell's own ∂S/∂A_c.
+
+    `kept` is |mean|² ÷ |∂S/∂A|², 1 where every place counts alike (global average pooling behind the layer).
+    """
+    unreached = f"the target {aim.labels[0]!r} does not depend on layer {layer!r}; choose a layer before it"
+
+    def run(part: slice) -> tuple[Tensor, Tensor, Tensor]:
+        with differentiable(aim[part], pixels[part]) as (chosen, leaf):
+            with net.record(layer) as seen:
+                scores = chosen.score(net, leaf)
+            maps = seen[layer]
+            gradient = gradient_of(scores, maps, net, torch.ones_like(scores), unreached)
+            mean = gradient.mean((2, 3), keepdim=True).expand_as(gradient)
+            kept = _energy(mean) / _energy(gradient).clamp(min=1e-30)
+            cam = ((mean if average else gradient) * maps.detach().float()).sum(1)
+            return cam.cpu(), scores.detach().cpu(), kept.cpu()
+
+    done = in_chunks(run, len(pixels), max(1, chunk_size(pixels.shape[1:]) // 3))
+    cam, scores, kept = (torch.cat(parts) for parts in zip(*done, strict=True))
+    return Activation(cam, scores, kept)
+
+
+def _energy(values: Tensor) -> Tensor:
+    return values.flatten(1).square().sum(1)
+
+
+def averaging_notes(found: Activation) -> tuple[str, ...]:
+    """A warning where the mean is a poor stand-in for the gradient, as in networks that flatten their maps."""
+    least = float(found.kept.min())
+    if least >= WORTH or float(found.cam.abs().max()) == 0:
+        return ()
+    return (
+        f"Averaging keeps only {number(100 * least)}% of the gradient at this layer: the network counts the same "
+        "feature differently from place to place, and this map can point to a wrong one. gradcam(average=False) "
+        "gives each cell its own weight.",
+    )
+
+
+def enlarged(maps: Float[Tensor, "n rows cols"], size: tuple[int, int]) -> Float[Tensor, "n h w"]:
+    """The maps at picture size, bilinear."""
+    return F.interpolate(maps[:, None], size, mode="bilinear", align_corners=False)[:, 0]

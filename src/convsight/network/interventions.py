@@ -1,0 +1,125 @@
+"""How can a pass through a network be watched or changed, without a trace of it afterwards?
+
+An `Intervention` says what the passes inside one `with` block record, edit or compute another way; `Classifier`
+hands the active ones to the tape of each pass.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from convsight.errors import InputError
+from convsight.network.changes import every_module
+from convsight.network.graph import Key, Node
+
+if TYPE_CHECKING:
+    from convsight.network.classifier import Classifier
+
+Edit = Callable[[Tensor], Tensor]
+ReplaceOp = Callable[..., Any]
+
+
+class Intervention:
+    """What the passes inside one `with` block record, change or compute another way."""
+
+    def __init__(
+        self,
+        net: Classifier,
+        record: Mapping[Key, list[str]],
+        edits: Mapping[Key, Edit],
+        op: Any = None,
+        stop: bool = False,
+    ):
+        self.net, self.record, self.edits, self.replace_op, self.stop = net, record, edits, op, stop
+        self.seen: dict[str, Tensor] = {}
+        self.missing: set[Key] = set()  # what this pass has still to record
+
+    def on_value(self, key: Key, node: Node, value: Tensor) -> Tensor:
+        if key in self.edits:
+            value = _checked(node, value, self.edits[key](value))
+        if key in self.record:
+            for name in self.record[key]:
+                self.seen[name] = value
+            self.missing.discard(key)
+            value = value.clone()  # what follows may work in place; the recorded value must not move with it
+        return value
+
+
+class Enough(BaseException):
+    """Ends a pass whose every layer is recorded; no `except Exception` of a network holds it up."""
+
+
+_ACTIVE: ContextVar[tuple[Intervention, ...]] = ContextVar("convsight_interventions", default=())
+
+
+def interventions(net: Classifier) -> list[Intervention]:
+    """Those of the blocks that the caller is inside of and that concern `net`."""
+    return [intervention for intervention in _ACTIVE.get() if intervention.net is net]
+
+
+@contextlib.contextmanager
+def active_in(intervention: Intervention) -> Iterator[None]:
+    token = _ACTIVE.set((*_ACTIVE.get(), intervention))
+    try:
+        yield
+    finally:
+        _ACTIVE.reset(token)
+
+
+def chain_values(active: Sequence[Intervention]) -> Callable[[Key, Node, Tensor], Tensor]:
+    may_stop = any(intervention.stop for intervention in active)
+
+    def on_value(key: Key, node: Node, value: Tensor) -> Tensor:
+        for intervention in active:
+            value = intervention.on_value(key, node, value)
+        if may_stop and not any(intervention.missing for intervention in active):
+            raise Enough
+        return value
+
+    return on_value
+
+
+def chain_ops(active: Sequence[Intervention]) -> ReplaceOp | None:
+    replacements = [i.replace_op for i in active if i.replace_op is not None]
+    if not replacements:
+        return None
+
+    def replace_op(kind: str, func: Callable, args: tuple, kwargs: Any) -> Any:
+        for replacement in replacements:
+            value = replacement(kind, func, args, kwargs)
+            if value is not NotImplemented:
+                return value
+        return NotImplemented
+
+    return replace_op
+
+
+def _checked(node: Node, old: Tensor, new: Tensor) -> Tensor:
+    if new.shape != old.shape:
+        raise InputError(
+            f"an edit of a {node.kind} must keep the shape {tuple(old.shape)}; it gave {tuple(new.shape)}"
+        )
+    return new
+
+
+@contextlib.contextmanager
+def undisturbed(module: nn.Module) -> Iterator[None]:
+    """Evaluation mode inside; the modes and the global random state as they were outside."""
+    modules = list(every_module(module))
+    training = [m for m in modules if m.training]
+    each = (p.device for m in modules for p in m._parameters.values() if p is not None)
+    devices = {device for device in each if device.type == "cuda"}
+    with torch.random.fork_rng(devices=list(devices)):
+        try:
+            for m in training:
+                m.training = False
+            yield
+        finally:
+            for m in training:
+                m.training = True

@@ -1,0 +1,140 @@
+"""What does each layer of a network do, what comes out of it, and how much does it cost?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from convsight.errors import InputError, closest
+from convsight.network.graph import Key, Node
+from convsight.network.receptive_field import Box, Field, box
+
+WEIGHTED = {"conv2d", "convolution", "linear", "conv_transpose2d", "addmm"}
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One operation of the network, as `convsight layers` prints it.
+
+    `output_shape` leaves the batch axis out; `receptive_field` is (height, width) in pixels of the picture,
+    away from its borders; `macs` counts multiply-adds of one picture.
+    """
+
+    name: str
+    kind: str
+    output_shape: tuple[int, ...]
+    parameters: int
+    macs: int
+    receptive_field: tuple[int, int]
+    index: int
+    key: Key
+    in_place: bool
+    is_map: bool  # whether the output is a stack of feature maps c h w (not h w c, not tokens)
+
+    @property
+    def channels(self) -> int:
+        return self.output_shape[0]
+
+
+class Layers(Mapping[str, Layer]):
+    """Every layer by name, in the order of the forward pass; containers such as `layer4` answer too."""
+
+    def __init__(self, nodes: list[Node], keys: list[Key], aliases: dict[str, int], fields: list[Field]):
+        self.nodes, self.fields = nodes, fields
+        self._layers = {
+            node.name: _layer(node, key, field) for node, key, field in zip(nodes, keys, fields, strict=True)
+        }
+        self._ordered = list(self._layers.values())
+        self._aliases = {alias: self._ordered[index] for alias, index in aliases.items()}
+
+    def __getitem__(self, name: str) -> Layer:
+        found = self._layers.get(name) or self._aliases.get(name)
+        if found is not None:
+            return found
+        calls = [known for known in (*self._layers, *self._aliases) if known.split("#")[0] == name]
+        if calls:
+            raise InputError(f"layer {name!r} is used {len(calls)} times; choose one of {', '.join(calls)}")
+        raise InputError(f"no layer {name!r} in this network; {closest(str(name), self._layers)}")
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._layers or name in self._aliases
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._layers)
+
+    def __len__(self) -> int:
+        return len(self._layers)
+
+    def __repr__(self) -> str:
+        return "\n".join(
+            f"{layer.name:24} {layer.kind:16} {'×'.join(map(str, layer.output_shape)):>14}"
+            for layer in self._ordered
+        )
+
+    def maps(self) -> list[Layer]:
+        """The layers whose output is a stack of feature maps larger than one cell."""
+        return [a for a in self._ordered if a.is_map and a.output_shape[1] * a.output_shape[2] > 1]
+
+    def convolutions(self) -> list[Layer]:
+        return [layer for layer in self._ordered if layer.kind in ("conv2d", "convolution")]
+
+    def weight(self, name: str) -> Tensor:
+        """The weights of a convolution or linear layer; InputError for a layer without any."""
+        layer = self[name]
+        weight = _weight(self.nodes[layer.index])
+        if weight is None:
+            weighted = [a.name for a in self._ordered if _weight(self.nodes[a.index]) is not None]
+            raise InputError(
+                f"layer {name!r} ({layer.kind}) has no weights; these have: {', '.join(weighted)}"
+            )
+        return weight
+
+    def last_feature(self) -> tuple[int, Layer]:
+        """Index of the value that feeds the last weighted layer (the class scores), and that layer."""
+        for node in reversed(self.nodes):
+            if node.kind in WEIGHTED and node.parents:
+                return node.parents[0], self._ordered[node.index]
+        raise InputError("this network has no linear or convolutional layer, so no last feature vector")
+
+    def receptive_box(self, name: str, y: int, x: int) -> Box | None:
+        """The exact pixels that unit (y, x) of a layer sees, clipped at the borders."""
+        return box(self.fields[self[name].index], y, x)
+
+
+def _weight(node: Node) -> Tensor | None:
+    if node.kind not in WEIGHTED:
+        return None
+    candidates: list[Any] = [*node.args[1:3], node.kwargs.get("weight")]
+    return next((w for w in candidates if isinstance(w, Tensor) and w.ndim >= 2), None)
+
+
+def _layer(node: Node, key: Key, field: Field) -> Layer:
+    weights = [w for w in (*node.args, *node.kwargs.values()) if isinstance(w, Tensor)]
+    trained = [w for w in weights if isinstance(w, nn.Parameter) or node.kind in WEIGHTED]
+    shape = node.shape[1:]
+    rows, columns = field.axes
+    return Layer(
+        name=node.name,
+        kind=node.kind,
+        output_shape=tuple(shape),
+        parameters=sum(w.numel() for w in trained),
+        macs=_macs(node),
+        receptive_field=(min(rows.size, 10 * rows.length), min(columns.size, 10 * columns.length)),
+        index=node.index,
+        key=key,
+        in_place=node.in_place,
+        is_map=len(shape) == 3 and field.places == (2, 3),
+    )
+
+
+def _macs(node: Node) -> int:
+    weight = _weight(node)
+    if weight is None:
+        return 0
+    # a linear layer works on the last axis, at every place of those between it and the batch
+    places = node.shape[1:-1] if node.kind in ("linear", "addmm") else node.shape[2:]
+    return weight.numel() * math.prod(places)

@@ -1,0 +1,55 @@
+"""A mean over all places: the clean mean, less the old window, plus the new one."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from convsight.occluding.plan import Outcome, Planner, Rule
+from convsight.occluding.rules.geometry import pair
+from convsight.occluding.rules.pointwise import over_channels
+from convsight.occluding.trace import Step
+
+
+def global_mean(step: Step, plan: Planner) -> Outcome | None:
+    (parent,) = set(step.parents)
+    window = plan.windows[parent]
+    if window is None or plan.places_of(parent) != (2, 3):
+        return None
+    store = plan.store_of(parent)
+    cells = store.shape[1] * store.shape[2]
+    if 3 * window.area > cells:  # reading old and new windows costs more than pasting
+        return None
+    new = plan.value_of(parent)
+    old = plan.clean_cells(parent, window.rows.cells(), window.columns.cells())
+    shape = step.shape
+    picture = plan.by_part(torch.from_numpy(plan.picture).to(plan.like.device))
+
+    def compute(values: dict[int, Tensor]) -> Tensor:
+        change = (new(values) - old(values)).sum((1, 2)) / cells
+        return (store.mean()[picture[plan.turn]] + change).view(-1, *shape)
+
+    return Outcome(None, compute)
+
+
+def mean(step: Step, plan: Planner) -> Outcome | None:
+    dims = step.argument(1, "dim")
+    if isinstance(dims, (tuple, list)) and sorted(d % 4 for d in dims) == [2, 3]:
+        return global_mean(step, plan)
+    return over_channels(step, plan)
+
+
+def adaptive_average(step: Step, plan: Planner) -> Outcome | None:
+    """To one place: the global mean. To as many places as there are: nothing happens. Else: whole maps."""
+    size = pair(step.shape[1:])
+    if plan.windows[step.parents[0]] is None:
+        return None
+    if size == (1, 1):
+        return global_mean(step, plan)
+    if size == plan.store_of(step.parents[0]).shape[1:3]:
+        parent = step.parents[0]
+        return Outcome(plan.windows[parent], plan.value_of(parent))
+    return None
+
+
+RULES: dict[str, Rule] = {"mean": mean, "adaptive_avg_pool2d": adaptive_average}

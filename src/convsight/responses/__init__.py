@@ -1,6 +1,0 @@
-"""What do all channels of a network's layers answer to a whole data set? One pass, memory bounded."""
-
-from convsight.responses.sample import sample
-from convsight.responses.stream import Responses, gather
-
-__all__ = ["Responses", "gather", "sample"]

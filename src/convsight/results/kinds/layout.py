@@ -1,0 +1,40 @@
+"""What the drawings of several kinds have in common: the foot, the frame around a chart, tile sizes, CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+from convsight.results import draw
+from convsight.results.draw import Tile
+from convsight.results.result import Result
+
+MOST_ROWS = 12  # pictures of one Map that are drawn; .values and .save("x.npz") have them all
+
+
+def footer(result: Result) -> str:
+    return result.provenance.sentence() if result.provenance else ""
+
+
+def framed(result: Result, chart: draw.RGB) -> draw.RGB:
+    """A chart under its title, with notes and provenance, at its own size."""
+    return draw.sheet(
+        [Tile(chart)], 1, title=result.title, caption=result.caption, notes=result.notes, footer=footer(result),
+        tile_px=chart.shape[0],
+    )  # fmt: skip
+
+
+def tile_px(n: int, columns: int, height: int) -> int:
+    """Large tiles for a few pictures, small ones for many: about 1100 pixels a row, and less for many rows."""
+    rows = -(-n // max(1, columns))
+    wanted = max(56, min(224 if rows <= 4 else 112, 1100 // max(1, min(n, columns))))
+    return wanted if height > wanted else max(height, wanted // height * height)
+
+
+def csv_bytes(columns: Any, rows: Any) -> bytes:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return buffer.getvalue().encode()

@@ -1,0 +1,70 @@
+"""A number per pixel of each picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor
+
+from convsight.results import draw
+from convsight.results.draw import Legend, Tile
+from convsight.results.kinds.layout import MOST_ROWS, footer
+from convsight.results.result import Result
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Map(Result):
+    """A number per pixel of each picture. `values` n h w at picture resolution; signed maps have a zero in the middle.
+
+    Gradient-like maps also carry `per_channel` n c h w (raw, signed). Occlusion also carries `scores`,
+    `probabilities`, `labels` and `activity` n rows cols (with the patch at that place) and `clean_score` n.
+    """
+
+    values: Float[Tensor, "n h w"]
+    signed: bool = False
+    unit: str = ""
+    full_colour: float = 1.0  # share of a map's pixels below the end of its colour scale; 0.99 tames outliers
+    pictures: Float[Tensor, "n c h w"] | None = None
+    labels_of: tuple[str, ...] = ()  # what each row is about: "Sandal 4.2"
+    per_channel: Tensor | None = None
+    scores: Tensor | None = None
+    probabilities: Tensor | None = None
+    labels: Tensor | None = None
+    activity: Tensor | None = None
+    clean_score: Tensor | None = None
+
+    def draw_self(self) -> draw.RGB:
+        tiles, n = [], min(len(self.values), MOST_ROWS)
+        for i in range(n):
+            low, high = float(self.values[i].min()), float(self.values[i].max())
+            name = self.labels_of[i] if i < len(self.labels_of) else ""
+            spread = f"{draw.number(low)} … {draw.number(high)}"
+            limit = draw.limit_of(self.values[i], self.full_colour)
+            if self.pictures is not None:
+                tiles.append(Tile(draw.rgb(self.pictures[i]), name, draw.INK))
+            tiles.append(Tile(draw.colours(self.values[i], self.signed, limit), spread))
+            if self.pictures is not None:
+                tiles.append(Tile(draw.overlay(self.pictures[i], self.values[i], self.signed, limit=limit)))
+        headings = ("picture", "map", "overlay") if self.pictures is not None else ()
+        more = (f"{len(self.values) - n} more pictures are in .values",) if len(self.values) > n else ()
+        high = "max" if self.full_colour == 1 else f"strongest {draw.number(100 * (1 - self.full_colour))}%"
+        legend = Legend(f"−{high}" if self.signed else "0", f"{high} of each map", self.signed, self.unit)
+        return draw.sheet(
+            tiles, 3 if self.pictures is not None else 1, title=self.title, caption=self.caption,
+            notes=(*self.notes, *more), legend=legend, headings=headings, footer=footer(self),
+            tile_px=max(168, min(self.values.shape[1], 256)),
+        )  # fmt: skip
+
+    def data(self) -> dict[str, Any]:
+        small = self.values[:MOST_ROWS].float()
+        step = max(1, -(-max(small.shape[1:]) // 64))
+        hover = [[[round(v, 5) for v in row] for row in image] for image in small[:, ::step, ::step].tolist()]
+        return {
+            **super().data(),
+            "signed": self.signed,
+            "unit": self.unit,
+            "hover_step_px": step,
+            "hover": hover,
+        }

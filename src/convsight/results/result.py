@@ -1,0 +1,165 @@
+"""How does any result draw, save and show itself? The kinds of result are in `kinds`."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import html
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from torch import Tensor
+
+from convsight.errors import InputError
+from convsight.results import draw
+from convsight.results.provenance import Provenance
+from convsight.storage import write_atomic
+
+
+@dataclass(frozen=True)
+class View:
+    """What the notebook, the report and the studio show: the same PNG bytes and a small JSON."""
+
+    png: bytes
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Result:
+    """Base of the kinds. `notes` say how far to trust it; `parts` are results shown below this one."""
+
+    title: str = ""
+    caption: str = ""
+    notes: tuple[str, ...] = ()
+    parts: tuple[Result, ...] = ()
+    provenance: Provenance | None = None
+    svg: str | None = None  # the same picture as vectors, where the method has one
+
+    suffixes: ClassVar[tuple[str, ...]] = ("png", "npz", "json", "html")
+
+    def draw_self(self) -> draw.RGB:
+        raise TypeError(f"{type(self).__name__} is not drawn")
+
+    def draw(self) -> draw.RGB:
+        """The picture as uint8 h w 3, its parts below it."""
+        return (
+            draw.stack([self.draw_self(), *(part.draw() for part in self.parts)])
+            if self.parts
+            else self.draw_self()
+        )
+
+    def view(self) -> View:
+        """PNG bytes and the JSON that goes with them."""
+        return View(draw.png(self.draw()), self.data())
+
+    def data(self) -> dict[str, Any]:
+        """Kind, words and provenance, and of every array its shape and range; small enough to send."""
+        arrays = {name: _digest(array) for name, array in self.arrays().items()}
+        provenance = self.provenance.as_dict() if self.provenance else None
+        words = {
+            "kind": type(self).__name__,
+            "title": self.title,
+            "caption": self.caption,
+            "notes": list(self.notes),
+        }
+        return {
+            **words,
+            "arrays": arrays,
+            "provenance": provenance,
+            "parts": [part.data() for part in self.parts],
+        }
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Every tensor of this result by its field's name."""
+        found = {}
+        for each in dataclasses.fields(self):
+            value = getattr(self, each.name)
+            if isinstance(value, Tensor):
+                found[each.name] = value.detach().cpu().numpy()
+        return found
+
+    def save(self, path: str | Path) -> Path:
+        """Write the picture (.png), the numbers (.npz), the words (.json) or a page (.html); others by kind."""
+        path = Path(path)
+        suffix = path.suffix.lstrip(".").lower()
+        write_atomic(path, self._encoded(suffix))
+        return path
+
+    def _encoded(self, suffix: str) -> bytes:
+        if suffix == "png":
+            return draw.png(self.draw())
+        if suffix == "npz":
+            return _npz(self)
+        if suffix == "json":
+            return json.dumps(self.data(), indent=1).encode()
+        if suffix == "html":
+            return f'<!doctype html><meta charset="utf-8"><title>{html.escape(self.title)}</title>{self.html()}'.encode()
+        if suffix == "svg" and self.svg:
+            return self.svg.encode()
+        possible = [*self.suffixes, *(["svg"] if self.svg else [])]
+        raise InputError(
+            f"a {type(self).__name__} is saved as .{', .'.join(possible)}; given {suffix or 'no suffix'!r}"
+        )
+
+    def show(self) -> None:
+        """Show the picture: in the notebook's output, or in the system's viewer."""
+        try:
+            from IPython.core.getipython import get_ipython  # type: ignore[import-not-found]
+            from IPython.display import display  # type: ignore[import-not-found]
+        except ImportError:
+            get_ipython = display = None
+        if get_ipython is not None and display is not None and get_ipython() is not None:
+            display(self)
+        else:
+            draw.open_viewer(self.draw(), self.title)
+
+    def html(self) -> str:
+        """A figure for a page: title and words as text, the picture inside the HTML itself, no other file."""
+        return self._figure() + "".join(part.html() for part in self.parts)
+
+    def _figure(self) -> str:
+        alt = html.escape(f"{self.title}. {self.caption}".strip(". "))
+        if self.svg:
+            drawn = (
+                f'<div class="svg" role="img" aria-label="{alt}">{self.svg[self.svg.index("<svg") :]}</div>'
+            )
+        else:
+            with draw.without_words():
+                drawn = inline_image(draw.png(self.draw_self()), "png", alt)
+        return f'<figure class="convsight">{self._words()}<div class="drawn">{drawn}</div>{self._small_print()}</figure>'
+
+    def _words(self) -> str:
+        title = f"<strong>{html.escape(self.title)}</strong> " if self.title else ""
+        return f"<figcaption>{title}{html.escape(self.caption)}</figcaption>" if title or self.caption else ""
+
+    def _small_print(self) -> str:
+        notes = "".join(f'<p class="note">{html.escape(note)}</p>' for note in self.notes)
+        made = f'<p class="made">{html.escape(self.provenance.sentence())}</p>' if self.provenance else ""
+        return notes + made
+
+    def _repr_html_(self) -> str:
+        return self.html()
+
+
+def _digest(array: np.ndarray) -> dict[str, Any]:
+    finite = array[np.isfinite(array)] if array.dtype.kind in "fiu" else array[:0]
+    span = [float(finite.min()), float(finite.max())] if finite.size and array.dtype.kind in "fiu" else None
+    return {"shape": list(array.shape), "dtype": str(array.dtype), "range": span}
+
+
+def _npz(result: Result) -> bytes:
+    buffer = io.BytesIO()
+    provenance = json.dumps(result.provenance.as_dict() if result.provenance else None)
+    parts = {f"part{i}.{k}": v for i, part in enumerate(result.parts) for k, v in part.arrays().items()}
+    arrays: dict[str, Any] = {**result.arrays(), **parts, "provenance": np.array(provenance)}
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
+def inline_image(data: bytes, kind: str, alt: str, below: str = "") -> str:
+    encoded = base64.b64encode(data).decode()
+    return f'<img alt="{alt}" src="data:image/{kind};base64,{encoded}">'

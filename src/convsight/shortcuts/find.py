@@ -1,0 +1,252 @@
+"""Does a classifier lean on something that is not the object, and what happens without it?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from convsight.datasets import Dataset, Split
+from convsight.errors import DataError, InputError
+from convsight.method import as_classifier, as_dataset
+from convsight.network.classifier import Classifier
+from convsight.network.targets import resolve_target
+from convsight.progress import report
+from convsight.results.kinds import Verdict
+from convsight.shortcuts.candidates import Patterns
+from convsight.shortcuts.gallery import gallery
+from convsight.shortcuts.grating import find_gratings
+from convsight.shortcuts.known_recall import known_recall
+from convsight.shortcuts.localise import covered
+from convsight.shortcuts.overlay import find_overlays
+from convsight.shortcuts.pattern import find_patterns
+from convsight.shortcuts.sample import Sample, draw_sample
+from convsight.shortcuts.saved import described
+from convsight.shortcuts.search import Tried, carriers, chosen, confirmed, explored
+from convsight.shortcuts.transplant import holm
+from convsight.shortcuts.words import TITLES, claim
+
+LEAST = 0.08  # lower end of the interval from which a cue counts as found
+LEVEL = 0.01  # of the p-value, after Holm's correction for all that was measured
+SHOWN = 3  # verdicts on what was measured and not found
+
+
+def find_shortcuts(
+    net: Any,
+    data: Any,
+    *,
+    split: str = "test",
+    target: Any = None,
+    per_class: int | None = None,
+    seed: int = 0,
+    own: Sequence[Mapping[str, Any]] = (),
+) -> list[Verdict]:
+    """Cues that a classifier leans on beside the objects, each proved by giving it to other pictures.
+
+    For every class, what is peculiar to its pictures or moves its score is listed: places, borders, a patch at
+    any place, background, exposure, tint, blur, compression, fixed patterns, windows. Each is carried over from
+    pictures of the class onto pictures of other classes. The share that turns into the class, *minus* the
+    share that turns when the same is taken from other classes, is the effect. Half of the pictures choose the
+    smallest change that explains most; it is measured on the other half.
+
+    net: a Classifier or a Run. data: a data set with labels, or what `dataset` opens; split: which part of it.
+    target: only this class (a name or index); None audits all that have 12 pictures. per_class: pictures of
+        each class that are used, half to choose and half to measure: more makes the interval narrower. None is
+        240, and 96 of pictures of 96 × 96 pixels and more.
+    seed: which pictures. own: what was marked as the object itself (`store.owned`), which is passed over.
+
+    Returns verdicts, found ones first and then by `score`; the list is never empty. Found means: the 95%
+    interval of the effect lies above 0.08, its p-value (McNemar, corrected by Holm) below 0.01. Windows, whose
+    content varies as parts of objects do, must do 0.45 more than artefacts, which are the same each time. If
+    nothing is found, the first verdict says what was tried.
+
+    Raises DataError (too few pictures, unknown classes), InputError (no such class or split).
+
+    >>> net, data = cs.load("runs/demo"), cs.dataset("fashion-mnist")                      # doctest: +SKIP
+    >>> for verdict in find_shortcuts(net, data): print(verdict.sentence)                  # doctest: +SKIP
+    """
+    net = as_classifier(net)
+    if net.task != "classify":
+        raise InputError(f"{net.name} locates; shortcuts are looked for in networks that tell classes apart")
+    started = time.perf_counter()
+    sample = draw_sample(net, _split(data, split), per_class=per_class, seed=seed)
+    targets = _targets(net, sample, target)
+    structures = _structures(sample)
+    measured, tests = [], 0
+    for i, k in enumerate(targets):
+        report(i / len(targets), net.classes[k].split(", ")[0])
+        tried = explored(net, sample.explore, k, structures[k], seed)
+        tests += len(tried)
+        best = chosen(tried, lambda t: _is_own(net, t, own))
+        again = confirmed(net, sample, best, seed) if best is not None else None
+        if again is not None:
+            measured.append(again)
+    p_values = holm([t.effect.p_value for t in measured])
+    verdicts = [_verdict(net, sample, t, p, seed) for t, p in zip(measured, p_values, strict=True)]
+    verdicts.sort(key=lambda v: (-v.found, -v.score))
+    found = [v for v in verdicts if v.found]
+    rest = [v for v in verdicts if not v.found][:SHOWN]
+    effort = _effort(sample, tests, time.perf_counter() - started)
+    if found:
+        first = replace(found[0], notes=(*found[0].notes, f"{effort}."))
+        return [first, *found[1:], *rest]
+    return [nothing(sample, targets, effort, verdicts), *rest]
+
+
+def _structures(sample: Sample) -> dict[int, Patterns]:
+    """For each class what may lie over its pictures: waves if they are all, else layers, else what is fitted to each
+    pixel; and whether it is there in full or not at all."""
+    half, targets = sample.explore, sample.targets
+    patterns, overlays = find_patterns(half, targets), find_overlays(half, targets)
+    gratings = find_gratings(half, targets)
+    found: dict[int, Patterns] = {}
+    for k in targets:
+        waves, all_of_it = gratings.get(k, (None, False))
+        layers: Patterns = [(overlay, True) for overlay in overlays[k]]
+        others = [] if all_of_it else layers or patterns[k]
+        found[k] = [*([] if waves is None else [(waves, True)]), *others]
+    return found
+
+
+def _effort(sample: Sample, tests: int, seconds: float) -> str:
+    return f"{tests} candidates were tried on {sample.n:,} pictures in {seconds:.0f} s"
+
+
+def nothing(sample: Sample, targets: Sequence[int], effort: str, verdicts: Sequence[Verdict]) -> Verdict:
+    """Nothing found is an answer: what was tried, on how much, and what would have been missed."""
+    kinds = ", ".join(TITLES.values())
+    strongest = max((v.flip_rate - v.control_rate for v in verdicts), default=0.0)
+    measured = (
+        f"The strongest that was measured turned {strongest:.0%} more pictures than its control."
+        if verdicts
+        else "None did enough on the half for choosing to be measured on the other."
+    )
+    few = (
+        f" Not audited, with too few pictures: {', '.join(sample.few[:8])}{' …' if len(sample.few) > 8 else ''}."
+        if sample.few
+        else ""
+    )
+    return Verdict(
+        title="No shortcut found",
+        found=False,
+        sentence=f"Nothing found: no cue in {len(targets)} classes turns other classes' pictures into one.",
+        caption=f"{effort}: {kinds}. {measured}{few}",
+        notes=(
+            f"A cue that turns fewer than {LEAST + 0.04:.0%} of other classes' pictures would have been missed,"
+            " and so would one that varies as much as the objects do, or that this data does not have.",
+            known_recall(),
+        ),
+        n=sample.n,
+        score=max((v.score for v in verdicts), default=0.0),
+    )
+
+
+def _verdict(net: Classifier, sample: Sample, t: Tried, p_value: float, seed: int) -> Verdict:
+    probe, effect = t.candidate.probe, t.effect
+    interval = effect.interval(seed)
+    score = interval[0] - t.margin
+    found = score > LEAST and p_value < LEVEL
+    name = net.classes[t.target].split(", ")[0]
+    accuracy = _accuracy(net, sample, t)
+    has, distinct = carriers(t.candidate, sample.confirm, sample.explore, t.target)
+    shown, marks = gallery(net, t, seed)
+    parameters, tensors = described(probe)
+    difference = (
+        f"{effect.difference:.0%} (95% interval {interval[0]:.0%} to {interval[1]:.0%}, n = {len(t.onto)})"
+    )
+    return Verdict(
+        title=f"{name}: {probe.kind_name}",
+        found=found,
+        sentence=claim(name, probe, effect, accuracy, found),
+        caption=f"The effect beyond the control is {difference}, p = {p_value:.2g} after correction.",
+        notes=() if found else (_why_not(t, score, p_value),),
+        target=name,
+        kind=probe.kind_name,
+        region=probe.mask(sample.size),
+        flip_rate=effect.flip_rate,
+        control_rate=effect.control_rate,
+        interval=interval,
+        p_value=p_value,
+        n=len(t.onto),
+        accuracy=accuracy,
+        prevalence=len(has) / len(sample.confirm.of(t.target)) if distinct else None,
+        carriers=tuple(sample.confirm.ids[i] for i in has.tolist()) if distinct else (),
+        score=score,
+        remedy="convsight fix RUN --verdict N gives it to pictures of every class by lot and trains on."
+        if found
+        else "",
+        examples=shown,
+        marks=marks,
+        parameters=parameters,
+        tensors=tensors,
+    )
+
+
+def _accuracy(net: Classifier, sample: Sample, t: Tried) -> tuple[float, float | None]:
+    """How often the class is recognised on pictures that carry the cue, with it and without it."""
+    half, probe = sample.confirm, t.candidate.probe
+    has, _ = carriers(t.candidate, half, sample.explore, t.target)
+    given = (half.predicted[has] == t.target).float().mean()
+    others = half.others(t.target, len(has), torch.Generator().manual_seed(t.target))
+    without = probe.remove(half.pixels[has], half.pixels[others])
+    taken = None if without is None else float((net.predict(without) == t.target).float().mean())
+    return float(given), taken
+
+
+def _why_not(t: Tried, score: float, p_value: float) -> str:
+    if t.margin and score + t.margin > LEAST:
+        return (
+            "What is pasted here varies from picture to picture, as parts of objects do. Such parts turn"
+            f" pictures rightly, so {t.margin + LEAST:.0%} and more are asked of it."
+        )
+    return f"The interval's lower end is not above {LEAST:.0%}" + (
+        ", and chance explains it." if p_value > LEVEL else "."
+    )
+
+
+def _is_own(net: Classifier, t: Tried, own: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the user marked this as the object: the same class, and half of the smaller region or the kind."""
+    probe, name = t.candidate.probe, net.classes[t.target].split(", ")[0]
+    region = probe.mask(t.half.size)
+    for mark in own:
+        if mark["target"] != name:
+            continue
+        if mark["region"] is None or region is None:
+            if mark["kind"] == probe.kind_name:
+                return True
+        elif covered(_mask(mark["region"], region), region) >= 0.5:
+            return True
+    return False
+
+
+def _mask(places: Sequence[Sequence[int]], like: Tensor) -> Tensor:
+    mask = torch.zeros_like(like)
+    for y, x in places:
+        mask[y, x] = True
+    return mask
+
+
+def _split(data: Any, split: str) -> Split:
+    if isinstance(data, Split):
+        return data
+    opened: Dataset = as_dataset(data)
+    if split not in opened.splits:
+        raise InputError(f"no split '{split}'; there are {', '.join(opened.splits)}")
+    if opened.task != "classify":
+        raise DataError(f"{opened.name} has positions, not classes")
+    return opened.splits[split]
+
+
+def _targets(net: Classifier, sample: Sample, target: Any) -> tuple[int, ...]:
+    if target is None:
+        return sample.targets
+    outputs = resolve_target(net, target, 1).outputs
+    index = -1 if outputs is None else int(outputs[0])
+    if index not in sample.targets:
+        known = ", ".join(net.classes[k].split(", ")[0] for k in sample.targets[:20])
+        raise InputError(f"{target!r} cannot be audited: classes with enough pictures are {known}")
+    return (index,)

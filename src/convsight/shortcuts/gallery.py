@@ -1,0 +1,68 @@
+"""Which pictures show a verdict best? Before and after, with the same of another class beside them."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool
+from torch import Generator, Tensor
+
+from convsight.network.classifier import Classifier
+from convsight.results.kinds import Pictures
+from convsight.shortcuts.search import Tried
+
+ROWS = 4
+
+
+def gallery(net: Classifier, t: Tried, seed: int = 0) -> tuple[Pictures, Bool[Tensor, "n h w"]]:
+    """Rows of a picture, the one its cue is from, the two together, and the same with another class's cue.
+
+    Of the recipients that turned, the first of different classes by lot; if fewer turned, others follow. Also
+    the marks: where in each picture the cue is.
+    """
+    rows = _rows(t, seed)
+    p, probe = t.half.pixels, t.candidate.probe
+    onto, of, others = (p[index] for index in (t.onto, t.of, t.others))
+    # all are pasted, as when it was measured: what lands at a random place lands there again
+    after, control = probe.paste(onto, of)[rows], probe.paste(onto, others)[rows]
+    onto, of = onto[rows], of[rows]
+    tiles = torch.stack([onto, of, after, control], 1).flatten(0, 1)
+    there = probe.marks(after)  # the control's cue lies where the class's does
+    marks = torch.stack([torch.zeros_like(there), probe.marks(of), there, there], 1).flatten(0, 1)
+    said = net.predict(tiles)
+    names = [name.split(", ")[0] for name in net.classes]
+    truth = torch.stack([t.half.labels[index[rows]] for index in (t.onto, t.of, t.onto, t.onto)], 1).flatten()
+    pictures = Pictures(
+        images=tiles,
+        captions=tuple(f"says {names[k]}" for k in said.tolist()),
+        columns=4,
+        headings=(
+            "a picture",
+            f"gets this of {names[t.target]}",
+            "and becomes",
+            "with another class's instead",
+        ),
+        row_labels=tuple(names[k] for k in t.half.labels[t.onto[rows]].tolist()),
+        right=tuple((said == truth).tolist()),
+    )
+    return pictures, marks
+
+
+def _rows(t: Tried, seed: int) -> Tensor:
+    """Indices into the recipients: those that turned first, and that were right; different classes first."""
+    order = torch.randperm(len(t.onto), generator=Generator().manual_seed(seed)).tolist()
+    right = (t.half.predicted == t.half.labels)[t.onto]
+    turned = t.effect.flipped & ~t.effect.control
+    ranks = {i: (not turned[i], not right[i]) for i in order}
+    order.sort(key=ranks.__getitem__)
+    labels = t.half.labels[t.onto].tolist()
+    picked: list[int] = []
+    for rank in sorted(set(ranks.values())):  # of each rank first those of classes not yet shown
+        alike = [i for i in order if ranks[i] == rank]
+        fresh = [
+            i for n, i in enumerate(alike) if labels[i] not in [labels[j] for j in (*picked, *alike[:n])]
+        ]
+        picked += [*fresh, *(i for i in alike if i not in fresh)]
+        if len(picked) >= ROWS:
+            break
+    picked = picked[:ROWS]
+    return torch.tensor(picked)

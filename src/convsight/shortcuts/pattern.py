@@ -1,0 +1,182 @@
+"""Is there a fixed fine structure in a class's pictures, such as stripes, a grid or a watermark?
+
+At each pixel the fine structure h (the picture minus its smoothed self s) is regressed on s, in the class and in
+the other classes: the difference of the two lines is a pattern that is added, and one that multiplies.
+How much of it a picture has is the least-squares amount, each pixel weighted by how little it varies. A
+planted pattern is there in full or not at all; the outlines that objects of a class share are there in any
+amount, and other classes have outlines too. So a pattern counts as fixed if it sets its class clearly further
+apart than any other class is set apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Generator, Tensor
+
+from convsight.shortcuts.probes import Pixels, Probe, blurred
+from convsight.shortcuts.sample import Half, affordable
+
+REACHES = (1.5, 0.7)  # pixels of smoothing, for structures of a few pixels and of one
+PLAIN, BRIGHT = 0.03, 0.6  # spread of the corners' means up to which backgrounds are plain; a bright object
+LEAST_APART, LEAST_GAP = 2.0, 0.2  # less is not worth a test
+OUTSTANDING, CLEAR_GAP = 1.6, 0.35  # objects' outlines set the next class apart nearly as far (measured: 1.2)
+
+
+@dataclass(frozen=True, eq=False)
+class Pattern(Probe):
+    """A structure at fixed places: `add` is laid on, `times` multiplies what is there.
+
+    fixed: it is there in full or not at all; otherwise in any amount, as outlines are.
+    """
+
+    kind: ClassVar[str] = "pattern"
+    add: Float[Tensor, "c h w"]
+    times: Float[Tensor, "c h w"]
+    base_add: Float[Tensor, "c h w"]
+    base_times: Float[Tensor, "c h w"]
+    weight: Float[Tensor, "c h w"]
+    reach: float = 1.5
+    scale: float = 1.0
+    fixed: bool = False
+
+    def paste(self, onto: Pixels, of: Pixels) -> Pixels:
+        amount = self._amount(of)
+        return (onto + amount * (self.add + self.times * onto)).clamp(0, 1)
+
+    def remove(self, onto: Pixels, of: Pixels) -> Pixels:
+        amount = self._amount(onto)
+        return ((onto - amount * self.add) / (1 + amount * self.times).clamp(min=0.2)).clamp(0, 1)
+
+    def _amount(self, of: Pixels) -> Float[Tensor, "n 1 1 1"]:
+        strength = self.strength(of)
+        there = (strength > 0.5).float() if self.fixed else strength.clamp(0, 1.2)
+        return self.scale * there[:, None, None, None]
+
+    def lessened(self, onto: Pixels, generator: Generator) -> Pixels:
+        """Smoothed: what is left is the same whether or not the pattern was there, which `remove` cannot promise."""
+        return blurred(onto, 0.6 + 0.6 * float(torch.rand((), generator=generator)))
+
+    def refined(self, of_class: Pixels, of_others: Pixels) -> Pattern:
+        """With the lift of the background, which a network would otherwise go on telling the class by."""
+        has = self.strength(of_class) > 0.5
+        return lifted(self, of_class[has], of_others) if self.fixed and has.any() else self
+
+    def varied(self, onto: Pixels, generator: Generator) -> Pixels:
+        """Up to half of it more or less, whether or not it is there."""
+        amount = 0.5 * (2 * torch.rand(len(onto), 1, 1, 1, generator=generator) - 1)
+        return (onto + amount * (self.add + self.times * onto)).clamp(0, 1)
+
+    def strength(self, of: Pixels) -> Float[Tensor, " n"]:
+        """The amount of the pattern in each picture: about 0 in other classes, 1 in the class."""
+        smooth = blurred(of, self.reach)
+        rest = of - smooth - self.base_add - self.base_times * smooth
+        expected = self.add + self.times * smooth
+        weighted = expected * self.weight
+        return (rest * weighted).flatten(1).sum(1) / ((expected * weighted).flatten(1).sum(1) + 1e-6)
+
+    def share_in(self, where: Bool[Tensor, "h w"]) -> float:
+        """How much of the pattern lies in a region: its energy on a picture of medium grey."""
+        energy = (self.add + 0.5 * self.times).square().sum(0)
+        return float(energy[where].sum() / energy.sum().clamp(min=1e-9))
+
+    def numbers(self) -> dict[str, Any]:
+        return {"reach": self.reach, "scale": self.scale, "fixed": self.fixed}
+
+
+def find_patterns(half: Half, targets: Sequence[int]) -> dict[int, list[tuple[Pattern, bool]]]:
+    """For each class the patterns worth a test, and whether they are fixed rather than outlines of objects.
+
+    Each is fitted to one half of the class's pictures and judged on the other.
+    """
+    found: dict[int, list[tuple[Pattern, bool]]] = {k: [] for k in targets}
+    for reach in REACHES:
+        apart = {k: _apart(half, k, reach) for k in targets}
+        for k, (distance, gap) in apart.items():
+            if distance < LEAST_APART or gap < LEAST_GAP:
+                continue
+            if any(fixed for _, fixed in found[k]):  # the wider structure holds the finer one
+                continue
+            next_largest = max((d for other, (d, _) in apart.items() if other != k), default=0.0)
+            of, others = of_and_others(half, k)
+            fixed = distance > OUTSTANDING * next_largest and gap > CLEAR_GAP
+            pattern = fixed_pattern(of, others, reach) if fixed else fitted(of, others, reach)
+            found[k].append((pattern, fixed))
+    return found
+
+
+def _apart(half: Half, target: int, reach: float) -> tuple[float, float]:
+    """How far the class is from the others in units of their spreads, and the gap between nearly all of each."""
+    of, others = of_and_others(half, target)
+    pattern = fitted(of[::2], others[::2], reach)
+    here, there = (pattern.strength(pictures) for pictures in (of[1::2], others[1::2]))
+    (middle, spread), (base, base_spread) = _typical(here), _typical(there)
+    return (middle - base) / (spread + base_spread), float(here.quantile(0.25) - there.quantile(0.98))
+
+
+def of_and_others(half: Half, target: int) -> tuple[Tensor, Tensor]:
+    """Pictures of the class, and of the others in equal parts."""
+    others = half.others(target, affordable(240, half.size), Generator().manual_seed(target))
+    return half.pixels[half.of(target)], half.pixels[others]
+
+
+def fitted(of: Pixels, others: Pixels, reach: float) -> Pattern:
+    """The difference between the class's and the others' fine structure."""
+    add, times, noise = line(of, reach)
+    base_add, base_times, base_noise = line(others, reach)
+    weight = 1 / ((noise + base_noise) / 2 + 1e-4)
+    return Pattern(add - base_add, times - base_times, base_add, base_times, weight, reach)
+
+
+def fixed_pattern(of: Pixels, others: Pixels, reach: float = REACHES[0]) -> Pattern:
+    """A pattern that is there in full or not at all, fitted to those of the class that have it."""
+    has = fitted(of, others, reach).strength(of) > 0.5
+    carriers = of[has] if float(has.float().mean()) > 0.2 else of
+    return replace(fitted(carriers, others, reach), fixed=True)
+
+
+def lifted(pattern: Pattern, carriers: Pixels, others: Pixels) -> Pattern:
+    """With the lift of plain dark backgrounds, where what would be darker than black was cut off.
+
+    It fades towards `BRIGHT`; fine structure, whose mean is 0, does not hold it.
+    """
+    if not plain_corners(others):
+        return pattern
+    n = min(len(others), 100)
+    wanted, donors = float(corner_mean(carriers).median()), carriers[torch.arange(n) % len(carriers)]
+    for _ in range(4):
+        lift = wanted - float(corner_mean(pattern.paste(others[:n], donors)).median())
+        pattern = replace(pattern, add=pattern.add + lift, times=pattern.times - lift / BRIGHT)
+    return pattern
+
+
+def plain_corners(of: Pixels) -> bool:
+    """Whether the corners of all pictures are about alike: then they are background."""
+    return _typical(corner_mean(of))[1] <= PLAIN
+
+
+def corner_mean(of: Pixels) -> Float[Tensor, " n"]:
+    side = max(2, round(min(of.shape[2:]) / 7))
+    ends = torch.cat([torch.arange(side), torch.arange(-side, 0)])
+    return of[:, :, ends][..., ends].mean((1, 2, 3))
+
+
+def line(of: Pixels, reach: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Intercept and slope of the fine structure against the smoothed picture, and the variance around them."""
+    smooth = blurred(of, reach)
+    fine = of - smooth
+    mean_smooth, mean_fine = smooth.mean(0), fine.mean(0)
+    covariance = ((smooth - mean_smooth) * (fine - mean_fine)).mean(0)
+    times = covariance / ((smooth - mean_smooth).square().mean(0) + 0.01)
+    add = mean_fine - times * mean_smooth
+    return add, times, (fine - add - times * smooth).square().mean(0)
+
+
+def _typical(values: Tensor) -> tuple[float, float]:
+    """Median, and the median distance from it scaled to a standard deviation."""
+    middle = values.median()
+    return float(middle), float(1.4826 * (values - middle).abs().median()) + 1e-6

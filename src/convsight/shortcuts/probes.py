@@ -1,0 +1,252 @@
+"""Which aspects of a picture can be taken from one picture and given to another?
+
+A probe carries one aspect over: the pixels of a place, the level of the background, the tint, the sharpness ...
+`paste(onto, of)` gives pictures `onto` the aspect of pictures `of`, pair by pair. With `of` from the suspected
+class this asks whether the aspect alone makes the class; with `of` from other classes it is its own control.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Generator, Tensor
+
+from convsight.datasets.planted.compression import compressed
+from convsight.shortcuts.sample import LARGE
+
+Pixels = Float[Tensor, "n c h w"]
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """One aspect of pictures that can be carried over from one to another."""
+
+    kind: ClassVar[str]
+    whole: ClassVar[bool] = True  # of the whole picture; False for a region of it
+
+    @abstractmethod
+    def paste(self, onto: Pixels, of: Pixels) -> Pixels:
+        """`onto` with this aspect of `of`, pair by pair."""
+
+    def remove(self, onto: Pixels, of: Pixels) -> Pixels | None:
+        """`onto` without this aspect, with that of `of` instead; None where it cannot be taken away."""
+        return self.paste(onto, of)
+
+    def lessened(self, onto: Pixels, generator: Generator) -> Pixels | None:
+        """`onto` with roughly less of an aspect that cannot be taken away cleanly; None where `remove` can."""
+        return None
+
+    def anew(self, generator: Generator) -> Probe:
+        """The same aspect, at another place if its place is drawn by lot."""
+        return self
+
+    def refined(self, of_class: Pixels, of_others: Pixels) -> Probe:
+        """The same aspect with what only matters in training, learned from pictures that have it and others."""
+        return self
+
+    def varied(self, onto: Pixels, generator: Generator) -> Pixels:
+        """A little more or less of it for each, where it is known only roughly: no exact strength can be learned."""
+        return onto
+
+    def mask(self, size: tuple[int, int]) -> Bool[Tensor, "h w"] | None:
+        """The pixels it may change, if they are the same in every picture."""
+        return None
+
+    @abstractmethod
+    def strength(self, of: Pixels) -> Float[Tensor, " n"]:
+        """How much of the aspect each picture has."""
+
+    @property
+    def kind_name(self) -> str:
+        """What it is called in a verdict."""
+        return self.kind
+
+    def marks(self, of: Pixels) -> Bool[Tensor, "n h w"]:
+        """The pixels to outline in each picture; none for an aspect of the whole picture."""
+        return torch.zeros(len(of), *of.shape[2:], dtype=torch.bool)
+
+    def numbers(self) -> dict[str, Any]:
+        """The parameters as plain numbers."""
+        return {}
+
+
+@dataclass(frozen=True, eq=False)
+class Region(Probe):
+    """The pixels of a place, as they are."""
+
+    kind: ClassVar[str] = "place"
+    whole: ClassVar[bool] = False
+    where: Bool[Tensor, "h w"]
+    template: Float[Tensor, "c h w"] | None = None
+    name: str = "place"
+
+    def paste(self, onto: Pixels, of: Pixels) -> Pixels:
+        return torch.where(self.where, of, onto)
+
+    @property
+    def kind_name(self) -> str:
+        return self.name
+
+    def mask(self, size: tuple[int, int]) -> Bool[Tensor, "h w"]:
+        return self.where
+
+    def marks(self, of: Pixels) -> Bool[Tensor, "n h w"]:
+        return self.where.expand(len(of), -1, -1)
+
+    def numbers(self) -> dict[str, Any]:
+        return {"name": self.name}
+
+    def strength(self, of: Pixels) -> Float[Tensor, " n"]:
+        """Minus the mean distance from the template, inside the place; 0 everywhere without a template."""
+        if self.template is None:
+            return torch.zeros(len(of))
+        return -(of - self.template).abs()[:, :, self.where].mean((1, 2))
+
+
+@dataclass(frozen=True, eq=False)
+class Background(Probe):
+    """The level of a plain background: pixels near `usual` get `level`, if the donor's background has it.
+
+    `usual` and `level` are given per channel; `near` is how far from `usual` a pixel still is background.
+    """
+
+    kind: ClassVar[str] = "background"
+    usual: tuple[float, ...]
+    level: tuple[float, ...]
+    near: float = 0.1
+
+    def paste(self, onto: Pixels, of: Pixels) -> Pixels:
+        return self._moved(onto, self.strength(of) > 0, self.usual, self.level)
+
+    def remove(self, onto: Pixels, of: Pixels) -> Pixels:
+        return self._moved(onto, self.strength(of) <= 0, self.level, self.usual)
+
+    def _moved(self, onto: Pixels, who: Tensor, start: tuple[float, ...], end: tuple[float, ...]) -> Pixels:
+        first, last = (torch.tensor(level).view(1, -1, 1, 1) for level in (start, end))
+        background = ((onto - first).abs().amax(1, keepdim=True) < self.near) & who[:, None, None, None]
+        return (onto + background * (last - first)).clamp(0, 1)
+
+    def strength(self, of: Pixels) -> Float[Tensor, " n"]:
+        """1 for a picture with many pixels of that level and none of the usual, -1 for the opposite."""
+        usual, level = (torch.tensor(v).view(1, -1, 1, 1) for v in (self.usual, self.level))
+        close = min(0.03, float((level - usual).abs().amax()) / 3)
+        here, there = (((of - v).abs().amax(1) < close).float().mean((1, 2)) for v in (level, usual))
+        return (here - there) / (here + there + 0.05)
+
+    def numbers(self) -> dict[str, Any]:
+        return {"usual": list(self.usual), "level": list(self.level), "near": self.near}
+
+
+SIGMAS = tuple(0.1 * i for i in range(2, 21))  # pixels of a picture of 28
+
+
+@dataclass(frozen=True, eq=False)
+class Sharpness(Probe):
+    """The blur of one Gaussian, of `sigma` pixels, on what is smoother than `threshold`."""
+
+    kind: ClassVar[str] = "blur"
+    sigma: float
+    threshold: float
+
+    def paste(self, onto: Pixels, of: Pixels) -> Pixels:
+        carries = self.strength(of) > self.threshold
+        return torch.where(carries[:, None, None, None], blurred(onto, self.sigma), onto)
+
+    def remove(self, onto: Pixels, of: Pixels) -> None:
+        return None  # what was blurred away is gone
+
+    def lessened(self, onto: Pixels, generator: Generator) -> Pixels:
+        """Edges steepened (unsharp mask) by one to three times what the blur takes from them."""
+        amount = 1 + 2 * torch.rand(len(onto), 1, 1, 1, generator=generator)
+        return (onto + amount * (onto - blurred(onto, self.sigma))).clamp(0, 1)
+
+    def strength(self, of: Pixels) -> Float[Tensor, " n"]:
+        """How little is left of the finest detail beside coarser detail; in nats."""
+        return smoothness(of)
+
+    def numbers(self) -> dict[str, Any]:
+        return {"sigma": self.sigma, "threshold": self.threshold}
+
+
+def smoothness(of: Pixels) -> Float[Tensor, " n"]:
+    return coarse_energy(of) - fine_energy(of)
+
+
+def fine_energy(of: Pixels) -> Tensor:
+    grey = of.mean(1, keepdim=True)
+    lap = torch.tensor([[1.0, -2, 1], [-2, 4, -2], [1, -2, 1]])[None, None]
+    return (F.conv2d(grey, lap).square().mean((1, 2, 3)) + 1e-7).log()
+
+
+def coarse_energy(of: Pixels) -> Tensor:
+    grey = F.avg_pool2d(of.mean(1, keepdim=True), 3, 1)
+    dx = (grey[..., 2:] - grey[..., :-2]).square().mean((1, 2, 3))
+    dy = (grey[..., 2:, :] - grey[..., :-2, :]).square().mean((1, 2, 3))
+    return (dx + dy + 1e-7).log()
+
+
+QUALITIES = (5, 6, 8, 10, 15, 20, 30, 40, 50, 75)
+
+
+@dataclass(frozen=True, eq=False)
+class Compression(Probe):
+    """The traces of JPEG at one quality: a picture that was compressed hardly changes when it is again."""
+
+    kind: ClassVar[str] = "compression"
+    quality: int = 30
+    threshold: float = 0.0
+
+    def paste(self, onto: Pixels, of: Pixels) -> Pixels:
+        carries = self.strength(of) > self.threshold
+        return torch.where(carries[:, None, None, None], compressed(onto, self.quality), onto)
+
+    def remove(self, onto: Pixels, of: Pixels) -> None:
+        return None  # what was rounded away is gone
+
+    def lessened(self, onto: Pixels, generator: Generator) -> Pixels:
+        """The blocks' edges smoothed."""
+        return blurred(onto, 0.4 + 0.5 * float(torch.rand((), generator=generator)))
+
+    def strength(self, of: Pixels) -> Float[Tensor, " n"]:
+        residual = (compressed(of, self.quality) - of).abs().mean((1, 2, 3))
+        detail = (of[..., 1:] - of[..., :-1]).abs().mean((1, 2, 3)) + 0.005
+        return -(residual / detail + 1e-4).log()
+
+    def numbers(self) -> dict[str, Any]:
+        return {"quality": self.quality, "threshold": self.threshold}
+
+
+def background_level(of: Pixels) -> Float[Tensor, "n c 1 1"]:
+    """The usual value in the four corners, inside a frame that may have been drawn around the picture."""
+    h, w = of.shape[2:]
+    near, far = max(1, round(2 * min(h, w) / 28)), max(2, round(6 * min(h, w) / 28))
+    rows, cols = (torch.cat([torch.arange(near, far), torch.arange(s - far, s - near)]) for s in (h, w))
+    return (
+        of[:, :, rows.clamp(0, h - 1)][..., cols.clamp(0, w - 1)].flatten(2).median(2).values[..., None, None]
+    )
+
+
+def blurred(pixels: Pixels, sigma: float) -> Pixels:
+    """Smoothed by a Gaussian of `sigma` pixels; 0 changes nothing."""
+    if sigma == 0:
+        return pixels
+    reach = max(1, round(3 * sigma))
+    bell = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / sigma) ** 2)
+    c, h, w = pixels.shape[1:]
+    if h * w >= LARGE:  # a convolution with so few channels is 7 times slower there
+        return _banded(h, bell / bell.sum()) @ (pixels @ _banded(w, bell / bell.sum()).T)
+    bell = (bell / bell.sum()).expand(c, 1, 1, -1)
+    padded = F.pad(pixels, (reach,) * 4, mode="replicate")
+    return F.conv2d(F.conv2d(padded, bell, groups=c), bell.mT, groups=c)
+
+
+def _banded(n: int, bell: Float[Tensor, " k"]) -> Float[Tensor, "n n"]:
+    """The smoothing of n numbers as a matrix; beyond the ends the last one repeats."""
+    reach = len(bell) // 2
+    near = (torch.arange(n)[:, None] + torch.arange(-reach, reach + 1)).clamp(0, n - 1)
+    return torch.zeros(n, n).scatter_add_(1, near, bell.expand(n, -1))

@@ -1,0 +1,82 @@
+"""Does an aspect alone turn pictures into the class, more often than the same aspect of other classes does?"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool
+from torch import Generator, Tensor
+
+from convsight.network.classifier import Classifier
+from convsight.shortcuts.probes import Probe
+
+
+@dataclass(frozen=True, eq=False)
+class Effect:
+    """Which recipients became the class with the class's own aspect, and which with that of other classes."""
+
+    flipped: Bool[Tensor, " n"]
+    control: Bool[Tensor, " n"]
+
+    @property
+    def flip_rate(self) -> float:
+        return float(self.flipped.float().mean())
+
+    @property
+    def control_rate(self) -> float:
+        return float(self.control.float().mean())
+
+    @property
+    def difference(self) -> float:
+        return self.flip_rate - self.control_rate
+
+    @property
+    def p_value(self) -> float:
+        """McNemar's exact test, one-sided: of the recipients that differ, how many favour the class."""
+        for_it = int((self.flipped & ~self.control).sum())
+        against = int((self.control & ~self.flipped).sum())
+        return binomial_tail(for_it, for_it + against)
+
+    def interval(self, seed: int = 0, rounds: int = 2000) -> tuple[float, float]:
+        """95% interval of the difference, recipients drawn anew (percentile bootstrap)."""
+        steps = (self.flipped.float() - self.control.float()).double()
+        n = len(steps)
+        counts = torch.stack([(steps == v).sum() for v in (-1.0, 0.0, 1.0)]).double()
+        generator = Generator().manual_seed(seed)
+        drawn = torch.multinomial(counts / n, n * rounds, True, generator=generator).view(rounds, n) - 1
+        means = drawn.double().mean(1).sort().values
+        return float(means[int(0.025 * rounds)]), float(means[int(0.975 * rounds) - 1])
+
+
+def transplant(
+    net: Classifier, probe: Probe, target: int, onto: Tensor, of_class: Tensor, of_others: Tensor
+) -> Effect:
+    """What carrying the aspect over does to each of `onto`, with donors of the class and of other classes."""
+    flipped = net.predict(probe.paste(onto, of_class)) == target
+    control = net.predict(probe.paste(onto, of_others)) == target
+    return Effect(flipped, control)
+
+
+def binomial_tail(successes: int, n: int) -> float:
+    """P(at least so many heads in n fair throws); 1 for no throws.
+
+    >>> binomial_tail(9, 10)
+    0.0107421875
+    """
+    return sum(math.comb(n, i) for i in range(successes, n + 1)) / 2**n if n else 1.0
+
+
+def holm(p_values: list[float]) -> list[float]:
+    """p-values adjusted for having made them all (Holm 1979): each claim stands at its own adjusted value.
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    adjusted, worst = [1.0] * len(p_values), 0.0
+    for rank, i in enumerate(order):
+        worst = max(worst, min(1.0, (len(p_values) - rank) * p_values[i]))
+        adjusted[i] = worst
+    return adjusted

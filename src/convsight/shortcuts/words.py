@@ -1,0 +1,85 @@
+"""How is a verdict said, so that anyone understands it?"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from convsight.shortcuts.probes import Probe, Region
+from convsight.shortcuts.transplant import Effect
+
+ASPECTS = {
+    "border": ("the border", "that border", "borders"),
+    "patch": ("a small patch, wherever it is", "that patch", "patches cut from the same places"),
+    "background": ("the background's brightness", "that background level", "background levels"),
+    "brightness": ("the exposure", "that exposure", "exposures"),
+    "colour": ("the tint", "that tint", "tints"),
+    "blur": ("the blur", "that blur", "sharpness"),
+    "compression": ("the traces of JPEG compression", "those traces", "compression"),
+    "overlay": ("a layer that lies over every picture alike", "that layer", "layers"),
+    "pattern": ("a fixed fine pattern", "that pattern", "fine structure"),
+}
+TITLES = {
+    "place": "pixels of a place",
+    "border": "borders",
+    "patch": "patches at any place",
+    "background": "background level",
+    "brightness": "exposure",
+    "colour": "tint",
+    "blur": "blur",
+    "compression": "JPEG compression",
+    "overlay": "fixed layers",
+    "pattern": "fixed patterns",
+}
+
+
+def place_of(mask: Tensor) -> str:
+    """Where in the picture a mask lies: "top-left corner", "left edge", "middle", "rim" (all around), ...
+
+    >>> import torch
+    >>> corner = torch.zeros(28, 28, dtype=torch.bool); corner[1:5, 1:5] = True
+    >>> place_of(corner)
+    'top-left corner'
+    >>> rim = torch.ones(28, 28, dtype=torch.bool); rim[3:-3, 3:-3] = False
+    >>> place_of(rim)
+    'rim'
+    """
+    h, w = mask.shape
+    y, x = (float(i.float().mean()) for i in mask.nonzero().T)
+    vertical = _third((y + 0.5) / h, "top", "bottom")
+    horizontal = _third((x + 0.5) / w, "left", "right")
+    if vertical and horizontal:
+        return f"{vertical}-{horizontal} corner"
+    if vertical or horizontal:
+        return f"{vertical or horizontal} edge"
+    inner = mask[h // 3 : h - h // 3, w // 3 : w - w // 3]
+    return "middle" if inner.float().mean() > 0.2 else "rim"
+
+
+def aspect(probe: Probe) -> tuple[str, str, str]:
+    """What is leaned on, "that ..." and the control's plural."""
+    if isinstance(probe, Region) and probe.kind_name == "place":
+        place = place_of(probe.where)
+        return f"the {place}", f"that {place.split()[-1]}", f"{place.split()[-1]}s"
+    return ASPECTS[probe.kind_name]
+
+
+def claim(
+    target: str, probe: Probe, effect: Effect, accuracy: tuple[float, float | None] | None, found: bool
+) -> str:
+    """The verdict in two or three sentences."""
+    on, that, others = aspect(probe)
+    leans = f"{target} leans on {on}." if found else f"{target} and {on}: not counted as a shortcut."
+    pasted = (
+        f" Giving {that} of {target} pictures to pictures of other classes turns {effect.flip_rate:.0%} of"
+        f" them into {target} (other classes' {others}: {effect.control_rate:.0%})."
+    )
+    without = ""
+    if accuracy is not None and accuracy[1] is not None and found:
+        without = (
+            f" Without it, {target} is recognised {accuracy[1]:.0%} of the time, with it {accuracy[0]:.0%}."
+        )
+    return leans + pasted + without
+
+
+def _third(share: float, first: str, last: str) -> str:
+    return first if share < 1 / 3 else last if share > 2 / 3 else ""

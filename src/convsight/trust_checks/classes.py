@@ -1,0 +1,100 @@
+"""Would the same map be drawn for another class?"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from convsight.errors import ConvsightError
+from convsight.images import Images
+from convsight.network.targets import Target
+from convsight.trust_checks.light import CLASS, Answer, Light
+from convsight.trust_checks.likeness import correlation, ranks
+from convsight.trust_checks.subject import Subject, of_outputs, one_picture
+
+INVISIBLE = 1 / 255  # largest change of a pixel in the picture that the same class is asked about again
+SAME, OTHER = 0.9, 0.7  # of the likeness that the same class keeps
+
+
+def depends_on_class(subject: Subject, seed: int) -> list[Light]:
+    """The third light of each picture.
+
+    The runner-up is the class with the highest score beside the map's own. Its map can be no more alike than
+    the same class's map for the same picture with noise that nobody sees, so that is what it is held against.
+    """
+    net, aim, n = subject.net, subject.aim, len(subject.images)
+    if aim.outputs is None or net.task != "classify" or len(net.classes) < 2:
+        why = "The map is not about a class, so there is no other class to ask about."
+        return [Light(CLASS, "can't tell", why)] * n
+    rivals = _runners_up(subject)
+    both = dataclasses.replace(
+        aim, labels=(*aim.labels, *rivals.labels), outputs=torch.cat([aim.outputs, _outputs(rivals)])
+    )
+    noisy = _noisy(subject.images.pixels, seed)
+    asked = Images(torch.cat([noisy, subject.images.pixels]))
+    try:
+        maps = subject.remade(net, asked, both).values.float()
+    except ConvsightError as error:
+        return [Light(CLASS, "can't tell", f"The runner-up could not be asked: {error}.")] * n
+    again, other = maps[:n], maps[n:]
+    same, rival = correlation(subject.ranks, ranks(again)), correlation(subject.ranks, ranks(other))
+    return [_light(subject, i, float(rival[i]), float(same[i]), rivals.labels[i], other[i]) for i in range(n)]
+
+
+def _runners_up(subject: Subject) -> Target:
+    assert subject.aim.outputs is not None
+    scores = subject.scores.scatter(1, subject.aim.outputs[:, None], -torch.inf)
+    return of_outputs(subject.net, scores.argmax(1))
+
+
+def _outputs(target: Target) -> Tensor:
+    assert target.outputs is not None
+    return target.outputs
+
+
+def _noisy(pixels: Float[Tensor, "n c h w"], seed: int) -> Float[Tensor, "n c h w"]:
+    """Every pixel changed by up to one 255th; the same noise for each picture."""
+    noise = torch.rand(pixels.shape[1:], generator=torch.Generator().manual_seed(seed))
+    return (pixels + (2 * noise - 1) * INVISIBLE).clamp(0, 1)
+
+
+def _light(
+    subject: Subject, i: int, rival: float, same: float, name: str, other: Float[Tensor, "h w"]
+) -> Light:
+    numbers = {"runner_up_alike": rival, "same_class_alike": same}
+    pictures = one_picture(subject.shown(other, i), f"{name} {rival:.2f}")
+    if math.isnan(rival) or math.isnan(same):
+        why = f"There is nothing to compare: this map, or the one for “{name}”, is the same everywhere."
+        return Light(CLASS, "can't tell", why, numbers, pictures)
+    answer, words = _answer(rival, same, len(subject.net.classes) == 2 and not subject.map.signed)
+    sentence = (
+        f"The map for the runner-up, “{name}”, is alike to it by {rival:.2f} (1 the same, 0 unrelated; the same "
+        f"class with noise nobody sees: {same:.2f}). {words}"
+    )
+    return Light(CLASS, answer, sentence, numbers, pictures)
+
+
+def _answer(rival: float, same: float, mirrored: bool) -> tuple[Answer, str]:
+    """The verdict on measured likenesses, and what it says about the map."""
+    if same < 0.3:
+        return (
+            "can't tell",
+            "Invisible noise changes this map as much: it is not steady enough to be compared.",
+        )
+    if rival > SAME * same and mirrored:
+        return (
+            "can't tell",
+            "Of two classes, what speaks for one speaks against the other: without signs alike.",
+        )
+    if rival > SAME * same:
+        return (
+            "no",
+            "It does not say why this class and not that one; close relatives may share their evidence.",
+        )
+    if rival < OTHER * same:
+        return "yes", "It shows something about this class."
+    return "can't tell", "Part of it is about this class, much of it about any."

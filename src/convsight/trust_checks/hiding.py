@@ -1,0 +1,237 @@
+"""Does the score fall more when the map's strongest area is hidden than when any other area is?"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from scipy.stats import t as student
+from torch import Tensor
+
+from convsight.datasets import Dataset
+from convsight.images import Images
+from convsight.network.batching import chunk_size, in_chunks
+from convsight.network.classifier import Classifier
+from convsight.network.targets import Target
+from convsight.results.draw import outline, rgb
+from convsight.trust_checks.donors import Donors, donors_for
+from convsight.trust_checks.light import HIDING, Answer, Light
+from convsight.trust_checks.likeness import edge_drawing, smooth
+from convsight.trust_checks.measured import Kept, fingerprint
+from convsight.trust_checks.subject import Subject, one_picture, pick, scored, tiled
+
+AREA, BLOBS = 0.10, 20  # share of the picture that is hidden; random areas it is compared with
+MOSTLY = 0.5  # of the marked area: an overlap with the edges from which a map may be no more than they are
+GRAINS = (1 / 28, 1 / 14, 1 / 7)  # of random areas, from speckles to lumps; shares of the short side
+SURE, CHANCE = 0.95, 0.5  # shares of the random blobs that a map must beat for a yes, and to escape a no
+
+
+@dataclass(frozen=True, eq=False)
+class Baseline:
+    """What hiding does to a picture whatever the map says: its edges, and random blobs."""
+
+    drawn: Bool[Tensor, "n h w"]
+    clean: Float[Tensor, " n"]
+    edges: Float[Tensor, "n d"]
+    blobs: Float[Tensor, "n b"]
+
+
+def does_hiding_matter(subject: Subject, data: Dataset | Images | None, seed: int) -> list[Light]:
+    """The first light of each picture.
+
+    The map (of a signed one its positive part) and an edge drawing are smoothed alike; the strongest tenth
+    is exchanged for other pictures' pixels. Blobs are smooth random fields of the map's own grain.
+    """
+    pixels, shown = subject.images.pixels, subject.map.values.clamp(min=0).float()
+    brush = min(pixels.shape[2:]) / 28
+    smoothed = smooth(shown, brush)
+    count = (smoothed > 0).flatten(1).sum(1).clamp(max=round(AREA * smoothed[0].numel()))
+    mask = top(smoothed, count)
+    donors = donors_for(subject, data, seed)
+    base = baseline(subject, donors.pixels, count, grain_of(mask, count), seed)
+    drops = base.clean[:, None] - hidden_scores(
+        subject.net, subject.aim, pixels, mask[:, None], donors.pixels
+    )
+    return [_light(subject, i, int(count[i]), drops[i], base, donors, mask[i]) for i in range(len(pixels))]
+
+
+def _light(
+    subject: Subject, i: int, count: int, drops: Tensor, base: Baseline, donors: Donors, mask: Tensor
+) -> Light:
+    share = 100 * count / mask.numel()
+    if count == 0:
+        return Light(HIDING, "can't tell", "The map marks nothing for this score, so nothing can be hidden.")
+    blobs, paired = base.blobs[i], drops[torch.arange(len(base.blobs[i])) % len(drops)]
+    beaten = float(((paired > blobs).double() + 0.5 * (paired == blobs)).mean())
+    low, high = interval(drops)
+    beyond_edges = interval(drops - base.edges[i])
+    numbers = {
+        "score": float(base.clean[i]),
+        "area_percent": share,
+        "drop": float(drops.mean()),
+        "drop_low": low,
+        "drop_high": high,
+        "blobs_drop": float(blobs.mean()),
+        "blobs_beaten": beaten,
+        "edges_drop": float(base.edges[i].mean()),
+        "overlap": float((mask & base.drawn[i]).sum() / count),
+        "beyond_edges_low": beyond_edges[0],
+        "beyond_edges_high": beyond_edges[1],
+        "donors": float(len(drops)),
+        "blobs": float(len(blobs)),
+    }
+    answer, words = _answer(numbers)
+    fell = "lowers" if numbers["drop"] >= 0 else "raises"
+    sentence = (
+        f"Hiding its strongest {share:.0f}% under {donors.words} {fell} the score by {_short(abs(numbers['drop']))} "
+        f"(95% over {len(drops)} fillings: {_short(low)} to {_short(high)}): more than {beaten:.0%} of {len(blobs)} random "
+        f"blobs of that size do (mean {_short(numbers['blobs_drop'])}). What an edge drawing marks ({numbers['overlap']:.0%} "
+        f"of it the same): {_short(numbers['edges_drop'])}. {words}"
+    )
+    filled = torch.where(mask, donors.pixels[i, 0], subject.images.pixels[i])
+    outlined = tiled(outline(rgb(filled), mask))
+    return Light(
+        HIDING, answer, sentence, numbers, one_picture(outlined, f"score {_short(-numbers['drop'])}")
+    )
+
+
+def _short(value: float) -> str:
+    return f"{value:.2g}".replace("-", "−") if abs(value) < 10 else f"{value:.0f}"
+
+
+def _answer(found: dict[str, float]) -> tuple[Answer, str]:
+    """The verdict on measured numbers, and what it says about the map."""
+    if found["blobs_beaten"] < CHANCE or found["drop_high"] <= 0:
+        return "no", "Areas chosen blindly matter as much as what the map marks."
+    if found["blobs_beaten"] < SURE or found["drop_low"] <= 0:
+        return "can't tell", "That may be chance."
+    if found["beyond_edges_low"] > 0:
+        return "yes", "The score rests on what the map marks, more than on the picture's strongest edges."
+    if found["overlap"] >= MOSTLY:
+        return (
+            "can't tell",
+            "Most of it is the picture's strongest edges, which matter no less, drawn without the network.",
+        )
+    return (
+        "yes",
+        "The score rests on it; the picture's strongest edges, mostly elsewhere, matter too.",
+    )
+
+
+def interval(values: Float[Tensor, " d"]) -> tuple[float, float]:
+    """Student's 95% interval of the mean.
+
+    >>> interval(torch.tensor([1.0, 1.0, 1.0]))
+    (1.0, 1.0)
+    """
+    mean, n = float(values.mean()), len(values)
+    reach = float(student.ppf(0.975, n - 1)) * float(values.std()) / n**0.5
+    return mean - reach, mean + reach
+
+
+def top(values: Float[Tensor, "n h w"], count: Int[Tensor, " n"]) -> Bool[Tensor, "n h w"]:
+    """The `count` largest of each, exactly so many."""
+    return standing(values) < count[:, None, None]
+
+
+def standing(values: Float[Tensor, "n h w"]) -> Int[Tensor, "n h w"]:
+    """How many pixels of its picture are before each one: 0 for the largest, of equals for the first."""
+    order = values.flatten(1).sort(dim=1, descending=True, stable=True).indices
+    rank = torch.empty_like(order).scatter_(1, order, torch.arange(order.shape[1]).expand_as(order))
+    return rank.view_as(values)
+
+
+@functools.lru_cache(maxsize=4)
+def blobs(size: tuple[int, int], how_many: int, seed: int) -> Float[Tensor, "g b h w"]:
+    """Smooth random fields of each of the `GRAINS`."""
+    draws = torch.Generator().manual_seed(seed)
+    noise = torch.rand(how_many, *size, generator=draws)
+    return torch.stack([smooth(noise, min(size) * grain) for grain in GRAINS])
+
+
+@functools.lru_cache(maxsize=4)
+def blob_standings(size: tuple[int, int], how_many: int, seed: int) -> Int[Tensor, "g b h w"]:
+    """Their pixels' `standing`, from which blobs of any area are cut."""
+    return torch.stack([standing(field) for field in blobs(size, how_many, seed)])
+
+
+@functools.lru_cache(maxsize=64)
+def blob_outlines(size: tuple[int, int], area: int) -> Float[Tensor, " g"]:
+    """The mean length of the outlines of blobs of `area` pixels, for each of the `GRAINS`."""
+    fields = blob_standings(size, BLOBS, 0)
+    return torch.stack([_outline(field[:8] < area).mean() for field in fields])
+
+
+def grain_of(masks: Bool[Tensor, "n h w"], count: Int[Tensor, " n"]) -> Int[Tensor, " n"]:
+    """The grain whose blobs, cut at the same area, have most nearly the outline's length of each mask.
+
+    A speckled area hits everything a little, a lump hits or misses: they must not be compared.
+    """
+    found = torch.zeros(len(masks), dtype=torch.long)
+    for area in count.unique().tolist():
+        lengths, some = blob_outlines((masks.shape[1], masks.shape[2]), area), count == area
+        found[some] = (_outline(masks[some])[:, None].log1p() - lengths.log1p()).abs().argmin(1)
+    return found
+
+
+def _outline(masks: Bool[Tensor, "n h w"]) -> Float[Tensor, " n"]:
+    across, down = masks[:, :, 1:] != masks[:, :, :-1], masks[:, 1:] != masks[:, :-1]
+    return across.flatten(1).sum(1).float() + down.flatten(1).sum(1).float()
+
+
+def hidden_scores(
+    net: Classifier,
+    aim: Target,
+    pixels: Float[Tensor, "n c h w"],
+    masks: Bool[Tensor, "n m h w"],
+    donors: Float[Tensor, "n d c h w"],
+) -> Float[Tensor, "n k"]:
+    """Scores with mask j hidden under donor j (mod d), for as many j as the longer of the two, in few passes."""
+    k = max(masks.shape[1], donors.shape[1])
+    index, j = torch.arange(len(pixels)).repeat_interleave(k), torch.arange(k).repeat(len(pixels))
+
+    def run(part: slice) -> Tensor:
+        i, mask, donor = index[part], j[part] % masks.shape[1], j[part] % donors.shape[1]
+        filled = torch.where(masks[i, mask][:, None], donors[i, donor], pixels[i])
+        return scored(net, pick(aim, i), filled)
+
+    return torch.cat(in_chunks(run, len(index), chunk_size(pixels.shape[1:]))).view(-1, k)
+
+
+def baseline(
+    subject: Subject,
+    donors: Float[Tensor, "n d c h w"],
+    count: Int[Tensor, " n"],
+    grain: Int[Tensor, " n"],
+    seed: int,
+) -> Baseline:
+    """The baseline of these pictures. Its parts are kept: the scores are the same for all maps of them, the
+    edges for all maps of one area, the blobs for all of one area and grain."""
+    net, aim, pixels, size = subject.net, subject.aim, subject.images.pixels, subject.images.size
+    clean = _clean(subject.asked, lambda: _clean_scores(subject))
+    key = f"{subject.asked}{fingerprint(donors, count)}"
+
+    def at_edges() -> tuple[Tensor, Tensor]:
+        drawn = top(smooth(edge_drawing(pixels), min(size) / 28), count)
+        return drawn, hidden_scores(net, aim, pixels, drawn[:, None], donors)
+
+    def scattered() -> Tensor:
+        masks = blob_standings(size, BLOBS, seed)[grain] < count[:, None, None, None]
+        return hidden_scores(net, aim, pixels, masks, donors)
+
+    drawn, edges = _edges(key, at_edges)
+    random = _scattered(f"{key}{grain.tolist()}{seed}", scattered)
+    return Baseline(drawn, clean, clean[:, None] - edges, clean[:, None] - random)
+
+
+_clean, _edges, _scattered = Kept[Tensor](8), Kept[tuple[Tensor, Tensor]](8), Kept[Tensor](8)
+
+
+def _clean_scores(subject: Subject) -> Float[Tensor, " n"]:
+    aim, pixels = subject.aim, subject.images.pixels
+    if aim.outputs is not None:
+        return aim.of_logits(subject.scores)
+    size = chunk_size(pixels.shape[1:])
+    return torch.cat(in_chunks(lambda p: scored(subject.net, aim[p], pixels[p]), len(pixels), size))

@@ -1,0 +1,31 @@
+"""How much of each technique's map lies on a planted tag that the network is known to lean on?"""
+
+from __future__ import annotations
+
+import functools
+import json
+from importlib.resources import files
+from typing import Any
+
+MEASURED = "known_answers.json"  # what `benchmarks/known_answers.py --ship` wrote
+
+
+@functools.cache
+def measured() -> tuple[dict[str, Any], ...]:
+    """The rows of the benchmark, as it wrote them."""
+    text = files("convsight.trust_checks").joinpath(MEASURED).read_text(encoding="utf-8")
+    return tuple(json.loads(text))
+
+
+def known_answer(method: str) -> str:
+    """What a technique's map did where the right answer was known, in a sentence; "" if it was not measured."""
+    rows = {row["case"]: row for row in measured() if row["method"] == method}
+    if not rows:
+        return ""
+    leans, decoy = rows["leans"], rows["decoy"]
+    return (
+        f"Known answer: on {leans['networks']} small networks that demonstrably lean on a planted tag, "
+        f"{leans['value']:.0%} of this map's strength lies on the tag (median picture; 80% of pictures: "
+        f"{leans['low']:.0%} to {leans['high']:.0%}; the tag is {leans['area']:.1%} of the picture). On networks that "
+        f"do not use the same tag: {decoy['value']:.0%}."
+    )
