@@ -27,7 +27,7 @@ from torch import Tensor
 
 import convsight as cs
 from convsight.datasets.planted import Cue, Planted, decoy, plant
-from convsight.method import Entry, catalogue
+from convsight.methods import Entry, catalogue
 from convsight.results.kinds import Map
 from convsight.shortcuts import reliance as leaning
 from convsight.trust_checks import known_answers

@@ -24,7 +24,7 @@ import torch.nn.functional as F
 
 import convsight as cs
 from convsight.bring.torchvision_shim import import_torchvision
-from convsight.method import find_method
+from convsight.methods import find_method
 from convsight.trust_checks import lights
 
 TECHNIQUES = ("saliency", "gradient_x_input", "gradcam", "guided_backprop", "deconvnet", "guided_gradcam")

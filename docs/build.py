@@ -17,7 +17,7 @@ from typing import Any
 from PIL import Image, ImageChops, ImageStat
 
 import convsight as cs
-from convsight.method import Entry, catalogue
+from convsight.methods import Entry, catalogue
 from convsight.report.looks import side_by_side
 from convsight.results.result import Result
 from convsight.trust_checks.known_answers import known_answer, measured

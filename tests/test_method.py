@@ -7,7 +7,8 @@ import torch
 
 import convsight as cs
 from convsight.errors import InputError, closest
-from convsight.method import Method, catalogue, find_method, knob
+from convsight.method import Method, knob
+from convsight.methods import catalogue, find_method
 from convsight.results.kinds import Table
 from convsight.results.provenance import Provenance
 

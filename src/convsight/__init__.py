@@ -28,7 +28,7 @@ _HOMES = {
     "Run": "run",
     "Table": "results.kinds",
     "Verdict": "results.kinds",
-    "catalogue": "method",
+    "catalogue": "methods",
     "dataset": "datasets",
     "explore": "studio.notebook",
     "load": "bring",
@@ -36,6 +36,7 @@ _HOMES = {
     "test": "training.evaluate",
     "train": "training",
     "trust": "trust_checks",
+    "write_report": "report",
 }
 
 
@@ -43,7 +44,7 @@ def __getattr__(name: str) -> Any:
     if name.startswith("_"):
         raise AttributeError(name)
     if name in _HOMES:
-        value = getattr(importlib.import_module(f"convsight.{_HOMES[name]}"), name)
+        value = _of(name)
     elif importlib.util.find_spec(f"convsight.{name}"):  # a room: convsight.datasets
         return importlib.import_module(f"convsight.{name}")
     else:
@@ -52,21 +53,23 @@ def __getattr__(name: str) -> Any:
     return value
 
 
+def _of(name: str) -> Any:
+    """A name from the room that it lives in: by its path, for the root imports no room before it is asked."""
+    return getattr(importlib.import_module(f"convsight.{_HOMES[name]}"), name)
+
+
 def _technique(name: str) -> Any:
     """A technique as a function (`occlusion`) or as its class (`Occlusion`)."""
-    from convsight.method import catalogue
-
-    for entry in catalogue().values():
+    catalogue = _of("catalogue")()
+    for entry in catalogue.values():
         if entry.name == name:
             return entry.method.function()
         if entry.method.__name__ == name:
             return entry.method
-    from convsight.errors import closest
-
-    raise AttributeError(f"convsight has no {name!r}; {closest(name, [*_HOMES, *catalogue()])}")
+    closest = importlib.import_module("convsight.errors").closest
+    raise AttributeError(f"convsight has no {name!r}; {closest(name, [*_HOMES, *catalogue])}")
 
 
 def __dir__() -> list[str]:
-    from convsight.method import catalogue
-
-    return sorted([*_HOMES, *catalogue(), *(entry.method.__name__ for entry in catalogue().values())])
+    catalogue = _of("catalogue")()
+    return sorted([*_HOMES, *catalogue, *(entry.method.__name__ for entry in catalogue.values())])

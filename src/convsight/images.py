@@ -149,6 +149,11 @@ class Images:
         return files
 
 
+def as_images(images: Any) -> Images:
+    """`Images` as they are, or what `Images.open` makes of anything else."""
+    return images if isinstance(images, Images) else Images.open(images)
+
+
 def as_indices(index: int | slice | Sequence[int] | Tensor, n: int) -> Tensor:
     """Any way of choosing among n things as int64 indices; InputError outside -n..n-1."""
     if isinstance(index, slice):

@@ -1,18 +1,14 @@
-"""What is a technique, which knobs does it have, and how does one file make it appear everywhere?
+"""What is a technique, which knobs does it have, and what is checked before and said after it runs?
 
-A technique is a frozen dataclass: its fields are its knobs, its `compute` arguments say what it needs. Every
-subclass of `Method` in `convsight.methods` is in the catalogue, and so in Python, the command line and the
-report, without being named anywhere else.
+A technique is a frozen dataclass: its fields are its knobs, its `compute` arguments say what it needs. The
+catalogue of all of them is in `convsight.methods`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
-import importlib
 import inspect
-import pkgutil
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -22,9 +18,10 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
+from convsight.datasets import as_dataset
 from convsight.errors import InputError, closest
-from convsight.images import Images
-from convsight.network.classifier import Classifier
+from convsight.images import Images, as_images
+from convsight.network.classifier import Classifier, as_classifier
 from convsight.network.interventions import undisturbed
 from convsight.results.provenance import Provenance, inputs_hash
 from convsight.results.result import Result
@@ -126,10 +123,20 @@ class Method:
         quiet = torch.random.fork_rng(devices=[]) if net is None else undisturbed(net.module)
         with quiet, _kept_random_states(), torch.enable_grad():
             result = compute()
-        provenance = Provenance.of(
-            self, net, inputs_hash(given), _words(given), time.perf_counter() - started
-        )
+        provenance = self._provenance(net, given, time.perf_counter() - started)
         return dataclasses.replace(result, title=result.title or self.title, provenance=provenance)
+
+    def _provenance(self, net: Classifier | None, given: Mapping[str, Any], seconds: float) -> Provenance:
+        return Provenance(
+            method=self.name,
+            knobs={each.name: getattr(self, each.name) for each in self.knobs()},
+            arguments=_words(given),
+            network=net.name if net else "",
+            weights=net.weights_hash if net else "",
+            inputs=inputs_hash(given),
+            seconds=round(seconds, 4),
+            source=self.source,
+        )
 
     def _bind(self, args: tuple, kwargs: dict) -> dict[str, Any]:
         signature = inspect.signature(self.compute)
@@ -205,71 +212,6 @@ class Method:
         return call
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One row of the catalogue."""
-
-    name: str
-    title: str
-    summary: str
-    kind: str
-    knobs: tuple[Knob, ...]
-    needs: Mapping[str, bool]
-    source: str
-    method: type[Method]
-
-
-@functools.cache
-def catalogue() -> dict[str, Entry]:
-    """Every technique by name: title, kind of result, knobs, what it needs, source paper.
-
-    >>> catalogue()["saliency"].kind
-    'Map'
-    """
-    import convsight.methods as room
-
-    for module in pkgutil.iter_modules(room.__path__):
-        importlib.import_module(f"{room.__name__}.{module.name}")
-    found = {m.name: m for m in _subclasses(Method) if m.__module__.startswith(room.__name__)}
-    return {
-        name: Entry(name, m.title, m.summary(), m.kind.__name__, m.knobs(), m.needs(), m.source, m)
-        for name, m in sorted(found.items())
-    }
-
-
-def find_method(name: str) -> type[Method]:
-    """The technique called `name`; InputError with the closest names otherwise."""
-    entry = catalogue().get(name.replace("-", "_"))
-    if entry is None:
-        raise InputError(f"no technique {name!r}; {closest(name, catalogue(), most=40)}")
-    return entry.method
-
-
-def as_classifier(net: Any) -> Classifier:
-    if isinstance(net, Classifier):
-        return net
-    if isinstance(getattr(net, "classifier", None), Classifier):  # a Run
-        return net.classifier
-    if isinstance(net, torch.nn.Module):
-        raise InputError(
-            "a bare torch.nn.Module says neither its input size nor its normalisation; wrap it: "
-            "convsight.Classifier(module, classes=[...], input_size=(224, 224), mean=..., std=...)"
-        )
-    raise InputError(
-        f"a convsight.Classifier is needed, not a {type(net).__name__}; convsight.load(...) gives one"
-    )
-
-
-def as_images(images: Any) -> Images:
-    return images if isinstance(images, Images) else Images.open(images)
-
-
-def as_dataset(data: Any) -> Any:
-    from convsight.datasets import Dataset, dataset
-
-    return data if isinstance(data, Dataset) else dataset(data)
-
-
 @contextlib.contextmanager
 def _kept_random_states() -> Iterator[None]:
     """Python's and numpy's global random states as they were: libraries draw from them, also on import."""
@@ -289,7 +231,3 @@ def _words(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _snake(name: str) -> str:
     return "".join(f"_{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(name))
-
-
-def _subclasses(cls: type) -> list[type[Method]]:
-    return [s for sub in cls.__subclasses__() for s in (sub, *_subclasses(sub))]

@@ -15,7 +15,6 @@ Every file is written whole or not at all.
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
 import shutil
 import tempfile
@@ -30,6 +29,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
+import convsight
 from convsight.architectures import Positions, build
 from convsight.datasets import Dataset, dataset
 from convsight.errors import DataError, DataNotFound, ModelError
@@ -143,8 +143,7 @@ class Run:
 
     def report(self, path: str | Path | None = None, **options: Any) -> Path:
         """Write the report (one offline HTML file) to `path`, by default `report.html` in the run."""
-        write = importlib.import_module("convsight.report").write_report  # by name: reports are built on runs
-        return write(self, Path(path) if path else self.path / "report.html", **options)
+        return convsight.write_report(self, Path(path) if path else self.path / "report.html", **options)
 
     def _built(self) -> nn.Module:
         config, network = self.config, self.config["network"]

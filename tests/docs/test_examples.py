@@ -26,7 +26,7 @@ def test_the_examples_of_a_module_run(name: str, tmp_path, monkeypatch) -> None:
 
 
 def test_most_techniques_show_an_example() -> None:
-    from convsight.method import catalogue
+    from convsight.methods import catalogue
 
     without = [name for name, entry in catalogue().items() if ">>>" not in (entry.method.__doc__ or "")]
     assert without == []

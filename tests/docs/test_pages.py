@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from convsight.method import catalogue
+from convsight.methods import catalogue
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 _spec = importlib.util.spec_from_file_location("docs_build", DOCS / "build.py")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from convsight.method import catalogue
+from convsight.methods import catalogue
 from convsight.results import kinds
 from convsight.results.result import Result
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from convsight.datasets import Dataset, dataset
 from convsight.images import Images
-from convsight.method import Knob, Method, catalogue
+from convsight.method import Knob, Method
+from convsight.methods import catalogue
 from convsight.network.classifier import Classifier
 
 # Knobs by name, small enough for a test; a technique without such a knob keeps its default.

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from convsight.errors import ConvsightError
-from convsight.method import catalogue
+from convsight.methods import catalogue
 from convsight.network.classifier import Classifier
 from convsight.results.result import Result
 

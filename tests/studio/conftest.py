@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 
 from convsight.run import Run
 from convsight.studio.app import create_app
-from convsight.studio.python_call import calls
+from convsight.studio.opened import calls
 from convsight.studio.session import Studio
 from convsight.training import train
 

@@ -16,7 +16,7 @@ from convsight.network.classifier import Classifier
 from convsight.shortcuts.sample import draw_sample
 from convsight.studio.app import create_app
 from convsight.studio.auditable import FEWEST, no_audit
-from convsight.studio.python_call import calls
+from convsight.studio.opened import calls
 from convsight.studio.session import Studio
 from tests.studio.conftest import HERE, ask, told
 

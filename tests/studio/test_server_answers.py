@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 import convsight as cs
-from convsight.method import catalogue
+from convsight.methods import catalogue
 from convsight.studio import schemas
 from tests.studio.conftest import ask
 

@@ -210,7 +210,7 @@ def test_a_crash_is_told_plainly_and_the_server_goes_on(studio, monkeypatch, cap
 
 
 def test_a_technique_that_crashes_fails_its_job_only(client, monkeypatch):
-    from convsight.method import find_method
+    from convsight.methods import find_method
 
     def broken(self, net, images, target=None):
         raise SystemExit(3)

@@ -16,7 +16,7 @@ from torch import nn
 import convsight as cs
 from convsight.datasets.planted import Cue, plant
 from convsight.errors import InputError
-from convsight.method import catalogue
+from convsight.methods import catalogue
 from convsight.results.kinds import Map
 from convsight.shortcuts.reliance import reliance
 from convsight.trust_checks import copies, hiding, known_answers, lights, subject, trust

@@ -10,10 +10,10 @@ from convsight.cli.console import bar, out, print_json
 from convsight.cli.inputs import classifier, data_of
 from convsight.cli.train import print_result
 from convsight.errors import InputError
-from convsight.results.comparison import comparison
 from convsight.results.tables import class_table, confused_table
 from convsight.run import Run
 from convsight.training import test as measure
+from convsight.training.comparison import comparison
 
 
 def test(given: argparse.Namespace, rest: list[str]) -> int:

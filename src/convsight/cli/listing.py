@@ -19,8 +19,9 @@ from convsight.architectures import available as known_networks
 from convsight.cli.console import out, print_json, print_table
 from convsight.cli.inputs import classifier
 from convsight.datasets import available as known_datasets
-from convsight.method import Method, catalogue, find_method
-from convsight.results.tables import layer_table
+from convsight.method import Method
+from convsight.methods import catalogue, find_method
+from convsight.methods.architecture import layer_table
 
 
 def methods(given: argparse.Namespace, rest: list[str]) -> int:

@@ -26,7 +26,7 @@ def _interactive(run: Run, given: argparse.Namespace) -> int:
     """The studio's page over this run, frozen: what can be clicked there can be clicked in the file."""
     try:
         from convsight.studio.freeze import freeze
-        from convsight.studio.python_call import calls
+        from convsight.studio.opened import calls
         from convsight.studio.session import Studio
     except ModuleNotFoundError as missing:
         raise MissingExtra(missing.name or "fastapi", "studio", "the interactive report") from missing

@@ -12,7 +12,8 @@ from convsight.cli.console import bar, err, out
 from convsight.cli.inputs import classifier, data_of, knobs, pictures
 from convsight.cli.listing import describe
 from convsight.errors import InputError
-from convsight.method import Method, catalogue, find_method
+from convsight.method import Method
+from convsight.methods import catalogue, find_method
 from convsight.network.classifier import Classifier
 from convsight.results.kinds import Map, Table
 from convsight.results.result import Result

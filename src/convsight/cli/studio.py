@@ -19,7 +19,7 @@ USUAL_PORT = 8765
 
 def studio(given: argparse.Namespace, rest: list[str]) -> int:
     try:
-        from convsight.studio.python_call import calls
+        from convsight.studio.opened import calls
         from convsight.studio.serve import serve
         from convsight.studio.session import Studio
     except ModuleNotFoundError as missing:

@@ -19,7 +19,7 @@ from convsight.errors import DataNotFound, InputError, closest
 from convsight.images import as_size
 from convsight.picture import Size
 
-__all__ = ["Dataset", "Split", "available", "dataset"]
+__all__ = ["Dataset", "Split", "as_dataset", "available", "dataset"]
 
 NAMED = {
     "fashion-mnist": "70,000 photos of clothing in 10 classes, 28×28 grey",
@@ -66,6 +66,11 @@ def dataset(
     options = {"seed": seed} | ({} if validation is None else {"validation": validation}) | options
     opened = _open(source, size, channels, limit, progress, options)
     return opened.limited(limit, seed).fit(size, channels)
+
+
+def as_dataset(data: Any) -> Dataset:
+    """A `Dataset` as it is, or what `dataset` makes of anything else."""
+    return data if isinstance(data, Dataset) else dataset(data)
 
 
 def available() -> list[tuple[str, str]]:

@@ -10,8 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convsight.dreaming.gram import likeness
-from convsight.dreaming.stages import ACTIVATIONS
 from convsight.network.classifier import Classifier
+from convsight.network.operations import NONLINEAR
 from convsight.network.targets import Target, resolve_target
 
 
@@ -72,5 +72,5 @@ class Objective:
 def _before(net: Classifier, name: str) -> str:
     """The layer that goes into a rectifier; "" for any other layer."""
     layer = net.layers[name]
-    parents = net.layers.nodes[layer.index].parents if layer.kind in ACTIVATIONS else ()
+    parents = net.layers.nodes[layer.index].parents if layer.kind in NONLINEAR else ()
     return net.layers.nodes[parents[0]].name if parents and parents[0] >= 0 else ""

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convsight.dreaming.gram import gram
-from convsight.dreaming.stages import stages
+from convsight.dreaming.resolutions import resolutions
 from convsight.network.classifier import Classifier
 
 TINY = 1e-12
@@ -61,6 +61,6 @@ def total_variation(pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, ""]:
 
 def default_layers(net: Classifier) -> tuple[str, list[str]]:
     """Content and style layers: in VGG the choice of Gatys et al., elsewhere its counterpart."""
-    found = stages(net)
+    found = resolutions(net)
     late = found[max(0, len(found) - 2)]
     return late[min(1, len(late) - 1)].name, [stage[0].name for stage in found]

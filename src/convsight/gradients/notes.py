@@ -6,8 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from convsight.gradients.relu_rules import ALWAYS, NAMES, Rectifiers
+from convsight.gradients.relu_rules import NAMES, Rectifiers
 from convsight.network.classifier import Classifier
+from convsight.network.operations import RECTIFIERS
 from convsight.network.targets import Target
 from convsight.results.draw import limit_of, number
 from convsight.results.kinds import Pictures
@@ -42,7 +43,7 @@ def zero_notes(net: Classifier, aim: Target, arrived: Tensor, scores: Tensor) ->
         return ()
     which = _pictures(empty, len(scores))
     top = list(net.layers.values())[-1]
-    if aim.outputs is not None and top.kind in ALWAYS and all(float(scores[i]) == 0 for i in empty):
+    if aim.outputs is not None and top.kind in RECTIFIERS and all(float(scores[i]) == 0 for i in empty):
         reason = f"the score is 0, cut off by the {top.kind} at the end of the network, and cannot change"
     elif aim.outputs is None and all(float(scores[i]) <= 0 for i in empty):
         reason = f"{aim.labels[0]} is silent there (its value is {float(scores[empty[0]]):.3g})"
@@ -73,7 +74,7 @@ def rule_notes(net: Classifier, aim: Target, count: Rectifiers) -> tuple[str, ..
     if count.rule == "gradient":
         return ()
     name, notes = NAMES[count.rule], []
-    stand_ins = sorted({SPOKEN.get(kind, kind) for kind in count.met if kind != "relu"})
+    stand_ins = sorted({RULED.get(kind, kind) for kind in count.met if kind != "relu"})
     if not count.passed:
         notes.append(f"No ReLU lies between this target and the picture: {name} is the plain gradient here.")
     elif stand_ins:
@@ -87,7 +88,7 @@ def rule_notes(net: Classifier, aim: Target, count: Rectifiers) -> tuple[str, ..
     return tuple(notes)
 
 
-SPOKEN = {"hardtanh": "ReLU6", "clamp": "clamp(min=0)", "clamp_min": "clamp(min=0)", "clip": "clip(min=0)"}
+RULED = {"hardtanh": "ReLU6", "clamp": "clamp(min=0)", "clamp_min": "clamp(min=0)", "clip": "clip(min=0)"}
 
 
 def _has_switches(net: Classifier, aim: Target) -> bool:

@@ -22,16 +22,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from convsight.network.operations import RECTIFIERS, SQUASHERS
+
 NAMES = {"deconvnet": "the deconvnet", "guided": "guided backpropagation"}
-ALWAYS = {
-    "relu", "relu6", "leaky_relu", "prelu", "prelu_kernel", "rrelu", "rrelu_with_noise",
-    "elu", "selu", "celu", "gelu", "silu", "mish", "hardswish", "softplus",
-}  # fmt: skip
-SQUASHERS = {
-    "sigmoid", "tanh", "softmax", "log_softmax", "hardsigmoid", "hardtanh", "logsigmoid", "log_sigmoid",
-    "glu", "softsign", "tanhshrink", "hardshrink", "softshrink", "threshold", "clamp", "clip", "clamp_min",
-    "sin", "erf",
-}  # fmt: skip
 
 
 def rectified(kind: str, args: tuple, kwargs: Mapping[str, Any]) -> Tensor | None:
@@ -51,7 +44,7 @@ def rectified(kind: str, args: tuple, kwargs: Mapping[str, Any]) -> Tensor | Non
         return chosen if _is_zero(other) and _is_positive_mask(mask, chosen) else None
     if not isinstance(first, Tensor):
         return None
-    if kind in ALWAYS:
+    if kind in RECTIFIERS:
         return first
     second = _argument(args, kwargs, 1, "min", "min_val", "threshold", "other")
     if kind in ("clamp", "clip", "clamp_min", "hardtanh"):

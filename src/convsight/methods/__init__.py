@@ -1,1 +1,58 @@
-"""One technique a file; `convsight.catalogue()` lists them. They do not import one another."""
+"""One technique a file, and the catalogue of them all.
+
+Every subclass of `Method` in this folder is in the catalogue, and so in Python, on the command line, in the report and
+in the studio, without being named anywhere else. Techniques do not import one another.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from convsight.errors import InputError, closest
+from convsight.method import Knob, Method
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of the catalogue."""
+
+    name: str
+    title: str
+    summary: str
+    kind: str
+    knobs: tuple[Knob, ...]
+    needs: Mapping[str, bool]
+    source: str
+    method: type[Method]
+
+
+@functools.cache
+def catalogue() -> dict[str, Entry]:
+    """Every technique by name: title, kind of result, knobs, what it needs, source paper.
+
+    >>> catalogue()["saliency"].kind
+    'Map'
+    """
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{module.name}")
+    found = {m.name: m for m in _subclasses(Method) if m.__module__.startswith(__name__)}
+    return {
+        name: Entry(name, m.title, m.summary(), m.kind.__name__, m.knobs(), m.needs(), m.source, m)
+        for name, m in sorted(found.items())
+    }
+
+
+def find_method(name: str) -> type[Method]:
+    """The technique called `name`; InputError with the closest names otherwise."""
+    entry = catalogue().get(name.replace("-", "_"))
+    if entry is None:
+        raise InputError(f"no technique {name!r}; {closest(name, catalogue(), most=40)}")
+    return entry.method
+
+
+def _subclasses(cls: type) -> list[type[Method]]:
+    return [s for sub in cls.__subclasses__() for s in (sub, *_subclasses(sub))]

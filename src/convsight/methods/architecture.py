@@ -244,16 +244,15 @@ def _legend(axes: Any, found: Sequence[Block], y: float) -> None:
 
 
 def layer_table(net: Classifier) -> Table:
-    """All layers in order with their sizes and costs, and the sums."""
+    """Kind, output shape (c×h×w), parameters, multiply-adds and receptive field of every layer, and the sums."""
+    layers = net.layers.values()
     rows: list[tuple] = []
-    for layer in net.layers.values():
-        field = "×".join(map(str, layer.receptive_field))
-        shape = "×".join(map(str, (*layer.output_shape[1:], layer.output_shape[0])))
+    for layer in layers:
+        shape, field = "×".join(map(str, layer.output_shape)), "×".join(map(str, layer.receptive_field))
         rows.append((layer.name, layer.kind, shape, layer.parameters, layer.macs, field))
-    work = sum(layer.macs for layer in net.layers.values())
-    rows.append(("all", "", "", _weights(net), work, ""))
-    columns = ("layer", "kind", "output h×w×c", "weights", "multiply-adds", "sees (pixels)")
-    return Table(columns=columns, rows=tuple(rows), title="Layers")
+    rows.append(("total", "", "", _weights(net), sum(layer.macs for layer in layers), ""))
+    columns = ("layer", "kind", "output", "parameters", "MACs", "receptive field, px")
+    return Table(columns=columns, rows=tuple(rows), title=f"Layers of {net.name}")
 
 
 def _weights(net: Classifier) -> int:

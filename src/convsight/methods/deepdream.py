@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from convsight.dreaming.resolutions import resolutions
 from convsight.dreaming.sizes import Size, largest, runs_at
-from convsight.dreaming.stages import stages
 from convsight.errors import InputError
 from convsight.images import Images
 from convsight.method import Method, knob
@@ -178,7 +178,7 @@ def resized(pixels: Float[Tensor, "n c h w"], size: Any) -> Float[Tensor, "n c h
 
 def default_layer(net: Classifier) -> str:
     """The last activation at the middle one of the network's resolutions: past strokes, before whole objects."""
-    found = stages(net)
+    found = resolutions(net)
     return found[len(found) // 2][-1].name
 
 

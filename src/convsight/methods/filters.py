@@ -12,6 +12,7 @@ from convsight.errors import InputError
 from convsight.method import Method, knob
 from convsight.network.classifier import Classifier
 from convsight.network.layers import Layer
+from convsight.network.operations import is_convolution
 from convsight.results.draw import Legend, number
 from convsight.results.kinds import Pictures
 from convsight.units.channels import choose_channels
@@ -109,7 +110,7 @@ def _convolution(net: Classifier, name: str | None) -> Layer:
     if not known:
         raise InputError(f"{net.name} has no convolution, so no filters to show")
     layer = known[0] if name is None else net.layers[name]
-    if layer.kind not in ("conv2d", "convolution"):
+    if not is_convolution(layer.kind):
         names = ", ".join(a.name for a in known)
         raise InputError(
             f"layer {name!r} is a {layer.kind} and has no filters; the convolutions are: {names}"

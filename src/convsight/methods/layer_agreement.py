@@ -15,19 +15,12 @@ from convsight.features.selection import SPLITS, Selection
 from convsight.method import Method, knob
 from convsight.network.batching import chunk_size
 from convsight.network.classifier import Classifier
+from convsight.network.operations import CONVOLUTIONS, LINEAR
 from convsight.progress import report
 from convsight.results.kinds import Curve, Series
 
 MOST_VALUES = 2048  # of one picture at one layer: maps are averaged to a grid that fits
-WORTH_A_POINT = {
-    "conv2d",
-    "convolution",
-    "linear",
-    "addmm",
-    "max_pool2d",
-    "adaptive_avg_pool2d",
-    "avg_pool2d",
-}
+WORTH_A_POINT = CONVOLUTIONS | LINEAR | {"max_pool2d", "adaptive_avg_pool2d", "avg_pool2d"}
 
 
 @dataclass(frozen=True)

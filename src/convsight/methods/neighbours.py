@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
-from convsight.datasets import Dataset
+from convsight.datasets import Dataset, as_dataset
 from convsight.errors import InputError
 from convsight.features.exact import METRICS, nearest
 from convsight.features.quality import label_agreement
@@ -17,8 +17,8 @@ from convsight.features.search import find_in_set, named_pictures
 from convsight.features.selection import SPLITS, Selection
 from convsight.features.vectors import Vectors, answers, features_of, pixels_of, query_vectors
 from convsight.images import Images
-from convsight.method import Method, as_classifier, as_dataset, knob
-from convsight.network.classifier import Classifier
+from convsight.method import Method, knob
+from convsight.network.classifier import Classifier, as_classifier
 from convsight.results.kinds import Ranking
 
 SPACES = ("features", "pixels")

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from convsight.errors import InputError
-from convsight.images import Images
-from convsight.method import Method, as_images, knob
+from convsight.images import Images, as_images
+from convsight.method import Method, knob
 from convsight.network.classifier import Classifier
 from convsight.network.targets import resolve_target
 from convsight.occluding.answers import Reading

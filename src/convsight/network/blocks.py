@@ -12,14 +12,8 @@ from torch import nn
 from convsight.network.classifier import Classifier
 from convsight.network.graph import Node
 from convsight.network.layers import Layer
+from convsight.network.operations import LINEAR, SPOKEN, WEIGHTED
 
-CONVOLUTIONS = ("conv2d", "convolution", "conv_transpose2d")
-LINEAR = ("linear", "addmm")
-ACTIVATIONS = {
-    "relu": "ReLU", "hardtanh": "ReLU6", "relu6": "ReLU6", "clamp": "ReLU", "clamp_min": "ReLU",
-    "leaky_relu": "leaky ReLU", "prelu": "PReLU", "elu": "ELU", "silu": "SiLU", "gelu": "GELU", "mish": "Mish",
-    "hardswish": "hard swish", "sigmoid": "sigmoid", "tanh": "tanh",
-}  # fmt: skip
 GLOBAL = {"mean": "global\naverage", "amax": "global\nmax", "max": "global\nmax"}
 MOST_BLOCKS = 30  # a drawing with more is drawn by stage instead
 
@@ -74,11 +68,11 @@ def unit_paths(net: Classifier) -> list[str]:
     Containers that merely hold several units (a stage, an encoder) are opened, and so is what holds the
     whole network; plain `Sequential`s are never units.
     """
-    nodes = [node for node in net.layers.nodes if node.kind in CONVOLUTIONS + LINEAR]
+    nodes = [node for node in net.layers.nodes if node.kind in WEIGHTED]
     inside = {}
     for path, module in net.module.named_modules():
         own = [node for node in nodes if _within(node.path, path)]
-        sizes = {node.shape[2:] for node in own if node.kind in CONVOLUTIONS and node.shape[2] > 1}
+        sizes = {node.shape[2:] for node in own if node.kind in WEIGHTED - LINEAR and node.shape[2] > 1}
         plain = type(module) in (nn.Sequential, nn.ModuleList, nn.ModuleDict)
         vectors = all(len(node.shape) == 2 for node in own)
         if path and not plain and not vectors and 2 <= len(own) < len(nodes) and len(sizes) <= 2:
@@ -119,7 +113,7 @@ def _unit_of(node: Node, units: Sequence[str]) -> str:
 def _unit(net: Classifier, path: str, members: list[tuple[Layer, Node]]) -> Block:
     kinds = [layer.kind for layer, _ in members]
     skip = any(node.kind == "add" and len(set(node.parents)) > 1 for _, node in members)
-    weighted = sum(kind in CONVOLUTIONS + LINEAR for kind in kinds)
+    weighted = sum(kind in WEIGHTED for kind in kinds)
     name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "\n", type(net.module.get_submodule(path)).__name__.strip("_"))
     linear = [layer.output_shape for layer, _ in members if layer.kind in LINEAR]
     shape = _channels_first(members[-1][0].output_shape, linear)
@@ -133,16 +127,16 @@ def _channels_first(shape: tuple[int, ...], linear: Sequence[tuple[int, ...]]) -
 
 
 def _first_activation(kinds: Sequence[str]) -> str:
-    return next((ACTIVATIONS[kind] for kind in kinds if kind in ACTIVATIONS), "")
+    return next((SPOKEN[kind] for kind in kinds if kind in SPOKEN), "")
 
 
 def _leaf(net: Classifier, layer: Layer, node: Node, before: list[Block]) -> Block | None:
     """The block that a layer outside any unit opens; None if it belongs to the one before."""
     came_from = _parent_shape(net, node)
-    if layer.kind in CONVOLUTIONS + LINEAR:
+    if layer.kind in WEIGHTED:
         return _weighted(net, layer)
-    if layer.kind in ACTIVATIONS and before and before[-1].kind in ("convolution", "linear"):
-        before[-1] = replace(before[-1], activation=ACTIVATIONS[layer.kind])
+    if layer.kind in SPOKEN and before and before[-1].kind in ("convolution", "linear"):
+        before[-1] = replace(before[-1], activation=SPOKEN[layer.kind])
     elif layer.kind == "cat" and not all(net.layers.nodes[i].kind == "getitem" for i in node.parents):
         _join(before, layer.output_shape)
     elif "pool" in layer.kind or (layer.kind in GLOBAL and len(came_from) == 3):

@@ -288,3 +288,19 @@ class Classifier:
             )
         if not pixels.is_floating_point():
             raise InputError(f"pixels are floats in [0, 1]; given {pixels.dtype}. Images.open(...) converts")
+
+
+def as_classifier(net: Any) -> Classifier:
+    """The classifier itself, or that of a `Run`; InputError for anything else, saying how to make one."""
+    if isinstance(net, Classifier):
+        return net
+    if isinstance(getattr(net, "classifier", None), Classifier):  # a Run
+        return net.classifier
+    if isinstance(net, nn.Module):
+        raise InputError(
+            "a bare torch.nn.Module says neither its input size nor its normalisation; wrap it: "
+            "convsight.Classifier(module, classes=[...], input_size=(224, 224), mean=..., std=...)"
+        )
+    raise InputError(
+        f"a convsight.Classifier is needed, not a {type(net).__name__}; convsight.load(...) gives one"
+    )

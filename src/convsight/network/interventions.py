@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,19 +18,16 @@ from convsight.errors import InputError
 from convsight.network.changes import every_module
 from convsight.network.graph import Key, Node
 
-if TYPE_CHECKING:
-    from convsight.network.classifier import Classifier
-
 Edit = Callable[[Tensor], Tensor]
 ReplaceOp = Callable[..., Any]
 
 
 class Intervention:
-    """What the passes inside one `with` block record, change or compute another way."""
+    """What the passes of the classifier `net` inside one `with` block record, change or compute another way."""
 
     def __init__(
         self,
-        net: Classifier,
+        net: object,
         record: Mapping[Key, list[str]],
         edits: Mapping[Key, Edit],
         op: Any = None,
@@ -58,7 +55,7 @@ class Enough(BaseException):
 _ACTIVE: ContextVar[tuple[Intervention, ...]] = ContextVar("convsight_interventions", default=())
 
 
-def interventions(net: Classifier) -> list[Intervention]:
+def interventions(net: object) -> list[Intervention]:
     """Those of the blocks that the caller is inside of and that concern `net`."""
     return [intervention for intervention in _ACTIVE.get() if intervention.net is net]
 

@@ -11,9 +11,8 @@ from torch import Tensor, nn
 
 from convsight.errors import InputError, closest
 from convsight.network.graph import Key, Node
+from convsight.network.operations import LINEAR, WEIGHTED, is_convolution
 from convsight.network.receptive_field import Box, Field, box
-
-WEIGHTED = {"conv2d", "convolution", "linear", "conv_transpose2d", "addmm"}
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ class Layers(Mapping[str, Layer]):
         return [a for a in self._ordered if a.is_map and a.output_shape[1] * a.output_shape[2] > 1]
 
     def convolutions(self) -> list[Layer]:
-        return [layer for layer in self._ordered if layer.kind in ("conv2d", "convolution")]
+        return [layer for layer in self._ordered if is_convolution(layer.kind)]
 
     def weight(self, name: str) -> Tensor:
         """The weights of a convolution or linear layer; InputError for a layer without any."""
@@ -136,5 +135,5 @@ def _macs(node: Node) -> int:
     if weight is None:
         return 0
     # a linear layer works on the last axis, at every place of those between it and the batch
-    places = node.shape[1:-1] if node.kind in ("linear", "addmm") else node.shape[2:]
+    places = node.shape[1:-1] if node.kind in LINEAR else node.shape[2:]
     return weight.numel() * math.prod(places)

@@ -3,20 +3,10 @@
 from __future__ import annotations
 
 from convsight.errors import InputError
-from convsight.gradients.relu_rules import ALWAYS
 from convsight.network.classifier import Classifier
 from convsight.network.layers import Layer
+from convsight.network.operations import NONLINEAR
 
-NONLINEAR = ALWAYS | {
-    "hardtanh",
-    "clamp",
-    "clamp_min",
-    "threshold",
-    "sigmoid",
-    "tanh",
-    "hardsigmoid",
-    "softsign",
-}
 PASSED = frozenset(
     ("batch_norm", "layer_norm", "group_norm", "instance_norm", "permute", "dropout", "dropout2d")
 )

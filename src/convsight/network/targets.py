@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -12,9 +13,18 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from convsight.errors import InputError, closest
+from convsight.network.layers import Layers
 
-if TYPE_CHECKING:
-    from convsight.network.classifier import Classifier
+
+class Scored(Protocol):
+    """What a target asks of a classifier."""
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+    @property
+    def layers(self) -> Layers: ...
+    def forward(self, pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]: ...
+    def record(self, *layers: str, stop: bool = False) -> AbstractContextManager[dict[str, Tensor]]: ...
 
 
 @dataclass(frozen=True)
@@ -37,7 +47,7 @@ class Target:
         outputs = None if self.outputs is None else self.outputs[index]
         return Target(self.labels[index], outputs, self.layer, self.channel, self.cell)
 
-    def score(self, net: Classifier, pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
+    def score(self, net: Scored, pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
         """The target's value for each picture, before the softmax; differentiable when grad is enabled."""
         if self.outputs is not None:
             return self.of_logits(net.forward(pixels))
@@ -59,7 +69,7 @@ class Target:
         )  # of equal maxima the first; amax would share among them
 
 
-def resolve_target(net: Classifier, target: Any, n: int, logits: Tensor | None = None) -> Target:
+def resolve_target(net: Scored, target: Any, n: int, logits: Tensor | None = None) -> Target:
     """A `Target` for `n` pictures from what a user wrote.
 
     None is each picture's predicted class (of `logits`, computed by the caller); a class name or output
@@ -91,11 +101,11 @@ def _whole(values: Sequence[Any]) -> bool:
     return all(isinstance(v, (int, np.integer)) and not isinstance(v, bool) for v in values)
 
 
-def _outputs(net: Classifier, outputs: Tensor) -> Target:
+def _outputs(net: Scored, outputs: Tensor) -> Target:
     return Target(tuple(net.classes[i].split(", ")[0] for i in outputs.tolist()), outputs.long().cpu())
 
 
-def _output(net: Classifier, target: Any) -> int:
+def _output(net: Scored, target: Any) -> int:
     if isinstance(target, str):
         places = [i for i, name in enumerate(net.classes) if name == target]
         if not places:  # "tabby" is enough for "tabby, tabby cat"
@@ -116,7 +126,7 @@ def _output(net: Classifier, target: Any) -> int:
     )
 
 
-def _unit(net: Classifier, target: tuple, n: int) -> Target:
+def _unit(net: Scored, target: tuple, n: int) -> Target:
     name, channel, *cell = target[0], *map(int, target[1:])
     layer = net.layers[name]
     label = f"{name}, channel {channel}"

@@ -17,6 +17,7 @@ from torch import Tensor
 from convsight.accelerate import bottleneck_filter, split_filter
 from convsight.accelerate.direct_filter import DirectFilter
 from convsight.accelerate.product_filter import ProductFilter
+from convsight.network.operations import is_convolution
 from convsight.occluding.trace import SAME, Step
 
 
@@ -66,7 +67,7 @@ def _apart(step: Step) -> bool:
 
 
 def _weight(step: Step) -> Tensor | None:
-    weight = step.argument(1, "weight") if step.kind in ("conv2d", "convolution") else None
+    weight = step.argument(1, "weight") if is_convolution(step.kind) else None
     turned = step.kind == "convolution" and step.argument(6, "transposed")
     fits = isinstance(weight, Tensor) and weight.ndim == 4 and len(step.parents) == 1 and not turned
     return weight if fits and step.field.places == (2, 3) else None

@@ -6,6 +6,7 @@ import math
 
 from torch import Tensor
 
+from convsight.network.operations import CONVOLUTIONS, LINEAR
 from convsight.occluding.engine import Engine
 from convsight.occluding.plan import GATHER
 from convsight.occluding.trace import Step
@@ -17,7 +18,7 @@ FAST_WORTH = 1.2  # in the fast mode, whose kernels take less time even for whol
 def macs_per_cell(step: Step) -> int:
     """Multiply-adds of a weighted layer for each place of its value (for all of it, if it has no places)."""
     weights = [a for a in (*step.args[1:], *step.kwargs.values()) if isinstance(a, Tensor) and a.ndim >= 2]
-    weighted = step.kind in ("conv2d", "convolution", "linear", "addmm")
+    weighted = step.kind in CONVOLUTIONS | LINEAR
     return weights[0].numel() if weighted and weights else 0
 
 

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from convsight.errors import InputError
-from convsight.method import as_images
+from convsight.images import as_images
 from convsight.network.classifier import Classifier
 from convsight.occluding.cost import WORTH, work
 from convsight.occluding.engine import Engine

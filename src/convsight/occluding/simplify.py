@@ -16,11 +16,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from convsight.network.graph import Ref
+from convsight.network.operations import CONVOLUTIONS, is_convolution
 from convsight.occluding.bottleneck import enclose
 from convsight.occluding.joined import After, then
 from convsight.occluding.trace import SAME, Program, Step
 
-FRESH = {"conv2d", "convolution", "batch_norm", "linear", "add", "cat", "max_pool2d", "avg_pool2d"}
+FRESH = CONVOLUTIONS | {"batch_norm", "linear", "add", "cat", "max_pool2d", "avg_pool2d"}
 
 
 def simplified(program: Program, keep: Collection[int], fold: bool) -> Program:
@@ -43,12 +44,7 @@ def _join_pads(steps: list[Step], keep: Collection[int]) -> None:
     readers = Counter(parent for step in steps for parent in step.parents)
     for at, step in enumerate(steps):
         pad = steps[step.parents[0]] if step.parents and step.parents[0] >= 0 else None
-        if (
-            step.kind not in ("conv2d", "convolution")
-            or pad is None
-            or readers[pad.index] > 1
-            or pad.index in keep
-        ):
+        if not is_convolution(step.kind) or pad is None or readers[pad.index] > 1 or pad.index in keep:
             continue
         margins = noughts(pad)
         if (
@@ -87,7 +83,7 @@ def _fold(steps: list[Step], keep: Collection[int]) -> None:
     readers = Counter(parent for step in steps for parent in step.parents)
     for at, step in enumerate(steps):
         before = steps[step.parents[0]] if step.parents and step.parents[0] >= 0 else None
-        if step.kind != "batch_norm" or before is None or before.kind not in ("conv2d", "convolution"):
+        if step.kind != "batch_norm" or before is None or not is_convolution(before.kind):
             continue
         folded = _folded(before, step)
         if folded is not None and readers[before.index] == 1 and before.index not in keep:
@@ -106,7 +102,7 @@ def _finish(steps: list[Step], keep: Collection[int]) -> None:
             path.append(steps[path[-1].parents[0]])
         before = path[-1]
         alone = all(readers[s.index] == 1 and s.index not in keep for s in path)
-        if alone and before.kind in ("conv2d", "convolution") and before.after is None:
+        if alone and is_convolution(before.kind) and before.after is None:
             after = activation(step)
             assert after is not None
             steps[before.index] = replace(before, func=then(before.func, after), after=after)

@@ -10,7 +10,8 @@ import torch
 
 from convsight.errors import ConvsightError
 from convsight.images import Images
-from convsight.method import Method, catalogue, find_method
+from convsight.method import Method
+from convsight.methods import catalogue, find_method
 from convsight.network.nonlinear import rectified_maps
 from convsight.progress import report as tell
 from convsight.results.draw import limit_of, overlay

@@ -8,17 +8,16 @@ import json
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from convsight import __version__
 from convsight.images import Images
 
-if TYPE_CHECKING:
-    from convsight.method import Method
-    from convsight.network.classifier import Classifier
+VERSIONS = {"convsight": __version__, "torch": torch.__version__, "python": platform.python_version()}
 
 
 @dataclass(frozen=True)
@@ -33,26 +32,7 @@ class Provenance:
     inputs: str
     seconds: float
     source: str
-    versions: Mapping[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def of(
-        cls, method: Method, net: Classifier | None, inputs: str, arguments: Mapping[str, Any], seconds: float
-    ) -> Provenance:
-        from convsight import __version__
-
-        versions = {"convsight": __version__, "torch": torch.__version__, "python": platform.python_version()}
-        return cls(
-            method=method.name,
-            knobs={k.name: getattr(method, k.name) for k in method.knobs()},
-            arguments=arguments,
-            network=net.name if net else "",
-            weights=net.weights_hash if net else "",
-            inputs=inputs,
-            seconds=round(seconds, 4),
-            source=method.source,
-            versions=versions,
-        )
+    versions: Mapping[str, str] = field(default_factory=lambda: dict(VERSIONS))
 
     @property
     def key(self) -> str:

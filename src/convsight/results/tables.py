@@ -1,11 +1,10 @@
-"""How do measured numbers become the tables that people read: per class, confusion, layers?"""
+"""How do measured numbers become the tables that people read: per class, confusion, curves of a training?"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from convsight.network.classifier import Classifier
 from convsight.results.kinds import Curve, Series, Table
 
 
@@ -41,34 +40,6 @@ def confused_table(test: Mapping[str, Any]) -> Table:
     rows = [(c["true"], c["predicted"], c["count"], _percent(c["share"])) for c in test["confused"]]
     columns = ("true class", "taken for", "pictures", "of that class")
     return Table(title="Most often confused", columns=columns, rows=tuple(rows))
-
-
-def layer_table(net: Classifier) -> Table:
-    """Kind, output shape, parameters, multiply-adds and receptive field of every layer."""
-    layers = net.layers
-    rows = [
-        (
-            a.name,
-            a.kind,
-            "×".join(map(str, a.output_shape)),
-            a.parameters,
-            a.macs,
-            "×".join(map(str, a.receptive_field)),
-        )
-        for a in layers.values()
-    ]
-    rows.append(
-        (
-            "total",
-            "",
-            "",
-            sum(a.parameters for a in layers.values()),
-            sum(a.macs for a in layers.values()),
-            "",
-        )
-    )
-    columns = ("layer", "kind", "output", "parameters", "MACs", "receptive field, px")
-    return Table(title=f"Layers of {net.name}", columns=columns, rows=tuple(rows))
 
 
 def loss_curve(log: list[dict[str, Any]], names: Mapping[str, str], title: str, y_label: str) -> Curve:

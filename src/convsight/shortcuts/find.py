@@ -10,10 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from convsight.datasets import Dataset, Split
+from convsight.datasets import Dataset, Split, as_dataset
 from convsight.errors import DataError, InputError
-from convsight.method import as_classifier, as_dataset
-from convsight.network.classifier import Classifier
+from convsight.network.classifier import Classifier, as_classifier
 from convsight.network.targets import resolve_target
 from convsight.progress import report
 from convsight.results.kinds import Verdict

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from convsight.errors import InputError
 from convsight.features.selection import Selection
 from convsight.features.vectors import as_net_classes
 from convsight.studio import schemas
-
-if TYPE_CHECKING:
-    from convsight.studio.session import Studio
+from convsight.studio.session import Studio
 
 
 def confusion_json(studio: Studio, split: str) -> bytes:

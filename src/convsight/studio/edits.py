@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -17,25 +15,11 @@ from convsight.errors import InputError
 from convsight.images import Images
 from convsight.occluding.occluders import fill_pictures
 from convsight.studio import schemas
+from convsight.studio.occluding import Edit
 from convsight.studio.pictures import decoded
-
-if TYPE_CHECKING:
-    from convsight.studio.session import Studio
+from convsight.studio.session import Studio
 
 NEAR_TOP = 20  # classes
-
-
-@dataclass(frozen=True, eq=False)
-class Edit:
-    """The picture, what is shown instead of it, and where."""
-
-    pixels: Float[Tensor, "1 c h w"]
-    shown: Float[Tensor, "1 c h w"]
-    where: Bool[Tensor, "h w"]
-
-    @property
-    def edited(self) -> Float[Tensor, "1 c h w"]:
-        return torch.where(self.where, self.shown, self.pixels)
 
 
 def edit(studio: Studio, picture: str, request: schemas.EditRequest) -> schemas.Edited:

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from convsight.errors import ConvsightError
-from convsight.method import Entry, catalogue
+from convsight.methods import Entry, catalogue
 from convsight.progress import report as tell
 from convsight.storage import write_atomic
 from convsight.studio import results, schemas

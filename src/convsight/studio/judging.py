@@ -6,17 +6,15 @@ The audit is imported when it is first asked: its statistics take a second to lo
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from convsight.errors import ConvsightError, DataNotFound, InputError
 from convsight.results import draw
 from convsight.results.kinds import Map, Verdict
 from convsight.studio import results, schemas
 from convsight.studio.payloads import number
-
-if TYPE_CHECKING:
-    from convsight.studio.session import Studio
-    from convsight.trust_checks import Light
+from convsight.studio.session import Studio
+from convsight.trust_checks import Light
 
 TITLE = "Looking for shortcuts"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import numpy as np
@@ -13,11 +12,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convsight.errors import InputError
+from convsight.network.operations import is_convolution
 from convsight.results import draw
 from convsight.studio import schemas
-
-if TYPE_CHECKING:
-    from convsight.studio.session import Studio
+from convsight.studio.session import Studio
 
 MOST_UNITS = 4096
 
@@ -114,7 +112,7 @@ def _values(studio: Studio, layer: str, picture: str) -> Float[Tensor, "c h w"]:
 
 def _weights(studio: Studio, layer: str) -> Float[Tensor, "o i h w"]:
     chosen = studio.net.layers[layer]
-    if chosen.kind not in ("conv2d", "convolution"):
+    if not is_convolution(chosen.kind):
         names = ", ".join(a.name for a in studio.net.layers.convolutions())
         raise InputError(
             f"layer {layer!r} is a {chosen.kind} and has no filters; the convolutions are: {names}"

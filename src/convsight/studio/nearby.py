@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from jaxtyping import Int64
 from torch import Tensor
@@ -16,9 +14,7 @@ from convsight.features.vectors import MAP_PX, Vectors, features_of, pixels_of, 
 from convsight.images import Images
 from convsight.studio import schemas
 from convsight.studio.identity import picture_ids
-
-if TYPE_CHECKING:
-    from convsight.studio.session import Studio
+from convsight.studio.session import Studio
 
 MOST_NEIGHBOURS = 100
 MOST_BYTES = 2**29  # of all pixels as floats; above it pictures are compared averaged down

@@ -12,10 +12,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from convsight.datasets import Dataset
+from convsight.datasets import Dataset, as_dataset
 from convsight.errors import InputError
-from convsight.method import as_classifier, as_dataset, as_images
-from convsight.network.classifier import Classifier
+from convsight.images import as_images
+from convsight.network.classifier import Classifier, as_classifier
 from convsight.studio import schemas
 from convsight.studio.app import STATIC, create_app
 from convsight.studio.freeze import freeze, in_a_thread

@@ -7,22 +7,33 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 from weakref import WeakSet
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from convsight.network.classifier import Classifier
 from convsight.occluding.dragged import Occluding
 from convsight.studio.jobs import Job, Jobs
 
-if TYPE_CHECKING:
-    from convsight.studio.edits import Edit
-
 WAIT_S = 0.08  # for what prepares edits of a picture, once; small networks are done by then
 MOST_PICTURES = 12  # whose feature maps are kept
 PLACES = ((0.5, 0.5), (0.0, 0.3), (0.7, 1.0))  # inside and at edges: windows of the sizes that a drag needs
+
+
+@dataclass(frozen=True, eq=False)
+class Edit:
+    """The picture, what is shown instead of it, and where."""
+
+    pixels: Float[Tensor, "1 c h w"]
+    shown: Float[Tensor, "1 c h w"]
+    where: Bool[Tensor, "h w"]
+
+    @property
+    def edited(self) -> Float[Tensor, "1 c h w"]:
+        return torch.where(self.where, self.shown, self.pixels)
 
 
 class Kept:

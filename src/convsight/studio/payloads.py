@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -20,9 +20,7 @@ from convsight.results.result import Result
 from convsight.studio import schemas
 from convsight.studio.atlas import atlas_of, atlas_page
 from convsight.studio.identity import picture_ids
-
-if TYPE_CHECKING:
-    from convsight.studio.session import Studio
+from convsight.studio.session import Studio
 
 MEDIA = {
     "png": "image/png", "npz": "application/octet-stream", "json": "application/json", "svg": "image/svg+xml",

@@ -12,11 +12,12 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from convsight.errors import DataNotFound, InputError
 from convsight.images import Images
-from convsight.method import Method, find_method
+from convsight.method import Method
+from convsight.methods import find_method
 from convsight.progress import span
 from convsight.results.result import Result
 from convsight.studio import schemas
@@ -24,9 +25,7 @@ from convsight.studio.jobs import Job
 from convsight.studio.knobs import knob_values
 from convsight.studio.payloads import file_of, payload_of, quick_look
 from convsight.studio.python_call import python_call
-
-if TYPE_CHECKING:
-    from convsight.studio.session import Studio
+from convsight.studio.session import Studio
 
 WAIT_S = 0.3  # how long a click is waited for before the answer is "under way", which costs two requests more
 ANSWERED = re.compile(r"(\d+) of (\d+) positions are answered")  # in the notes of an unfinished map

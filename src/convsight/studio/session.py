@@ -9,18 +9,19 @@ from typing import Any
 
 from convsight import __version__
 from convsight.datasets import Dataset
-from convsight.method import Entry, catalogue
+from convsight.methods import Entry, catalogue
 from convsight.network.classifier import Classifier
 from convsight.network.layers import Layer
+from convsight.network.operations import is_convolution
 from convsight.results.kinds import Verdict
 from convsight.run import Run
 from convsight.studio import schemas
 from convsight.studio.auditable import no_audit
 from convsight.studio.jobs import Jobs
 from convsight.studio.occluding import Kept
+from convsight.studio.opened import Calls
 from convsight.studio.pictures import MOST_BYTES, MOST_PIXELS, Pictures
 from convsight.studio.predictions import Predictions
-from convsight.studio.python_call import Calls
 from convsight.studio.recent import Store
 
 SAMPLES = 24
@@ -147,7 +148,7 @@ def _layer(layer: Layer) -> schemas.LayerInfo:
         macs=layer.macs,
         receptive_field=layer.receptive_field,
         maps=layer.is_map,
-        convolution=layer.kind in ("conv2d", "convolution"),
+        convolution=is_convolution(layer.kind),
     )
 
 

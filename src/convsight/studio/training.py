@@ -15,20 +15,18 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from convsight.architectures import available as known_networks
 from convsight.datasets import available as known_datasets
 from convsight.errors import ConvsightError, DataError, DataNotFound, InputError, closest
-from convsight.results.comparison import comparison
 from convsight.results.kinds import Curve
 from convsight.run import CONFIG, LOG, METRICS, Run
 from convsight.studio import schemas
 from convsight.studio.jobs import Job
 from convsight.studio.payloads import curve_data, table_data
-
-if TYPE_CHECKING:
-    from convsight.studio.session import Studio
+from convsight.studio.session import Studio
+from convsight.training.comparison import comparison
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 STOP_S = 60  # how long a training may take to save

@@ -13,9 +13,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from convsight.errors import ConvsightError, InputError
-from convsight.images import Images
-from convsight.method import Method, as_classifier, as_images, find_method
-from convsight.network.classifier import Classifier
+from convsight.images import Images, as_images
+from convsight.method import Method
+from convsight.methods import find_method
+from convsight.network.classifier import Classifier, as_classifier
 from convsight.network.targets import Target, resolve_target
 from convsight.results.draw import limit_of, overlay
 from convsight.results.kinds import Map, Pictures
