@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convsight.datasets.base import Dataset, Split
-from convsight.datasets.hold_out import hold_out, stratified
+from convsight.datasets.hold_out import hold_out
 from convsight.datasets.pixels import LOOKAHEAD, FileStore, MemoryStore
+from convsight.datasets.sampling import stratified
 from convsight.errors import DataError, InputError
 
 

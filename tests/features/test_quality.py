@@ -4,7 +4,8 @@ import numpy as np
 import torch
 from sklearn.manifold import trustworthiness as peer_trustworthiness
 
-from convsight.features.quality import judge, label_agreement, some
+from convsight.datasets.sampling import some
+from convsight.features.quality import judge, label_agreement
 
 
 def spaces(n: int = 300) -> tuple[torch.Tensor, torch.Tensor]:

@@ -8,7 +8,7 @@ from torch import nn
 
 from convsight.architectures.lesson import LessonOne, LessonTwo
 from convsight.errors import InputError
-from convsight.gradients.cam import class_activation, last_maps
+from convsight.gradients.cam import class_activation
 from convsight.methods.gradcam import Gradcam
 from convsight.network.classifier import Classifier
 
@@ -69,7 +69,7 @@ def test_without_a_layer_the_last_maps_are_taken():
         (LessonTwo(10), 28, "relu#2"),
         (OneConv(), 4, "relu1"),
     ):
-        assert last_maps(Classifier(module, input_size=size, channels=1)).name == name
+        assert Classifier(module, input_size=size, channels=1).layers.last_maps().name == name
 
 
 def test_a_unit_can_be_the_target_and_its_own_layer_too():
@@ -90,7 +90,7 @@ def test_layers_that_cannot_be_used_are_refused_with_those_that_can():
     with pytest.raises(ValueError, match="does not depend on layer 'relu3'; choose a layer before it"):
         Gradcam()(net, pixels, target=("conv1", 0), layer="relu3")
     linear = nn.Sequential(nn.Flatten(), nn.Linear(144, 2))
-    with pytest.raises(InputError, match="no convolution whose output is larger than one cell"):
+    with pytest.raises(InputError, match="no layer whose output is maps larger than one cell"):
         Gradcam()(Classifier(linear, input_size=12, channels=1), pixels)
 
 

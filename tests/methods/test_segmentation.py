@@ -11,7 +11,7 @@ from torch import nn
 
 from convsight.errors import InputError, MissingExtra
 from convsight.images import Images
-from convsight.methods.segmentation import Segmentation, blurred, saliency
+from convsight.methods.segmentation import Segmentation, saliency
 from convsight.network.classifier import Classifier
 from convsight.segmentation_cut import largest_component
 
@@ -79,17 +79,6 @@ def test_the_saliency_is_the_largest_weight_over_channels():
     pixels = torch.rand(2, 3, 4, 5)
     found = saliency(net, pixels, net.target([0, 1], Images(pixels)))
     assert torch.allclose(found, fc.weight.detach().abs().view(2, 3, 4, 5).amax(1) / 0.25, atol=1e-6)
-
-
-def test_the_blur_is_a_gaussian_by_definition():
-    spike = torch.zeros(1, 21, 21)
-    spike[0, 10, 10] = 1.0
-    y, x = torch.meshgrid(torch.arange(21) - 10, torch.arange(21) - 10, indexing="ij")
-    bell = torch.exp(-(y**2 + x**2) / (2 * 1.5**2))
-    bell[(y.abs() > 5) | (x.abs() > 5)] = 0
-    assert torch.allclose(blurred(spike, 1.5)[0], bell / bell.sum(), atol=1e-6)
-    assert blurred(spike, 0.2) is spike
-    assert torch.allclose(blurred(torch.ones(1, 5, 5), 2.0), torch.ones(1, 5, 5), atol=1e-6)
 
 
 def test_the_largest_component_equals_a_slow_flood_fill():

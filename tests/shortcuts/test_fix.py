@@ -9,13 +9,14 @@ import pytest
 import torch
 
 import convsight as cs
+from convsight.blur import blurred
 from convsight.datasets import dataset
 from convsight.datasets.planted import Cue, Planted, plant
 from convsight.errors import InputError
 from convsight.shortcuts.exposure import Gain
 from convsight.shortcuts.fix import Fixed, fix
 from convsight.shortcuts.patch import Patch
-from convsight.shortcuts.probes import Region, Sharpness, blurred, smoothness
+from convsight.shortcuts.probes import Region, Sharpness, smoothness
 from convsight.shortcuts.reliance import groups
 from convsight.shortcuts.swap import drawn, exchange, swapped
 

@@ -5,8 +5,8 @@ import torch
 from tests.shortcuts.known_nets import CORNER, cornered, garments, glyph, lifted, scattered
 from torch import Tensor
 
+from convsight.blur import blurred
 from convsight.datasets.planted.compression import compressed
-from convsight.shortcuts import probes
 from convsight.shortcuts.exposure import Cast, Gain, brightest
 from convsight.shortcuts.patch import Patch, find_patch, match
 from convsight.shortcuts.pattern import fitted, fixed_pattern
@@ -17,7 +17,6 @@ from convsight.shortcuts.probes import (
     Region,
     Sharpness,
     background_level,
-    blurred,
     smoothness,
 )
 from convsight.shortcuts.saved import described, rebuilt
@@ -112,15 +111,6 @@ def test_blur_is_carried_only_from_blurred_pictures() -> None:
     assert probe.remove(soft, onto) is None
 
 
-def test_the_smoothing_is_that_of_a_slow_sum() -> None:
-    picture = pictures(1)
-    reach, sigma = 3, 1.0
-    taps = [[torch.exp(torch.tensor(-(a * a + b * b) / (2 * sigma**2))) for a in range(-reach, reach + 1)] for b in range(-reach, reach + 1)]  # fmt: skip
-    weights = torch.tensor(taps) / torch.tensor(taps).sum()
-    middle = picture[0, 0, 10:17, 10:17]
-    assert torch.allclose(blurred(picture, sigma)[0, 0, 13, 13], (weights * middle).sum(), atol=1e-6)
-
-
 def test_compression_knows_what_was_compressed_at_its_quality() -> None:
     onto = pictures(40)
     probe = Compression(15)
@@ -200,14 +190,3 @@ def test_each_probe_leaves_what_it_is_given_untouched(probe: Probe) -> None:
     pasted = probe.paste(onto, onto.flip(0))
     assert torch.equal(onto, before)
     assert pasted.shape == onto.shape and float(pasted.min()) >= 0 and float(pasted.max()) <= 1
-
-
-@pytest.mark.parametrize(("size", "sigma"), [((96, 100), 0.7), ((120, 96), 8.8), ((97, 96), 40.0)])
-def test_large_pictures_are_smoothed_by_matrices_as_small_ones_are_by_convolution(
-    size: tuple[int, int], sigma: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pixels = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
-    by_matrices = blurred(pixels, sigma)
-    monkeypatch.setattr(probes, "LARGE", 10**9)
-    torch.testing.assert_close(by_matrices, blurred(pixels, sigma), atol=2e-6, rtol=0)
-    assert not torch.equal(by_matrices, blurred(pixels, sigma)), "both ways were taken"

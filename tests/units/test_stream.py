@@ -8,11 +8,12 @@ from torch import nn
 
 from convsight.datasets import Split
 from convsight.datasets.pixels import MemoryStore
+from convsight.datasets.sampling import sample
 from convsight.errors import InputError
 from convsight.images import Images
 from convsight.network.classifier import Classifier
 from convsight.progress import listening
-from convsight.units import gather, sample
+from convsight.units import gather
 from convsight.units.names import short
 from convsight.units.running import Histogram
 

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import UInt8
 from torch import Generator, Tensor
 
-from convsight.datasets.hold_out import stratified
 from convsight.datasets.pixels import Store
+from convsight.datasets.sampling import stratified
 from convsight.errors import InputError
 from convsight.images import Images, as_indices, as_size
 from convsight.picture import Size

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from convsight.datasets.sampling import some
 from convsight.features.exact import BLOCK_VALUES, nearest
 
 SAMPLE = 1000
@@ -112,10 +113,3 @@ def label_agreement(
     rows = some(len(values), min(sample, most), seed)
     found = nearest(values[rows], values, k, metric, skip=rows)[1]
     return agreement(labels, rows, found), len(rows)
-
-
-def some(n: int, sample: int, seed: int) -> Int64[Tensor, " m"]:
-    """At most `sample` of 0..n-1, drawn with the seed, in order."""
-    if n <= sample:
-        return torch.arange(n)
-    return torch.randperm(n, generator=torch.Generator().manual_seed(seed))[:sample].sort().values

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
-from convsight.datasets.hold_out import stratified
+from convsight.datasets.sampling import stratified
 from convsight.errors import InputError, closest
 from convsight.images import Images
 

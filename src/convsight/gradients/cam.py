@@ -20,22 +20,11 @@ from convsight.results.draw import number
 WORTH = 0.5  # share of the gradient below which its mean is called a poor stand-in
 
 
-def last_maps(net: Classifier) -> Layer:
-    """The last feature maps: what follows the last convolution, as long as the maps keep their size.
-
-    So the non-linearity (and, in a ResNet, the sum with the skip) behind the last convolution is included,
-    and the pooling that shrinks the maps is not.
-    """
-    maps = net.layers.maps()
-    last = next((a for a in reversed(net.layers.convolutions()) if a in maps), None)
-    if last is None:
-        raise InputError(f"{net.name} has no convolution whose output is larger than one cell; name a layer")
-    return [a for a in maps if a.output_shape[1:] == last.output_shape[1:]][-1]
-
-
 def map_layer(net: Classifier, name: str | None) -> Layer:
     """The layer called `name`, which must give maps; the last feature maps if no name is given."""
-    layer = last_maps(net) if name is None else net.layers[name]
+    layer = net.layers.last_maps() if name is None else net.layers[name]
+    if layer is None:
+        raise InputError(f"{net.name} has no layer whose output is maps larger than one cell")
     if not layer.is_map:
         shape = "×".join(map(str, layer.output_shape))
         known = ", ".join(a.name for a in net.layers.maps())

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from convsight.blur import blurred
 from convsight.gradients.backprop import backpropagate, weighted_gradient
 from convsight.gradients.notes import score_notes, zero_notes
 from convsight.images import Images
@@ -118,17 +118,7 @@ def blank(pixels: Float[Tensor, "n c h w"], baseline: str) -> Float[Tensor, "n c
         return torch.full_like(pixels, levels[baseline])
     if baseline == "mean":
         return pixels.mean((2, 3), keepdim=True).expand_as(pixels).clone()
-    return blurred(pixels, 0.1 * min(pixels.shape[2:]))
-
-
-def blurred(pixels: Float[Tensor, "n c h w"], sigma_px: float) -> Float[Tensor, "n c h w"]:
-    """Gaussian blur, edges repeated outwards."""
-    reach = max(1, round(3 * sigma_px))
-    bell = torch.exp(-(torch.arange(-reach, reach + 1) ** 2) / (2 * sigma_px**2))
-    bell = (bell / bell.sum()).repeat(pixels.shape[1], 1, 1, 1)
-    wide = F.pad(pixels, (reach, reach, reach, reach), mode="replicate")
-    rows = F.conv2d(wide, bell.transpose(2, 3), groups=pixels.shape[1])
-    return F.conv2d(rows, bell, groups=pixels.shape[1]).clamp(0, 1)
+    return blurred(pixels, 0.1 * min(pixels.shape[2:])).clamp(0, 1)
 
 
 def completeness(sums: Float[Tensor, " n"], rise: Float[Tensor, " n"]) -> str:

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from convsight.datasets.sampling import SPLITS, sample
 from convsight.errors import InputError, ModelError
 from convsight.gradients.backprop import backpropagate
 from convsight.method import Method, knob
@@ -16,12 +17,11 @@ from convsight.network.classifier import Classifier
 from convsight.network.targets import Target, resolve_target
 from convsight.results.draw import limit_of, number
 from convsight.results.kinds import Pictures, Table
-from convsight.units import Responses, gather, sample
+from convsight.units import Responses, gather
 from convsight.units.ablation import Ablation, switch_off
 from convsight.units.crops import OUTSIDE, Excitation, canvas_size, cut_out, excitation
 from convsight.units.names import name_of
 from convsight.units.report import class_shares, maxima_curve
-from convsight.units.sample import SPLITS
 
 RULES = ("guided", "deconvnet")
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from convsight.blur import blurred
 from convsight.images import Images
 from convsight.method import Method, knob
 from convsight.network.batching import chunk_size, in_chunks
@@ -76,7 +76,7 @@ class Segmentation(Method):
             return saliency(net, images.pixels[part], aim[part])
 
         salient = torch.cat(in_chunks(run, len(images), chunk_size(images.pixels.shape[1:])))
-        salient = blurred(salient, self.smooth)
+        salient = blurred(salient[:, None], self.smooth)[:, 0]
         fore = salient > _quantile(salient, self.foreground)
         back = salient < _quantile(salient, self.background)
         masks = []
@@ -99,17 +99,6 @@ def saliency(net: Classifier, pixels: Float[Tensor, "n c h w"], aim: Target) -> 
     x = pixels.clone().requires_grad_()
     gradient = torch.autograd.grad(aim.score(net, x).sum(), x)[0]
     return gradient.abs().amax(1).float().cpu()
-
-
-def blurred(maps: Float[Tensor, "n h w"], sigma_px: float) -> Float[Tensor, "n h w"]:
-    """Each map under a Gaussian of this width, borders mirrored; below a quarter of a pixel as it was."""
-    if sigma_px < 0.25:
-        return maps
-    reach = min(int(np.ceil(3 * sigma_px)), min(maps.shape[1:]) - 1)
-    bell = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / sigma_px) ** 2)
-    bell = bell / bell.sum()
-    padded = F.pad(maps[:, None], (reach, reach, reach, reach), mode="reflect")
-    return F.conv2d(F.conv2d(padded, bell[None, None, None]), bell[None, None, :, None])[:, 0]
 
 
 def _result(images: Images, aim: Target, masks: Tensor, fore: Tensor, back: Tensor) -> Map:

@@ -78,6 +78,17 @@ class Layers(Mapping[str, Layer]):
         """The layers whose output is a stack of feature maps larger than one cell."""
         return [a for a in self._ordered if a.is_map and a.output_shape[1] * a.output_shape[2] > 1]
 
+    def last_maps(self) -> Layer | None:
+        """The last maps that are as large as those of the last convolution; None in a network without maps.
+
+        So the non-linearity (and, in a ResNet, the sum with the skip) behind the last convolution is included,
+        and the pooling that shrinks the maps is not. Without a convolution these are the last maps of all.
+        """
+        maps, convolutions = self.maps(), self.convolutions()
+        size = next((a.output_shape[1:] for a in reversed(convolutions) if a in maps), None)
+        alike = [a for a in maps if a.output_shape[1:] == size]
+        return (alike or maps or [None])[-1]
+
     def convolutions(self) -> list[Layer]:
         return [layer for layer in self._ordered if is_convolution(layer.kind)]
 

@@ -146,12 +146,15 @@ def strongest_maps(
     net: Classifier, images: Images, layer: str | None = None
 ) -> tuple[tuple[Reading, ...], Float[Tensor, "n k"]]:
     """The reading of each picture's strongest map in `layer` (none without feature maps), and its scores."""
-    name = layer or _last_maps(net)
-    if name is None:
+    last = net.layers.last_maps()
+    asked = last if layer is None else net.layers[layer]
+    if asked is None:
         return (), net.scores(images)
-    if not net.layers[name].is_map:
-        shape = "×".join(map(str, net.layers[name].output_shape))
-        raise InputError(f"layer {name!r} has no feature maps (its output is {shape}); try {_last_maps(net)}")
+    if not asked.is_map:
+        shape = "×".join(map(str, asked.output_shape))
+        other = f"; try {last.name}" if last else ", and neither has any other layer"
+        raise InputError(f"layer {asked.name!r} has no feature maps (its output is {shape}){other}")
+    name = asked.name
 
     def run(part: slice) -> tuple[Tensor, Tensor]:
         logits, maps = _seen(net, images.pixels[part], name)
@@ -171,16 +174,6 @@ def _seen(net: Classifier, pixels: Tensor, name: str) -> tuple[Float[Tensor, "n 
             return values[program.output].flatten(1).float(), values[index]
         with net.record(name) as seen:
             return net.forward(pixels), seen[name]
-
-
-def _last_maps(net: Classifier) -> str | None:
-    """The last layer that still has the places of the last convolution: after its ReLU or its addition."""
-    maps, convolutions = net.layers.maps(), [c for c in net.layers.convolutions() if c.is_map]
-    if not maps:
-        return None
-    places = convolutions[-1].output_shape[1:] if convolutions else None
-    same = [layer for layer in maps if layer.output_shape[1:] == places]
-    return (same or maps)[-1].name
 
 
 def _shares(net: Classifier, labels: Tensor) -> str:

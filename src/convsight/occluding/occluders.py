@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from convsight.blur import blurred
 from convsight.errors import InputError, closest
 
 Places = slice | np.ndarray  # a choice of positions
@@ -177,25 +176,12 @@ def _noise(pixels: Tensor, data_mean: Tensor | None, reach: float, seed: int) ->
     return one.expand_as(pixels)  # the same noise for each picture: a batch equals one by one
 
 
-def _blur(pixels: Tensor, data_mean: Tensor | None, reach: float, seed: int) -> Tensor:
-    """A Gaussian of standard deviation `reach` pixels; beyond the border the edge repeats."""
-    radius = max(1, math.ceil(3 * reach))
-    taps = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / reach) ** 2)
-    taps = (taps / taps.sum()).to(pixels)
-    channels = pixels.shape[1]
-    for axis, margin in ((2, (0, 0, radius, radius)), (3, (radius, radius, 0, 0))):
-        weight = taps.view(1, 1, -1, 1) if axis == 2 else taps.view(1, 1, 1, -1)
-        wide = F.pad(pixels, margin, mode="replicate")
-        pixels = F.conv2d(wide, weight.repeat(channels, 1, 1, 1), groups=channels)
-    return pixels.clamp(0, 1)
-
-
 FILLS: dict[str, Fill] = {
     "grey": lambda pixels, *_: torch.full_like(pixels, 0.5),
     "black": lambda pixels, *_: torch.zeros_like(pixels),
     "white": lambda pixels, *_: torch.ones_like(pixels),
     "mean": _mean,
-    "blur": _blur,
+    "blur": lambda pixels, _, reach, __: blurred(pixels, reach).clamp(0, 1),
     "noise": _noise,
 }
 

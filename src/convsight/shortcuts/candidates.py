@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Generator, Tensor
 
+from convsight.blur import blurred
 from convsight.network.classifier import Classifier
 from convsight.shortcuts.exposure import Cast, Gain, brightest, tint
 from convsight.shortcuts.localise import LEAST, closed, components, ring, scaled, stamped
@@ -28,7 +29,6 @@ from convsight.shortcuts.probes import (
     Region,
     Sharpness,
     background_level,
-    blurred,
     smoothness,
 )
 from convsight.shortcuts.sample import Half, affordable

@@ -17,9 +17,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from convsight.blur import blurred
 from convsight.shortcuts.pattern import Pattern, line, of_and_others
 from convsight.shortcuts.pattern import fitted as fitted_by_pixel
-from convsight.shortcuts.probes import Pixels, blurred
+from convsight.shortcuts.probes import Pixels
 from convsight.shortcuts.sample import Half
 
 REACH = 1.5  # pixels of smoothing

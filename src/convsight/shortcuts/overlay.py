@@ -20,8 +20,9 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
+from convsight.blur import blurred
 from convsight.shortcuts.pattern import Pattern, corner_mean, fixed_pattern, of_and_others, plain_corners
-from convsight.shortcuts.probes import Pixels, Probe, blurred
+from convsight.shortcuts.probes import Pixels, Probe
 from convsight.shortcuts.sample import Half, affordable
 
 REACH = 1.5  # pixels of smoothing, for how bright the neighbourhood of a step is

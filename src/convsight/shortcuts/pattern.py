@@ -18,7 +18,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
-from convsight.shortcuts.probes import Pixels, Probe, blurred
+from convsight.blur import blurred
+from convsight.shortcuts.probes import Pixels, Probe
 from convsight.shortcuts.sample import Half, affordable
 
 REACHES = (1.5, 0.7)  # pixels of smoothing, for structures of a few pixels and of one

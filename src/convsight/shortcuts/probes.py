@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
+from convsight.blur import blurred
 from convsight.datasets.planted.compression import compressed
-from convsight.shortcuts.sample import LARGE
 
 Pixels = Float[Tensor, "n c h w"]
 
@@ -229,24 +229,3 @@ def background_level(of: Pixels) -> Float[Tensor, "n c 1 1"]:
     return (
         of[:, :, rows.clamp(0, h - 1)][..., cols.clamp(0, w - 1)].flatten(2).median(2).values[..., None, None]
     )
-
-
-def blurred(pixels: Pixels, sigma: float) -> Pixels:
-    """Smoothed by a Gaussian of `sigma` pixels; 0 changes nothing."""
-    if sigma == 0:
-        return pixels
-    reach = max(1, round(3 * sigma))
-    bell = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / sigma) ** 2)
-    c, h, w = pixels.shape[1:]
-    if h * w >= LARGE:  # a convolution with so few channels is 7 times slower there
-        return _banded(h, bell / bell.sum()) @ (pixels @ _banded(w, bell / bell.sum()).T)
-    bell = (bell / bell.sum()).expand(c, 1, 1, -1)
-    padded = F.pad(pixels, (reach,) * 4, mode="replicate")
-    return F.conv2d(F.conv2d(padded, bell, groups=c), bell.mT, groups=c)
-
-
-def _banded(n: int, bell: Float[Tensor, " k"]) -> Float[Tensor, "n n"]:
-    """The smoothing of n numbers as a matrix; beyond the ends the last one repeats."""
-    reach = len(bell) // 2
-    near = (torch.arange(n)[:, None] + torch.arange(-reach, reach + 1)).clamp(0, n - 1)
-    return torch.zeros(n, n).scatter_add_(1, near, bell.expand(n, -1))

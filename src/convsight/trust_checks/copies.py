@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from convsight.blur import blurred
 from convsight.errors import ConvsightError
 from convsight.network.classifier import Classifier
 from convsight.network.untrained import untrained
-from convsight.occluding.occluders import fill_pictures
 from convsight.trust_checks.light import WEIGHTS, Answer, Light
 from convsight.trust_checks.likeness import (
     Ranks,
@@ -47,7 +47,7 @@ def _settled(net: Classifier) -> Classifier:
     net.module.eval()
     if norms:
         noise = torch.rand(8, net.channels, *net.input_size, generator=torch.Generator().manual_seed(0))
-        smooth = fill_pictures("blur", noise, reach=min(net.input_size) / 14)
+        smooth = blurred(noise, min(net.input_size) / 14)
         spread = (smooth - smooth.mean()) / smooth.std().clamp(min=1e-6) * 0.25 + 0.5
         for norm in norms:
             norm.reset_running_stats()

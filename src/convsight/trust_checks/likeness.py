@@ -9,7 +9,7 @@ from jaxtyping import Float
 from scipy.stats import rankdata
 from torch import Tensor
 
-from convsight.occluding.occluders import fill_pictures
+from convsight.blur import blurred
 
 Maps = Float[Tensor, "n h w"]
 Ranks = Float[Tensor, "n h w"]
@@ -97,4 +97,4 @@ def of_the_picture(pixels: Float[Tensor, "n c h w"]) -> list[Maps]:
 def smooth(values: Maps, reach_px: float) -> Maps:
     """Maps ≥ 0 under a Gaussian of `reach_px` pixels."""
     top = values.flatten(1).amax(1).clamp(min=1e-30)[:, None, None]
-    return fill_pictures("blur", (values / top)[:, None], reach=reach_px)[:, 0] * top
+    return blurred((values / top)[:, None], reach_px)[:, 0] * top

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
+from convsight.blur import blurred
 from convsight.datasets.planted.compression import compressed
 from convsight.errors import InputError, closest
 from convsight.images import Images
@@ -162,13 +163,8 @@ def _colour_cast(pixels: Pixels, level: int, look: Generator, _: Generator) -> t
 
 def _blur(pixels: Pixels, level: int, _: Generator, __: Generator) -> tuple[Pixels, Mask]:
     """A Gaussian of 0.5, 0.8 or 1.2 pixels on 28, more on larger pictures."""
-    c, h, w = pixels.shape[1:]
-    sigma = (0.5, 0.8, 1.2)[level] * min(h, w) / 28
-    reach = math.ceil(3 * sigma)
-    bell = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / sigma) ** 2)
-    bell = (bell / bell.sum()).expand(c, 1, 1, -1)
-    padded = F.pad(pixels, (reach,) * 4, mode="replicate")
-    return F.conv2d(F.conv2d(padded, bell, groups=c), bell.mT, groups=c), _everywhere(pixels)
+    sigma = (0.5, 0.8, 1.2)[level] * min(pixels.shape[2:]) / 28
+    return blurred(pixels, sigma), _everywhere(pixels)
 
 
 def _jpeg(pixels: Pixels, level: int, _: Generator, __: Generator) -> tuple[Pixels, Mask]:
