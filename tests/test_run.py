@@ -1,6 +1,9 @@
 """Is a run on disk readable by hand, and is one that is missing, half-written or damaged said to be so?"""
 
+import copy
+import importlib
 import json
+import pickle
 import sys
 import types
 from pathlib import Path
@@ -175,3 +178,64 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match=r"cannot write .*file/x"):
         write_atomic(tmp_path / "file" / "x", "y")
+
+
+def test_a_pickled_run_reads_its_directory_again(run):
+    opened = Run.open(run)
+    pixels = torch.rand(2, 1, 12, 12)
+    before = opened.classifier.scores(pixels)
+    for twin in (pickle.loads(pickle.dumps(opened)), copy.copy(opened), copy.deepcopy(opened)):
+        assert torch.equal(twin.classifier.scores(pixels), before)
+        assert twin.metrics == opened.metrics and twin.path == opened.path
+
+
+def fashion_files(folder: Path, n: int = 40) -> Path:
+    """Four IDX files of noise, called as those of Fashion-MNIST."""
+    folder.mkdir(parents=True)
+    for start in ("train", "t10k"):
+        shape = b"".join(size.to_bytes(4, "big") for size in (n, 28, 28))
+        pixels = torch.randint(256, (n * 28 * 28,), dtype=torch.uint8).numpy().tobytes()
+        (folder / f"{start}-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03" + shape + pixels)
+        labels = bytes(i % 10 for i in range(n))
+        (folder / f"{start}-labels-idx1-ubyte").write_bytes(b"\0\0\x08\x01" + n.to_bytes(4, "big") + labels)
+    return folder
+
+
+@pytest.fixture
+def found_run(tmp_path, monkeypatch) -> Path:
+    """A run on a data set known by name, which $CONVSIGHT_DATA pointed at only while it was trained."""
+    fashion_files(tmp_path / "sets" / "fashion-mnist")
+    monkeypatch.setenv("CONVSIGHT_DATA", str(tmp_path / "sets"))
+    options = {"validation": 10, "epochs": 1, "network": "lesson-1", "batch_size": 10}
+    run = train("fashion-mnist", "quick", out=tmp_path / "r", **options)
+    monkeypatch.delenv("CONVSIGHT_DATA")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
+    room = importlib.import_module("convsight.datasets.fashion_mnist")
+    monkeypatch.setattr(room, "_download_all", no_download)
+    return run.path
+
+
+def no_download(*args: object) -> None:
+    raise DataNotFound("there is no connection")
+
+
+def test_a_run_finds_its_data_without_the_shell_it_was_trained_in(found_run):
+    config = json.loads((found_run / "config.json").read_text())
+    assert config["data"]["found"] == str(found_run.parent / "sets" / "fashion-mnist")
+    assert len(Run.open(found_run).dataset.test) == 40
+
+
+def test_data_that_is_gone_is_said_with_what_to_pass(found_run):
+    (found_run.parent / "sets").rename(found_run.parent / "moved")
+    with pytest.raises(
+        DataNotFound, match=r"gone from .*sets/fashion-mnist\. Pass the folder .*--data FOLDER"
+    ):
+        _ = Run.open(found_run).dataset
+
+
+def test_training_goes_on_where_the_data_is_found_in_another_place(found_run, monkeypatch):
+    (found_run.parent / "sets").rename(found_run.parent / "moved")
+    monkeypatch.setenv("CONVSIGHT_DATA", str(found_run.parent / "moved"))
+    options = {"validation": 10, "epochs": 1, "network": "lesson-1", "batch_size": 10}
+    again = train("fashion-mnist", "quick", out=found_run, resume=True, **options)
+    assert len(again.dataset.test) == 40

@@ -14,6 +14,7 @@ Every file is written whole or not at all.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -130,7 +131,11 @@ class Run:
 
     @cached_property
     def dataset(self) -> Dataset:
-        """The data set it was trained and tested on, with the same splits, opened again."""
+        """The data set it was trained and tested on, with the same splits, opened again.
+
+        A set known by name is first looked for where the training found it, then in the usual places.
+        Raises DataNotFound, which says both and what to pass, and DataError for data that was in memory only.
+        """
         if self._data is not None:
             return self._data
         source = self.config["data"]
@@ -139,7 +144,22 @@ class Run:
                 f"{self.path} was trained on a data set that existed in memory only ('{source['name']}');"
                 " pass the data set itself where one is asked for"
             )
-        return dataset(source["source"], **source["options"])
+        name, options, remembered = source["source"], source["options"], source.get("found")
+        if remembered and Path(remembered).is_dir():
+            with contextlib.suppress(DataNotFound):
+                return dataset(name, path=remembered, **options)
+        try:
+            return dataset(name, **options)
+        except DataNotFound as error:
+            gone = f" and is gone from {remembered}" if remembered else ""
+            raise DataNotFound(
+                f"{self.path} was trained on {name}, which cannot be found{gone}. Pass the folder where it is"
+                f" now: --data FOLDER, or data= in Python. {error}"
+            ) from error
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a pickle or a copy keeps: the directory and what was handed over; the rest is read again."""
+        return {name: vars(self)[name] for name in ("path", "results", "_module", "_data")}
 
     def report(self, path: str | Path | None = None, **options: Any) -> Path:
         """Write the report (one offline HTML file) to `path`, by default `report.html` in the run."""

@@ -241,3 +241,15 @@ def test_an_index_is_made_with_the_features_and_asked_by_neighbours(
     assert main([*wanted, "--index", index]) == 2
     assert "holds an index already" in capsys.readouterr().err
     assert main([*wanted, "--index", index, "--overwrite", "--metric", "cosine"]) == 0
+
+
+def test_show_imports_no_trust_and_no_studio_and_no_training(run_path, tmp_path: Path) -> None:
+    """Their statistics and servers take seconds to import, which every `convsight show` would wait for."""
+    program = (
+        "import sys; from convsight.cli import main; status = main(sys.argv[1:]);"
+        "print(status, *[m for m in sys.modules if m.split('.')[:2] in ["
+        "['convsight', 'trust_checks'], ['convsight', 'studio'], ['convsight', 'training'], ['scipy', 'stats']]])"
+    )
+    words = ["show", "saliency", str(run_path), "test:0", "-o", str(tmp_path / "s.png")]
+    done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "0", done.stdout

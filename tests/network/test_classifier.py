@@ -2,7 +2,9 @@
 
 import copy
 import importlib.util
+import pickle
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -460,3 +462,17 @@ def test_mobilenet_gets_55_of_60_photos_right_and_all_in_its_first_five(shared_m
     labels = torch.tensor([int(row[1]) for row in rows])
     assert int((five[:, 0] == labels).sum()) == 55
     assert int((five == labels[:, None]).any(1).sum()) == 60
+
+
+def test_copies_and_pickles_answer_alike_and_work_in_threads() -> None:
+    module = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.Flatten(), torch.nn.Linear(72, 2))
+    net = Classifier(module, ["a", "b"], 8, 1, mean=0.3, std=0.2)
+    pixels = torch.rand(4, 1, 8, 8)
+    expected = net.scores(pixels)
+    assert len(net.layers) and net.weights_hash  # what was found out before is not in the way
+    for twin in (copy.copy(net), copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(twin.scores, [pixels] * 8))
+        assert all(torch.equal(answer, expected) for answer in answers)
+        assert twin.weights_hash == net.weights_hash and list(twin.layers) == list(net.layers)
+    assert copy.copy(net).module is module and copy.deepcopy(net).module is not module

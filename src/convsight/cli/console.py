@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table as RichTable
 
 from convsight.progress import Step, listening
+from convsight.results.kinds import Table
 from convsight.results.plot import cell_text
 
 out = Console(highlight=False)
@@ -36,6 +37,10 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: st
     for row in rows:
         table.add_row(*(escape(cell_text(cell)) for cell in row))
     out.print(table)
+
+
+def print_result(table: Table) -> None:
+    print_table(table.columns, table.rows, table.title)
 
 
 @contextlib.contextmanager

@@ -6,9 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from convsight.cli.console import bar, out, print_json
+from convsight.cli.console import bar, out, print_json, print_result
 from convsight.cli.inputs import classifier, data_of
-from convsight.cli.train import print_result
 from convsight.errors import InputError
 from convsight.results.tables import class_table, confused_table
 from convsight.run import Run

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from convsight.cli.console import bar, err, out
+from convsight.cli.console import bar, err, out, print_result
 from convsight.cli.inputs import classifier, data_of, knobs, pictures
 from convsight.cli.listing import describe
 from convsight.errors import InputError
@@ -17,7 +17,6 @@ from convsight.methods import catalogue, find_method
 from convsight.network.classifier import Classifier
 from convsight.results.kinds import Map, Table
 from convsight.results.result import Result
-from convsight.trust_checks import trust
 
 
 def show(given: argparse.Namespace, rest: list[str]) -> int:
@@ -142,6 +141,8 @@ def _judge(
         raise InputError(
             f"--trust goes with a map of a class score, such as saliency; not with {method.name}"
         )
+    from convsight.trust_checks import trust  # its statistics take a second to import
+
     data = data_of(None, model, net) if given.data is None and _has_data(model) else given.data
     return lambda: trust(of=method, net=net, data=data, **arguments)
 
@@ -181,8 +182,6 @@ def _keep(result: Result, given: argparse.Namespace, name: str) -> None:
 
 
 def _tell(result: Result) -> None:
-    from convsight.cli.train import print_result
-
     if result.caption:
         out.print(result.caption, markup=False)
     for note in result.notes:

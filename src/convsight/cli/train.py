@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from convsight.cli.console import TrainingDisplay, err, out, print_json
+from convsight.cli.console import TrainingDisplay, err, out, print_json, print_result
 from convsight.cli.inputs import size
 from convsight.datasets import dataset
 from convsight.errors import DataNotFound, InputError
-from convsight.results.kinds import Table
 from convsight.results.tables import class_table
 from convsight.run import Run
 from convsight.training import train as train_run
@@ -97,12 +96,6 @@ def summary(run: Run) -> None:
         out.print(
             f"[b]{test['error_px']['mean']:.2f} px[/b] mean error on {test['n']:,} test pictures. {took}"
         )
-
-
-def print_result(table: Table) -> None:
-    from convsight.cli.console import print_table
-
-    print_table(table.columns, table.rows, table.title)
 
 
 def _report(run: Run) -> None:

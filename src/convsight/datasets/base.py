@@ -107,6 +107,7 @@ class Dataset:
 
     classes: names the labels point into; () for positions. task: "classify" or "locate".
     outputs: names of the numbers to predict for "locate". notes: remarks a reader of results should know.
+    found: the folder in which a set known by name was found, "" for all others.
     """
 
     name: str
@@ -117,6 +118,7 @@ class Dataset:
     task: str = "classify"
     outputs: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    found: str = ""
 
     @property
     def size(self) -> Size:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from platformdirs import user_cache_dir
@@ -63,9 +64,9 @@ def fashion_mnist(
     Raises DataNotFound (says every place it looked at), DataError (a damaged file).
     """
     files = _find(path, progress, mirrors)
-    return from_idx(
-        files, "fashion-mnist", CLASSES, validation=validation, seed=seed, notes=_differences(files)
-    )
+    notes = _differences(files)
+    data = from_idx(files, "fashion-mnist", CLASSES, validation=validation, seed=seed, notes=notes)
+    return replace(data, found=str(next(iter(files.values())).parent.absolute()))
 
 
 def from_idx(

@@ -37,7 +37,7 @@ def locate(garments: Dataset, *, canvas: int | Size = 48, seed: int = 0) -> Data
     }
     train, validation, test = (splits[name] for name in garments.splits)
     name = f"locate:{garments.name}"
-    return Dataset(name, (), train, validation, test, "locate", OUTPUTS, garments.notes)
+    return Dataset(name, (), train, validation, test, "locate", OUTPUTS, garments.notes, garments.found)
 
 
 def ink_box(pixels: UInt8[Tensor, "n 1 h w"]) -> Float[Tensor, "n 4"]:

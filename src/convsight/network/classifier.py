@@ -91,6 +91,20 @@ class Classifier:
             raise ModelError(f"{len(names)} class names were given, but the network has {k} outputs")
         self.classes = names
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What a pickle or a deep copy keeps: everything but the lock and what is found out again."""
+        return {k: v for k, v in vars(self).items() if k not in ("_lock", "_layers", "_hash")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._lock, self._layers, self._hash = threading.RLock(), None, (None, "")
+
+    def __copy__(self) -> Classifier:
+        """Another classifier around the same module, behind the same lock: both may be used in threads."""
+        twin = object.__new__(type(self))
+        vars(twin).update(vars(self))
+        return twin
+
     def __repr__(self) -> str:
         size = "×".join(map(str, (self.channels, *self.input_size)))
         return f"Classifier({self.name}, {size} → {len(self.classes)} {'positions' if self.task == 'locate' else 'classes'})"

@@ -15,7 +15,7 @@ from convsight.methods import catalogue, find_method
 from convsight.network.nonlinear import rectified_maps
 from convsight.progress import report as tell
 from convsight.results.draw import limit_of, overlay
-from convsight.results.kinds import Map, Pictures
+from convsight.results.kinds import Map, Pictures, Points, Ranking
 from convsight.results.result import Result
 from convsight.run import Run
 from convsight.trust_checks import trust
@@ -27,7 +27,7 @@ def inside(method: type[Method]) -> bool:
     """Pictures of the network's own parts."""
     needs = {name for name, must in method.needs().items() if must}
     return (
-        method.kind is Pictures
+        issubclass(method.kind, Pictures)
         and "net" in needs
         and needs <= {"net", "images", "data"}
         and "layer" in method.needs()
@@ -37,12 +37,12 @@ def inside(method: type[Method]) -> bool:
 def _maps(method: type[Method]) -> bool:
     """A number per pixel of the pictures looked at."""
     needs = {name for name, must in method.needs().items() if must}
-    return method.kind.__name__ == "Map" and needs <= {"net", "images"} and "net" in needs
+    return issubclass(method.kind, Map) and needs <= {"net", "images"} and "net" in needs
 
 
 def space(method: type[Method]) -> bool:
     """Positions and rankings of the data set's pictures."""
-    return method.kind.__name__ in ("Points", "Ranking") and "data" in method.needs()
+    return issubclass(method.kind, (Points, Ranking)) and "data" in method.needs()
 
 
 def looks(run: Run, images: Images | None, choose: Choose) -> list[str]:

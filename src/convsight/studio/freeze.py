@@ -17,6 +17,7 @@ from urllib.parse import quote, urlencode
 from convsight.errors import ConvsightError
 from convsight.methods import Entry, catalogue
 from convsight.progress import report as tell
+from convsight.results.kinds import Map, Pictures
 from convsight.storage import write_atomic
 from convsight.studio import results, schemas
 from convsight.studio.app import STATIC, create_app
@@ -134,7 +135,11 @@ def _steps(to: Collected, pictures: int) -> Iterator[tuple[str, Any]]:
         if layer.convolution:
             yield f"filters of {layer.name}", lambda layer=layer: _filters(to, layer.name)
     for entry in catalogue().values():
-        if not any(entry.needs.values()) and entry.kind == "Pictures" and "data" not in entry.needs:
+        if (
+            not any(entry.needs.values())
+            and issubclass(entry.method.kind, Pictures)
+            and "data" not in entry.needs
+        ):
             at = f"#/playground?try={entry.name}"
             yield entry.title, lambda name=entry.name, at=at: to.result(at, method=name)
     if info.can.map:
@@ -153,7 +158,9 @@ def _maps() -> list[Entry]:
     return [
         entry
         for entry in catalogue().values()
-        if entry.kind == "Map" and entry.method.in_report and _required(entry) == {"net", "images"}
+        if issubclass(entry.method.kind, Map)
+        and entry.method.in_report
+        and _required(entry) == {"net", "images"}
     ]
 
 

@@ -19,6 +19,7 @@ from convsight.images import Images
 from convsight.method import Method
 from convsight.methods import find_method
 from convsight.progress import span
+from convsight.results.kinds import Map
 from convsight.results.result import Result
 from convsight.studio import schemas
 from convsight.studio.jobs import Job
@@ -175,7 +176,7 @@ def lane(method: Method) -> str:
 
 def _one_pass(method: Method) -> bool:
     """Techniques that explain given pictures answer with a map at once, however many steps they average."""
-    return method.kind.__name__ == "Map"
+    return issubclass(method.kind, Map)
 
 
 def _described(studio: Studio, kept: Kept, result: Result, url: str, prefix: str) -> schemas.Result:

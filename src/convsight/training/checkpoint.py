@@ -56,8 +56,12 @@ class Parts:
 
 
 def about(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a run's configuration that two sittings of one training share."""
-    return {key: config[key] for key in ("data", "task", "classes", "outputs", "network", "recipe", "seed")}
+    """The part of a run's configuration that two sittings of one training share.
+
+    Where the data set was found is no part of it: the second sitting may be in a shell that finds it elsewhere.
+    """
+    same = {key: config[key] for key in ("task", "classes", "outputs", "network", "recipe", "seed")}
+    return {"data": {k: v for k, v in config["data"].items() if k != "found"}, **same}
 
 
 def save_checkpoint(path: Path, standing: Standing, parts: Parts, made_by: Mapping[str, Any]) -> None:

@@ -122,7 +122,8 @@ def _opened(data: Any, opening: dict[str, Any]) -> tuple[Dataset, dict[str, Any]
     where = (
         str(Path(data).expanduser().resolve()) if known and Path(data).expanduser().exists() else str(data)
     )
-    return pictures, {"name": pictures.name, "source": where if known else None, "options": opening}
+    source = {"name": pictures.name, "source": where if known else None, "options": opening}
+    return pictures, source | ({"found": pictures.found} if pictures.found else {})
 
 
 def _configuration(
