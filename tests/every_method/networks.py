@@ -72,6 +72,30 @@ class Skip(nn.Module):
         return self.fc(F.adaptive_avg_pool2d(x, 1).flatten(1))
 
 
+class Fuse(nn.Module):
+    """Lets every picture through; counts its calls, and fails at the one that it is told."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls, self.fails_at = 0, -1
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        if self.calls == self.fails_at:
+            raise RuntimeError("the fuse has blown")
+        return x
+
+
+def fused() -> tuple[Classifier, Fuse]:
+    """A network in training mode with one fuse at two places: in front of it, and in the middle."""
+    net, fuse = STYLES["train mode"](), Fuse()
+    net.module.features.insert(4, fuse)
+    net.module.features.insert(0, fuse)
+    net.layers  # noqa: B018  (traced now, so that only the technique's own passes are counted)
+    fuse.calls = 0
+    return net, fuse
+
+
 def _made(make: Callable[..., nn.Module], channels: int, dtype: torch.dtype, train: bool) -> Classifier:
     with torch.random.fork_rng():
         torch.manual_seed(3)
