@@ -4,8 +4,6 @@ import copy
 import importlib
 import json
 import pickle
-import sys
-import types
 from pathlib import Path
 
 import pytest
@@ -123,12 +121,10 @@ def test_opening_a_run_leaves_the_random_state_alone(run):
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_report_is_written_by_the_report_room(run, tmp_path, monkeypatch):
-    room = types.ModuleType("convsight.report")
-    room.write_report = lambda opened, path, **options: path.write_text(opened.name) and path  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "convsight.report", room)
-    assert Run.open(run).report().read_text() == "tiny"
-    assert Run.open(run).report(tmp_path / "x.html") == tmp_path / "x.html"
+def test_a_run_writes_its_report_into_itself_or_where_it_is_told(run, tmp_path):
+    inside, elsewhere = Run.open(run).report(), Run.open(run).report(tmp_path / "x.html")
+    assert inside == run / "report.html" and elsewhere == tmp_path / "x.html"
+    assert all("<h1" in page.read_text() and "tiny" in page.read_text() for page in (inside, elsewhere))
 
 
 def test_results_come_back_as_they_were_put(tmp_path):

@@ -10,6 +10,7 @@ from PIL import Image
 
 import convsight as cs
 from convsight.methods import catalogue
+from convsight.results import draw
 from convsight.studio import schemas
 from tests.studio.conftest import ask
 

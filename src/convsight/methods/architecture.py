@@ -65,7 +65,7 @@ class Architecture(Method):
             caption=_summary(net),
             notes=("Sides and thickness are logarithmic. Shapes are rows × columns × channels.",),
             svg=plot.svg(figure),
-            parts=(layer_table(net),),
+            parts=(layer_table(net, channels_last=True),),
         )
 
 
@@ -243,15 +243,21 @@ def _legend(axes: Any, found: Sequence[Block], y: float) -> None:
         axes.text(x + 0.37, y, "skip connection", va="center", fontsize=9)
 
 
-def layer_table(net: Classifier) -> Table:
-    """Kind, output shape (c×h×w), parameters, multiply-adds and receptive field of every layer, and the sums."""
+def layer_table(net: Classifier, channels_last: bool = False) -> Table:
+    """Kind, output shape, parameters, multiply-adds and receptive field of every layer, and the sums.
+
+    Output shapes are c×h×w as PyTorch keeps them, or with `channels_last` h×w×c as textbooks write them.
+    """
     layers = net.layers.values()
     rows: list[tuple] = []
     for layer in layers:
-        shape, field = "×".join(map(str, layer.output_shape)), "×".join(map(str, layer.receptive_field))
-        rows.append((layer.name, layer.kind, shape, layer.parameters, layer.macs, field))
+        shape, field = layer.output_shape, "×".join(map(str, layer.receptive_field))
+        if channels_last:
+            shape = (*shape[1:], shape[0])
+        rows.append((layer.name, layer.kind, "×".join(map(str, shape)), layer.parameters, layer.macs, field))
     rows.append(("total", "", "", _weights(net), sum(layer.macs for layer in layers), ""))
-    columns = ("layer", "kind", "output", "parameters", "MACs", "receptive field, px")
+    output = "output, h×w×c" if channels_last else "output"
+    columns = ("layer", "kind", output, "parameters", "MACs", "receptive field, px")
     return Table(columns=columns, rows=tuple(rows), title=f"Layers of {net.name}")
 
 
