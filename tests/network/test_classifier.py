@@ -396,10 +396,11 @@ def test_a_wrong_description_of_a_network_is_refused(kwargs, message):
 def test_what_is_no_classifier_is_refused():
     with pytest.raises(ModelError, match=r"a torch.nn.Module is needed, not a function"):
         Classifier(F.relu, input_size=8)
+    tokens = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(2))
     with pytest.raises(
-        ModelError, match=r"one row of class scores per picture; this network gave \(2, 4, 6, 6\)"
+        ModelError, match=r"(?s)no row of class scores per picture was found.*\(2, 4, 36\).*wrap it"
     ):
-        Classifier(nn.Conv2d(1, 4, 3), input_size=8, channels=1)
+        Classifier(tokens, input_size=8, channels=1)
 
 
 def test_pictures_of_another_kind_are_refused_with_the_way_to_convert(net):

@@ -6,7 +6,7 @@ from torch import nn
 
 import convsight as cs
 from convsight.network.changes import every_module, hash_of
-from convsight.network.outputs import first_tensor
+from convsight.network.inputs import first_tensor
 
 
 class Packed(nn.Module):

@@ -73,13 +73,26 @@ def _run(path: Path, weights: Any, given: dict[str, Any]) -> Classifier:
 
 
 def _classifier(brought: Brought, given: dict[str, Any]) -> Classifier:
-    known = ("classes", "input_size", "channels", "mean", "std", "crop", "task", "outputs")
+    known = (
+        "classes",
+        "input_size",
+        "channels",
+        "mean",
+        "std",
+        "crop",
+        "task",
+        "outputs",
+        "output",
+        "units",
+        "thresholds",
+        "explain",
+    )
     for name in given:
         if name not in known:
             raise InputError(f"load has no option {name!r}; {closest(name, known)}")
     settings: dict[str, Any] = {name: getattr(brought, name, None) for name in known} | {
         "outputs": (),
-        "task": "classify",
+        "explain": "output",
     }
     settings |= {name: value for name, value in given.items() if value is not None}
     if settings["channels"] is None:

@@ -62,11 +62,8 @@ def empty_cam_notes(cam: Tensor, positive: bool) -> tuple[str, ...]:
 
 
 def score_notes(net: Classifier, aim: Target) -> tuple[str, ...]:
-    """A sentence if what is explained is a (log-)probability because the network ends in a softmax."""
-    top = list(net.layers.values())[-1].kind
-    if aim.outputs is None or top not in ("softmax", "log_softmax"):
-        return ()
-    return (f"This network ends in {top}: what is explained is that, not the class score before it.",)
+    """What the reader of a map of this target should know of the network's outputs, and of the target."""
+    return net.notes_on(aim)
 
 
 def rule_notes(net: Classifier, aim: Target, count: Rectifiers) -> tuple[str, ...]:

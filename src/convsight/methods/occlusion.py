@@ -14,7 +14,6 @@ from convsight.errors import InputError
 from convsight.images import Images, as_images
 from convsight.method import Method, knob
 from convsight.network.classifier import Classifier
-from convsight.network.targets import resolve_target
 from convsight.occluding.answers import Reading
 from convsight.occluding.budget import on_budget
 from convsight.occluding.coarse_to_fine import filled, stages
@@ -135,8 +134,9 @@ class Occlusion(Method):
     ) -> Question:
         occluders = self._where(images.size, masks)
         readings, logits = strongest_maps(net, images, layer)
-        aim = resolve_target(net, target, len(images), logits)
+        aim = net.target(target, images, logits)
         fill, words = self._fill(net, images, donor, max(self._patch(images.size)) / 2)
+        net = aim.through or net
         if aim.layer is not None:
             channels = torch.full((len(images),), aim.channel or 0)
             readings = (*readings, Reading(aim.layer, channels, aim.cell or "max"))

@@ -7,20 +7,23 @@ as they were after every call, also after one that raised.
 from __future__ import annotations
 
 import contextlib
+import copy
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from convsight.errors import InputError, ModelError
 from convsight.images import Images
+from convsight.network.asking import target_of
 from convsight.network.batching import chunk_size, in_chunks
 from convsight.network.changes import Fingerprint, digest_of, every_module, fingerprint, tensors_of, unchanged
 from convsight.network.graph import Key, Node, Tape, name_nodes
+from convsight.network.inputs import first_tensor, per_channel, size_of
 from convsight.network.interventions import (
     Edit,
     Enough,
@@ -33,21 +36,39 @@ from convsight.network.interventions import (
     undisturbed,
 )
 from convsight.network.layers import Layers
-from convsight.network.outputs import first_tensor, logits_of, per_channel, score_tensor, size_of
+from convsight.network.outputs import HELD
+from convsight.network.probe import Wish, reader_for
+from convsight.network.reader import NUMBERS, ONE_CLASS, Reader
 from convsight.network.receptive_field import fields
-from convsight.network.targets import Target, resolve_target
+from convsight.network.targets import Target
+from convsight.network.tasks import Said, units_of
+
+ANSWERS = {
+    "multilabel": ("label", "labels"), "regress": ("number", "numbers"), "locate": ("position", "positions"),
+    "embed": ("number", "numbers"),
+}  # fmt: skip
 
 
 class Classifier:
-    """Any `torch.nn.Module` that turns pictures into class scores (or positions).
+    """Any `torch.nn.Module` that turns pictures into class scores, labels, numbers, maps or boxes.
 
-    Parameters: `module` takes normalised float pixels n c h w and returns logits n k. `classes` names the k
-    outputs (numbers if left out). `input_size` is (height, width) in pixels, `channels` 1 or 3. `mean` and
-    `std` are subtracted and divided per channel *inside*, so that you pass pictures in [0, 1]. `task` is
-    "classify" or "locate"; for the latter `outputs` names the coordinates. `crop` is the share of a larger
-    picture that `fit` keeps (0.875 resizes the short side to 256 for a 224-pixel network).
+    Parameters: `module` takes normalised float pixels n c h w. `classes` names the k outputs (numbers if left
+    out; a dictionary {0: "cat"} is taken too). `input_size` is (height, width) in pixels, `channels` 1 or 3.
+    `mean` and `std` are subtracted and divided per channel *inside*, so that you pass pictures in [0, 1].
+    `crop` is the share of a larger picture that `fit` keeps (0.875 resizes the short side to 256 for a
+    224-pixel network).
 
-    Raises `ModelError` if the module cannot run on such a picture, or returns no scores.
+    `task` says what the outputs mean, see `reader.TASKS`: "classify" (a softmax over k), "multilabel" (a sigmoid
+    each), "binary" (one score, two class names), "regress" or "locate" (numbers, named by `outputs`, with
+    `units`), "segment", "detect", "embed". Left out it is guessed, and `notes` says so. `thresholds`: from
+    which probability on a label counts as there, one number or one a label (0.5).
+
+    `output` says which of several outputs is read: a name, a number, or a function of all that the network
+    returns. Left out it is picked, and `notes` says which. A network may end in a softmax or sigmoid: `scores`
+    are what went into it and `probabilities` what came out; techniques explain what came out, or the score
+    with `explain="score"`.
+
+    Raises `ModelError` if the module cannot run on such a picture, or nothing in its output can be read.
 
     >>> import torch
     >>> net = Classifier(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 2)),
@@ -59,15 +80,20 @@ class Classifier:
     def __init__(
         self,
         module: nn.Module,
-        classes: Sequence[str] | None = None,
+        classes: Sequence[str] | Mapping[int, str] | None = None,
         input_size: tuple[int, int] | int | None = None,
         channels: int = 3,
         mean: Sequence[float] | float | None = None,
         std: Sequence[float] | float | None = None,
-        task: str = "classify",
+        task: str | None = None,
         outputs: Sequence[str] = (),
         crop: float = 1.0,
         name: str = "",
+        *,
+        output: str | int | Callable[[Any], Tensor] | None = None,
+        units: str | Sequence[str] | None = None,
+        thresholds: float | Sequence[float] | None = None,
+        explain: str = "output",
     ):
         if not isinstance(module, nn.Module):
             raise ModelError(f"a torch.nn.Module is needed, not a {type(module).__name__}")
@@ -76,7 +102,6 @@ class Classifier:
         self.module = module
         self.channels = channels
         self.input_size = size_of(input_size)
-        self.task = task
         if not 0 < crop <= 1:
             raise ModelError(f"crop is the share of the resized picture that is kept, in (0, 1], not {crop}")
         self.crop = crop
@@ -85,11 +110,10 @@ class Classifier:
         self._lock = threading.RLock()
         self._layers: tuple[list[Any], Layers] | None = None
         self._hash: tuple[Fingerprint | None, str] = (None, "")
-        k = self._probe()
-        names = tuple(str(c) for c in (outputs if task == "locate" and outputs else classes or range(k)))
-        if len(names) != k:
-            raise ModelError(f"{len(names)} class names were given, but the network has {k} outputs")
-        self.classes = names
+        wish = Wish(Said.checked(task, classes, outputs, units), output, explain, thresholds)
+        with self._lock:
+            self.reader, self.notes = reader_for(module, self._run, self._samples(), wish)
+        self.units = units_of(units, len(self.classes))
 
     def __getstate__(self) -> dict[str, Any]:
         """What a pickle or a deep copy keeps: everything but the lock and what is found out again."""
@@ -107,7 +131,32 @@ class Classifier:
 
     def __repr__(self) -> str:
         size = "×".join(map(str, (self.channels, *self.input_size)))
-        return f"Classifier({self.name}, {size} → {len(self.classes)} {'positions' if self.task == 'locate' else 'classes'})"
+        return f"Classifier({self.name}, {size} → {self.answers}{self._which})"
+
+    @property
+    def answers(self) -> str:
+        """How many of what the network answers with: "10 classes", "4 labels", "2 positions"."""
+        one, several = ANSWERS.get(self.task, ("class", "classes"))
+        return f"{len(self.classes)} {one if len(self.classes) == 1 else several}"
+
+    @property
+    def _which(self) -> str:
+        return f" of output {self.reader.name!r}" if self.reader.name else ""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the k outputs: classes, labels, or the numbers of a regression."""
+        return self.reader.classes
+
+    @property
+    def task(self) -> str:
+        """What the outputs mean; see `reader.TASKS`."""
+        return self.reader.task
+
+    @property
+    def one_class(self) -> bool:
+        """Whether each picture is exactly one of the classes: `task` is "classify" or "binary"."""
+        return self.task in ONE_CLASS
 
     @property
     def device(self) -> torch.device:
@@ -126,36 +175,70 @@ class Classifier:
             self._hash = fingerprint(tensors), words
         return words
 
+    @property
+    def has_probabilities(self) -> bool:
+        """Whether the outputs can be read as probabilities: not those of a regression, positions, or vectors."""
+        return self.task not in NUMBERS
+
     # ---- running -------------------------------------------------------------------------------------------
 
     def forward(self, pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
-        """Logits of pictures in [0, 1], float32; differentiable with respect to `pixels`."""
+        """What techniques explain, of pictures in [0, 1]: float32, differentiable with respect to `pixels`.
+
+        These are the scores (logits); of a network that ends in a softmax or sigmoid what comes out of that,
+        unless it was made with `explain="score"`. See `probabilities_of`.
+        """
         self._check(pixels)
         inside = self.normalise(pixels)
-        active = interventions(self)
         with self._lock, undisturbed(self.module):
-            if not active:
-                return logits_of(self._run(inside))
-            watched = {key for i in active for key in (*i.record, *i.edits)}
-            for i in active:
-                i.missing = set(i.record)
-            tape = Tape(watched, chain_values(active), chain_ops(active))
-            try:
-                with tape.watch(self.module, inside):
-                    return logits_of(self._run(inside))
-            except Enough:
-                return torch.zeros(len(pixels), 0, device=self.device)
+            return self.forward_inside(inside)
+
+    def forward_inside(self, inside: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
+        """`forward` for pictures that are normalised, by a caller who keeps modes and random state himself."""
+        if self.reader.explain == "score" and self.reader.ending.before:
+            return self.reader.rows(self._before(inside)[0], len(inside))
+        return self._read(inside, lambda output: self.reader.rows(self.reader.tensor(output), len(inside)))
+
+    def rows(self, value: Tensor, n: int) -> Float[Tensor, "n k"]:
+        """The rows that `forward` returns, from the tensor that `trace` points at, for n pictures."""
+        return self.reader.rows(value, n)
+
+    def _read(
+        self, inside: Tensor, read: Callable[[Any], Tensor], also: Intervention | None = None
+    ) -> Tensor:
+        """What `read` makes of the network's output, with the interventions that the caller is inside of."""
+        active = [*interventions(self), *([also] if also else [])]
+        if not active:
+            return read(self._run(inside))
+        watched = {key for i in active for key in (*i.record, *i.edits)}
+        for i in active:
+            i.missing = set(i.record)
+        tape = Tape(watched, chain_values(active), chain_ops(active))
+        try:
+            with tape.watch(self.module, inside):
+                return read(self._run(inside))
+        except Enough:
+            return torch.zeros(len(inside), 0, device=self.device)
+
+    def _before(self, inside: Tensor) -> tuple[Tensor, Tensor]:
+        """The value that goes into the final softmax or sigmoid, and the one that comes out."""
+        key = self.reader.ending.before
+        assert key is not None
+        intervention = Intervention(self.module, {key: ["before"]}, {})
+        out = self._read(inside, self.reader.tensor, intervention)
+        return intervention.seen.get("before", out), out
 
     def _run(self, inside: Tensor) -> Any:
         try:
             return self.module(inside)
         except (InputError, ModelError, torch.OutOfMemoryError):
             raise
-        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
             if "memory" in str(error).lower():
                 raise
             given = "×".join(map(str, inside.shape[1:]))
-            raise ModelError(f"{self.name} failed on pictures of {given}: {error}") from error
+            more = f". If it takes more than pictures, wrap it:\n{HELD}" if "missing" in str(error) else ""
+            raise ModelError(f"{self.name} failed on pictures of {given}: {error}{more}") from error
 
     def normalise(self, pixels: Float[Tensor, "n c h w"]) -> Tensor:
         """What the module itself receives: (pixels − mean) ÷ std on its device, in its number format."""
@@ -168,26 +251,72 @@ class Classifier:
         return inside.clone() if inside is pixels else inside
 
     def scores(self, images: Images | Tensor, batch_size: int | None = None) -> Float[Tensor, "n k"]:
-        """Logits (or positions in pixels) of every picture, computed in batches without gradients."""
+        """Scores (logits), or numbers of a regression, of every picture, in batches and without gradients.
+
+        Of a network that ends in a softmax or sigmoid they are what went into it. A binary network's one score
+        comes as two, its negative for the first class; maps come averaged over their places.
+        """
+        return self._in_batches(images, self._scores, batch_size)
+
+    def _scores(self, pixels: Tensor) -> Tensor:
+        if not self.reader.ending.kind:
+            return self.forward(pixels)
+        inside, n = self.normalise(pixels), len(pixels)
+        with self._lock, undisturbed(self.module):
+            if self.reader.ending.before is None:
+                return self._read(inside, lambda output: self.reader.scores(self.reader.tensor(output), n))
+            return self.reader.rows(self._before(inside)[0], n, "")
+
+    def maps(self, images: Images | Tensor, batch_size: int | None = None) -> Float[Tensor, "n k h w"]:
+        """The class maps of a segmentation network, as it returns them; InputError for any other."""
+
+        def run(pixels: Tensor) -> Tensor:
+            with self._lock, undisturbed(self.module):
+                read = self.reader
+                return self._read(self.normalise(pixels), lambda out: read.maps(read.tensor(out)))
+
+        return self._in_batches(images, run, batch_size)
+
+    def detections(self, images: Images | Tensor) -> Any:
+        """What a detector finds in one picture: a dictionary of boxes (x1 y1 x2 y2), labels and scores."""
         pixels = images.pixels if isinstance(images, Images) else images
         self._check(pixels)
-        size = batch_size or chunk_size(pixels.shape[1:])
+        with self._lock, undisturbed(self.module), torch.no_grad():
+            return self._run(self.normalise(pixels))[0]
 
-        def run(part: slice) -> Tensor:
+    def probabilities(
+        self, images: Images | Tensor, batch_size: int | None = None
+    ) -> Float[Tensor, "n k *places"]:
+        """What the task makes of the scores, from 0 to 1: softmax, or a sigmoid each; n k h w for maps.
+
+        Raises InputError for numbers, positions and vectors, which have none.
+        """
+        return self.probabilities_of(self._explained(images, batch_size))
+
+    def probabilities_of(self, values: Tensor, axis: int = 1) -> Tensor:
+        """The probabilities that values of `forward` stand for, classes along `axis`."""
+        return self.reader.probabilities(values, axis)
+
+    def predict(self, images: Images | Tensor, batch_size: int | None = None) -> Tensor:
+        """Index of each picture's class, n; of several labels 0 or 1 each, n k; of maps n h w; else the numbers."""
+        return self.reader.predicted(self._explained(images, batch_size))
+
+    def _explained(self, images: Images | Tensor, batch_size: int | None) -> Tensor:
+        maps = self.reader.layout == "maps"
+        return self.maps(images, batch_size) if maps else self._in_batches(images, self.forward, batch_size)
+
+    def _in_batches(
+        self, images: Images | Tensor, run: Callable[[Tensor], Tensor], batch_size: int | None
+    ) -> Tensor:
+        pixels = images.pixels if isinstance(images, Images) else images
+        self._check(pixels)
+
+        def part_of(part: slice) -> Tensor:
             with torch.no_grad():
-                return self.forward(pixels[part]).cpu()
+                return run(pixels[part]).cpu()
 
-        return (
-            torch.cat(in_chunks(run, len(pixels), size)) if len(pixels) else torch.zeros(0, len(self.classes))
-        )
-
-    def probabilities(self, images: Images | Tensor, batch_size: int | None = None) -> Float[Tensor, "n k"]:
-        """Softmax of the scores: each row is in (0, 1) and sums to one."""
-        return self.scores(images, batch_size).softmax(1)
-
-    def predict(self, images: Images | Tensor, batch_size: int | None = None) -> Int[Tensor, " n"]:
-        """Index of the largest score of each picture."""
-        return self.scores(images, batch_size).argmax(1)
+        parts = in_chunks(part_of, len(pixels), batch_size or chunk_size(pixels.shape[1:]))
+        return torch.cat(parts) if len(pixels) else torch.zeros(0, len(self.classes))
 
     def features(
         self, images: Images | Tensor, layer: str | None = None, batch_size: int | None = None
@@ -214,9 +343,27 @@ class Classifier:
         top, left = (wider.size[0] - height) // 2, (wider.size[1] - width) // 2
         return replace(wider, pixels=wider.pixels[:, :, top : top + height, left : left + width])
 
-    def target(self, target: Any, images: Images) -> Target:
-        """The `Target` that a user's `target` means for these pictures (see `resolve_target`)."""
-        return resolve_target(self, target, len(images), self.scores(images) if target is None else None)
+    def target(self, target: Any, images: Images, logits: Tensor | None = None) -> Target:
+        """The `Target` that a user's `target` means for these pictures (see `asking.target_of`)."""
+        return target_of(self, target, images, logits)
+
+    def notes_on(self, aim: Target) -> tuple[str, ...]:
+        """What a reader should know of a result about this target: how outputs are read, what was chosen."""
+        own = () if aim.outputs is None or aim.through is not None else self.notes
+        return (*own, *([aim.note] if aim.note else []))
+
+    def view(self, of: Callable[[Any], Tensor], names: Sequence[str]) -> Classifier:
+        """The same network, read by a function of all that it returns: n rows of as many numbers as names."""
+        other = copy.copy(self)
+        other.reader, other.notes, other.units = Reader("regress", tuple(names), of=of), (), ()
+        return other
+
+    def around(self, module: nn.Module, name: str) -> Classifier:
+        """The same reading of another module of the same make."""
+        other = copy.copy(self)
+        other.module, other.name, other._lock = module, name, threading.RLock()
+        other._layers, other._hash = None, (None, "")
+        return other
 
     # ---- looking inside ------------------------------------------------------------------------------------
 
@@ -235,9 +382,11 @@ class Classifier:
         """Every operation of one pass, and the index of the one whose value is the scores (None: not seen)."""
         inside, tape = self.normalise(pixels), Tape()
         with self._lock, undisturbed(self.module), torch.no_grad(), tape.watch(self.module, inside):
-            output, nodes = self._run(inside), list(tape.nodes)
-            scores = tape.index_of(score_tensor(output))
-        return nodes, scores
+            scores = tape.index_of(self.reader.tensor(self._run(inside)))
+        before = self.reader.ending.before if self.reader.explain == "score" else None
+        if before is not None:
+            scores = tape.keys.index(before) if before in tape.keys else None
+        return list(tape.nodes), scores
 
     @property
     def feature_layer(self) -> str:
@@ -259,20 +408,22 @@ class Classifier:
         wanted: dict[Key, list[str]] = {}
         for name in layers:
             wanted.setdefault(self.layers[name].key, []).append(name)
-        intervention = Intervention(self, wanted, {}, stop=stop)
+        intervention = Intervention(self.module, wanted, {}, stop=stop)
         with active_in(intervention):
             yield intervention.seen
 
     @contextlib.contextmanager
     def edit(self, edits: Mapping[str, Edit]) -> Iterator[None]:
         """Passes inside the block replace each named layer's value by the function's answer to it."""
-        with active_in(Intervention(self, {}, {self.layers[name].key: edit for name, edit in edits.items()})):
+        with active_in(
+            Intervention(self.module, {}, {self.layers[name].key: edit for name, edit in edits.items()})
+        ):
             yield
 
     @contextlib.contextmanager
     def replace_ops(self, replace_op: ReplaceOp) -> Iterator[None]:
         """Passes inside the block offer each operation to `replace_op(kind, func, args, kwargs)` first."""
-        with active_in(Intervention(self, {}, {}, replace_op)):
+        with active_in(Intervention(self.module, {}, {}, replace_op)):
             yield
 
     # ---- at the door ---------------------------------------------------------------------------------------
@@ -288,10 +439,12 @@ class Classifier:
             )
         return tape
 
-    def _probe(self) -> int:
-        with torch.no_grad():
-            logits = self.forward(torch.full((2, self.channels, *self.input_size), 0.5))
-        return logits.shape[1]
+    def _samples(self) -> Tensor:
+        """Two pictures to ask the network about: grey, and a ramp."""
+        height, width = self.input_size
+        ramp = torch.linspace(0, 1, height * width).view(height, width)
+        pictures = torch.stack([torch.full_like(ramp, 0.5), ramp])
+        return self.normalise(pictures[:, None].repeat(1, self.channels, 1, 1))
 
     def _check(self, pixels: Tensor) -> None:
         if pixels.ndim != 4 or pixels.shape[1] != self.channels:

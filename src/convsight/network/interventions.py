@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -23,17 +23,17 @@ ReplaceOp = Callable[..., Any]
 
 
 class Intervention:
-    """What the passes of the classifier `net` inside one `with` block record, change or compute another way."""
+    """What the passes of `module` inside one `with` block record, change or compute another way."""
 
     def __init__(
         self,
-        net: object,
+        module: nn.Module,
         record: Mapping[Key, list[str]],
         edits: Mapping[Key, Edit],
         op: Any = None,
         stop: bool = False,
     ):
-        self.net, self.record, self.edits, self.replace_op, self.stop = net, record, edits, op, stop
+        self.module, self.record, self.edits, self.replace_op, self.stop = module, record, edits, op, stop
         self.seen: dict[str, Tensor] = {}
         self.missing: set[Key] = set()  # what this pass has still to record
 
@@ -55,9 +55,15 @@ class Enough(BaseException):
 _ACTIVE: ContextVar[tuple[Intervention, ...]] = ContextVar("convsight_interventions", default=())
 
 
-def interventions(net: object) -> list[Intervention]:
-    """Those of the blocks that the caller is inside of and that concern `net`."""
-    return [intervention for intervention in _ACTIVE.get() if intervention.net is net]
+class Holder(Protocol):
+    """A classifier, or a view of one: whatever holds a module."""
+
+    module: nn.Module
+
+
+def interventions(net: Holder) -> list[Intervention]:
+    """Those of the blocks that the caller is inside of and that concern the module of `net`."""
+    return [intervention for intervention in _ACTIVE.get() if intervention.module is net.module]
 
 
 @contextlib.contextmanager

@@ -1,10 +1,10 @@
-"""Which number of the network is to be explained: a class, an output, or one unit of a layer?"""
+"""Which number of the network is to be explained: a class, an output, a unit of a layer, or what a function says?"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -31,7 +31,9 @@ class Scored(Protocol):
 class Target:
     """One number per picture: an output of the network (`outputs`) or a unit of a layer.
 
-    `labels` names it for each picture. A unit without (y, x) means the cell where its map is largest.
+    `labels` names it for each picture. A unit without (y, x) means the cell where its map is largest. `through`
+    is another reading of the same network that `outputs` point into: a class in a region, a function. `note` is
+    what was chosen for the user, in a sentence.
     """
 
     labels: tuple[str, ...]
@@ -39,24 +41,27 @@ class Target:
     layer: str | None = None
     channel: int | None = None
     cell: tuple[int, int] | None = None
+    through: Any = None
+    note: str = ""
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, index: slice) -> Target:
         outputs = None if self.outputs is None else self.outputs[index]
-        return Target(self.labels[index], outputs, self.layer, self.channel, self.cell)
+        return replace(self, labels=self.labels[index], outputs=outputs)
 
     def score(self, net: Scored, pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
-        """The target's value for each picture, before the softmax; differentiable when grad is enabled."""
+        """The target's value for each picture; differentiable when grad is enabled."""
         if self.outputs is not None:
-            return self.of_logits(net.forward(pixels))
+            return self.of_logits((self.through or net).forward(pixels))
         assert self.layer is not None
         with net.record(self.layer, stop=True) as seen:
             net.forward(pixels)
         return self.of_layer(seen[self.layer])
 
     def of_logits(self, logits: Float[Tensor, "n k"]) -> Float[Tensor, " n"]:
+        """The target's value among all of a network's outputs (those of `through`, if that is set)."""
         assert self.outputs is not None
         return logits.gather(1, self.outputs.to(logits.device)[:, None])[:, 0]
 
@@ -70,18 +75,18 @@ class Target:
 
 
 def resolve_target(net: Scored, target: Any, n: int, logits: Tensor | None = None) -> Target:
-    """A `Target` for `n` pictures from what a user wrote.
+    """A `Target` for `n` pictures from what a user wrote, where the pictures need not be known.
 
-    None is each picture's predicted class (of `logits`, computed by the caller); a class name or output
-    index is that output; a list gives one per picture; ("layer", channel[, y, x]) or the text
-    "layer:channel[:y:x]" is a unit.
+    None is each picture's largest output (of `logits`, computed by the caller); a class name or output index
+    is that output; a list gives one per picture; ("layer", channel[, y, x]) or the text "layer:channel[:y:x]"
+    is a unit. `Classifier.target` also knows regions, boxes and likenesses.
     """
     if isinstance(target, Target):
         return target
     if target is None:
         if logits is None:
             raise InputError("a target is needed here: a class name, an output index or (layer, channel)")
-        return _outputs(net, logits.argmax(1))
+        return outputs_target(net, logits.argmax(1))
     if isinstance(target, str) and target not in net.classes and ":" in target:
         layer, _, rest = target.partition(":")
         if layer in net.layers and rest.replace(":", "").isdigit():
@@ -93,19 +98,21 @@ def resolve_target(net: Scored, target: Any, n: int, logits: Tensor | None = Non
     if isinstance(target, (list, tuple)):
         if len(target) != n:
             raise InputError(f"{len(target)} targets given for {n} pictures; give one, or one per picture")
-        return _outputs(net, torch.tensor([_output(net, item) for item in target], dtype=torch.long))
-    return _outputs(net, torch.full((n,), _output(net, target), dtype=torch.long))
+        return outputs_target(net, torch.tensor([output_of(net, item) for item in target], dtype=torch.long))
+    return outputs_target(net, torch.full((n,), output_of(net, target), dtype=torch.long))
 
 
 def _whole(values: Sequence[Any]) -> bool:
     return all(isinstance(v, (int, np.integer)) and not isinstance(v, bool) for v in values)
 
 
-def _outputs(net: Scored, outputs: Tensor) -> Target:
+def outputs_target(net: Scored, outputs: Tensor) -> Target:
+    """One output of the network for each picture."""
     return Target(tuple(net.classes[i].split(", ")[0] for i in outputs.tolist()), outputs.long().cpu())
 
 
-def _output(net: Scored, target: Any) -> int:
+def output_of(net: Scored, target: Any) -> int:
+    """The index of the output that a name or number means; InputError for any other."""
     if isinstance(target, str):
         places = [i for i, name in enumerate(net.classes) if name == target]
         if not places:  # "tabby" is enough for "tabby, tabby cat"
@@ -115,14 +122,15 @@ def _output(net: Scored, target: Any) -> int:
         if places:
             raise InputError(f"{len(places)} classes are called {target!r}: give one of the indices {places}")
         if target.lstrip("-").isdigit():
-            return _output(net, int(target))
+            return output_of(net, int(target))
         raise InputError(f"no class {target!r}; {closest(target, net.classes)}")
     if isinstance(target, (int, np.integer)) and not isinstance(target, bool):
         if 0 <= target < len(net.classes):
             return int(target)
         raise InputError(f"no output {target}; this network has outputs 0 to {len(net.classes) - 1}")
     raise InputError(
-        f"cannot use {target!r} as a target; give a class name, an output index, (layer, channel) or None"
+        f"cannot use {target!r} as a target; give a class name, an output index, (layer, channel), a "
+        "function of the network's output that gives one number a picture, or None"
     )
 
 

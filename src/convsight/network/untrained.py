@@ -36,8 +36,4 @@ def untrained(net: Classifier, seed: int = 0) -> Classifier:
             if id(parameter) not in fresh:
                 shuffled = torch.randperm(parameter.numel()).to(parameter.device)
                 parameter.copy_(parameter.flatten()[shuffled].view_as(parameter))
-    mean, std = (None if v is None else v.flatten().tolist() for v in (net.mean, net.std))
-    return Classifier(
-        module, net.classes, net.input_size, net.channels, mean, std, net.task,
-        net.classes if net.task == "locate" else (), net.crop, f"{net.name}, untrained",
-    )  # fmt: skip
+    return net.around(module, f"{net.name}, untrained")

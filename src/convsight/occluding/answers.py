@@ -17,8 +17,8 @@ from torch import Tensor
 from convsight.errors import ModelError
 from convsight.network.changes import every_module
 from convsight.network.classifier import Classifier
+from convsight.network.inputs import first_tensor
 from convsight.network.interventions import interventions
-from convsight.network.outputs import first_tensor, logits_of
 
 CHECKED = 4  # positions that every call also runs whole, corners among them
 
@@ -89,7 +89,7 @@ def run_whole(net: Classifier, pixels: Tensor, channels_last: bool = False) -> T
         try:
             for m in training:
                 m.training = False
-            return logits_of(net._run(inside))
+            return net.forward_inside(inside)
         finally:
             torch.set_rng_state(state)
             for m in training:

@@ -113,7 +113,7 @@ class Engine:
         for reading, index in zip(self.readings, self.read, strict=True):
             channels = reading.channels[self._first : self._first + self.pictures]
             found.append(reading.of_map(self._clean[index][which, channels]).cpu())
-        return self._clean[self.program.output].flatten(1).float().cpu(), found
+        return self.net.rows(self._clean[self.program.output], self.pictures).cpu(), found
 
     def _maps(self, index: int) -> Tensor:
         if index not in self._clean:
@@ -207,7 +207,7 @@ class Engine:
             self._finish(self.tail, waiting)
         for places, values in waiting:
             shape = (self.pictures, len(places))
-            scores = values[SCORES].flatten(1).float().view(*shape, -1)
+            scores = self.net.rows(values[SCORES], math.prod(shape)).view(*shape, -1)
             yield (
                 places,
                 scores.cpu(),

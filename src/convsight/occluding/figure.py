@@ -72,13 +72,14 @@ class Question:
         scores, clean = self.scores(answers)
         fields: dict[str, Any] = {"scores": scores.view(grid), "clean_score": clean}
         falls, labels = [Fall("score", clean, scores, self.aim.labels)], []
-        if self.net.task == "classify":
-            fields["labels"] = answers.logits.argmax(2).view(grid)
-            if self.aim.outputs is not None:
-                now = _chosen(answers.logits.softmax(2), self.aim.outputs)
-                before = _chosen(answers.clean_logits.softmax(1), self.aim.outputs)
-                fields["probabilities"] = now.view(grid)
+        if self.aim.outputs is not None and self.net.has_probabilities:
+            now = _chosen(self.net.probabilities_of(answers.logits, 2), self.aim.outputs)
+            before = _chosen(self.net.probabilities_of(answers.clean_logits), self.aim.outputs)
+            fields["probabilities"] = now.view(grid)
+            if not torch.equal(now, scores):
                 falls.append(Fall("probability", before, now, self.aim.labels))
+        if self.net.one_class:
+            fields["labels"] = self.net.reader.predicted(answers.logits.flatten(0, 1)).view(grid)
             labels.append(label_picture(self.net, fields["labels"]))
         if self.sees_activity:
             now, before = answers.readings[0], answers.clean_readings[0]
@@ -96,7 +97,7 @@ class Question:
         return Map(
             values=values, signed=True, unit="fall of the score",
             pictures=self.images.pixels, labels_of=_named(self.aim.labels, clean), caption=words,
-            notes=(*self._notes(), *answers.notes), parts=tuple(parts), **fields,
+            notes=(*self._notes(), *answers.notes, *self.net.notes_on(self.aim)), parts=tuple(parts), **fields,
         )  # fmt: skip
 
     def _spread(self, falls: Sequence[Fall]) -> Iterable[Float[Tensor, "n h w"]]:
@@ -171,7 +172,7 @@ def _seen(net: Classifier, pixels: Tensor, name: str) -> tuple[Float[Tensor, "n 
     with torch.no_grad():
         if program is not None:
             values = program.run(net.normalise(pixels), (program.output, index))
-            return values[program.output].flatten(1).float(), values[index]
+            return net.rows(values[program.output], len(pixels)), values[index]
         with net.record(name) as seen:
             return net.forward(pixels), seen[name]
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from convsight.accelerate import chain
 from convsight.network.classifier import Classifier
-from convsight.network.outputs import first_tensor
+from convsight.network.inputs import first_tensor
 from convsight.occluding.answers import Reading
 from convsight.occluding.engine import Answer, Engine
 from convsight.occluding.occluders import Occluders
@@ -101,7 +101,7 @@ class SmallEngine(Engine):
         shape, found = source.shape[:2], {self.program.output: source}
         if self._tail is not None:
             found = self._tail.run(source.flatten(0, 1), self.read, self.program.prepared)
-        logits = found[self.program.output].float().reshape(*shape, -1)
+        logits = self.net.rows(found[self.program.output], math.prod(shape)).view(*shape, -1)
         read = []
         for r, reading in enumerate(self.readings):
             if r in self._on_maps:

@@ -156,7 +156,7 @@ def program_of(net: Classifier) -> Program | None:
     try:
         program = Program(tuple(_steps(first, second, net.input_size)), output)
         with torch.no_grad():
-            again = program.run(net.normalise(pixels), (output,))[output].flatten(1).float()
+            again = net.rows(program.run(net.normalise(pixels), (output,))[output], len(pixels))
             right = torch.allclose(again, net.forward(pixels), rtol=1e-4, atol=1e-4)
     except (
         _NotFixed,
