@@ -113,4 +113,6 @@ def test_unknown_splits_and_classes_are_refused_by_name(data):
 
 
 def test_a_single_picture_selection_is_images(data):
-    assert isinstance(Selection.of(data)[3], Images)
+    fourth = Selection.of(data, "test")[3]
+    assert isinstance(fourth, Images) and len(fourth) == 1
+    assert torch.equal(fourth.pixels, data.test[3].pixels) and fourth.ids == data.test[3].ids

@@ -124,7 +124,11 @@ def test_a_batch_too_small_to_cut_goes_through_whole(two_threads):
 
 def test_the_number_of_threads_is_given_back_even_after_an_error(two_threads):
     network = net()
-    with pytest.raises(RuntimeError), InParts(network, 2) as learner:
+    with InParts(network, 2) as learner:
         assert torch.get_num_threads() == 1
-        learner(torch.rand(16, 5, 6, 6))
+        with pytest.raises(RuntimeError, match="to have 1 channels, but got 5 channels"):
+            learner(torch.rand(16, 5, 6, 6))
+    assert torch.get_num_threads() == 2
+    with pytest.raises(ZeroDivisionError), InParts(network, 2):
+        raise ZeroDivisionError
     assert torch.get_num_threads() == 2
