@@ -19,6 +19,7 @@ from convsight.network.changes import every_module
 from convsight.network.classifier import Classifier
 from convsight.network.inputs import first_tensor
 from convsight.network.interventions import interventions
+from convsight.results.gaps import Gaps
 
 CHECKED = 4  # positions that every call also runs whole, corners among them
 
@@ -53,6 +54,7 @@ class Answers:
     clean_logits: Float[Tensor, "n k"]
     clean_readings: tuple[Float[Tensor, " n"], ...]
     notes: tuple[str, ...] = ()
+    gaps: Gaps | None = None  # positions that were left out
 
 
 def answer(

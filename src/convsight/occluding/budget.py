@@ -31,23 +31,27 @@ def on_budget(work: Sweep, scores: Callable[[Answers], tuple[Tensor, Tensor]], b
         work.run(most_varied(scores(work.answers())[0], known, grid, -(-left // 2)))
     known = work.answered()
     coarse = filled(work.answers(), known, grid)
-    return replace(coarse, notes=(*coarse.notes, measured(work, scores, coarse, known)))
+    return measured(work, scores, coarse, known)
 
 
 def measured(
     work: Sweep, scores: Callable[[Answers], tuple[Tensor, Tensor]], coarse: Answers, known: np.ndarray
-) -> str:
-    """How far the shown scores are off, on positions drawn at random among those left out."""
+) -> Answers:
+    """The answers with how far the shown scores are off, on positions drawn at random among those left out."""
     open_ = np.setdiff1d(np.arange(len(work.occluders)), known)
     drawn = np.sort(np.random.default_rng(0).permutation(open_)[:SAMPLE])
     if not len(drawn):
-        return "The budget covered every position."
+        return replace(coarse, notes=(*coarse.notes, "The budget covered every position."), gaps=None)
     shown, clean = scores(coarse)
     work.run(drawn)
     right = scores(work.answers())[0]
     effect = float((shown - clean[:, None]).abs().max()) or 1.0
     off = (shown[:, drawn] - right[:, drawn]).abs() / effect
-    return (
+    mean, largest = float(off.mean()), float(off.max())
+    words = (
         f"A budget, not the full map: on {len(drawn)} random positions left out the score is off by "
-        f"{float(off.mean()):.1%} of the largest effect on average, {float(off.max()):.1%} at most."
+        f"{mean:.1%} of the largest effect on average, {largest:.1%} at most."
     )
+    assert coarse.gaps is not None
+    gaps = replace(coarse.gaps, error=(mean, largest), measured=len(drawn))
+    return replace(coarse, notes=(*coarse.notes, words), gaps=gaps)

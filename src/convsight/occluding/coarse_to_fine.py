@@ -16,6 +16,7 @@ from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from convsight.occluding.answers import Answers
+from convsight.results.gaps import Gaps
 
 FIRST = 0.03  # of the positions, at most, in the first stage
 
@@ -57,12 +58,16 @@ def nearest(places: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
 def filled(answers: Answers, places: np.ndarray, grid: tuple[int, int]) -> Answers:
     """The answers where `places` are answered, each other position with that of the nearest of them."""
     source = torch.from_numpy(nearest(places, grid))
-    share = f"{len(places)} of {grid[0] * grid[1]} positions are answered; between them the nearest is shown."
+    answered = torch.zeros(grid, dtype=torch.bool)
+    answered.view(-1)[torch.from_numpy(places)] = True
+    gaps = Gaps(answered)
+    share = f"{gaps.known} of {gaps.total} positions are answered; between them the nearest is shown."
     return replace(
         answers,
         logits=answers.logits[:, source],
         readings=tuple(r[:, source] for r in answers.readings),
         notes=(*answers.notes, share),
+        gaps=gaps,
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -33,6 +32,7 @@ class Fall:
     before: Float[Tensor, " n"]
     now: Float[Tensor, "n m"]
     names: tuple[str, ...]
+    name: str = ""  # of the part that shows it
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,25 +67,25 @@ class Question:
         return _chosen(answers.logits, self.aim.outputs), _chosen(answers.clean_logits, self.aim.outputs)
 
     def map(self, answers: Answers) -> Map:
-        """The fall of the score, with labels, probabilities and activity as fields and as parts."""
+        """The fall of the score, with labels, probabilities and activity as parts."""
         grid = (len(self.images), *self.occluders.grid)
         scores, clean = self.scores(answers)
-        fields: dict[str, Any] = {"scores": scores.view(grid), "clean_score": clean}
         falls, labels = [Fall("score", clean, scores, self.aim.labels)], []
+        name = ""
         if self.aim.outputs is not None and self.net.has_probabilities:
             now = _chosen(self.net.probabilities_of(answers.logits, 2), self.aim.outputs)
             before = _chosen(self.net.probabilities_of(answers.clean_logits), self.aim.outputs)
-            fields["probabilities"] = now.view(grid)
-            if not torch.equal(now, scores):
-                falls.append(Fall("probability", before, now, self.aim.labels))
+            if torch.equal(now, scores):
+                name = "probabilities"  # the scores are: a part of them would be the same map again
+            else:
+                falls.append(Fall("probability", before, now, self.aim.labels, "probabilities"))
         if self.net.one_class:
-            fields["labels"] = self.net.reader.predicted(answers.logits.flatten(0, 1)).view(grid)
-            labels.append(label_picture(self.net, fields["labels"]))
+            predicted = self.net.reader.predicted(answers.logits.flatten(0, 1)).view(grid)
+            labels.append(label_picture(self.net, predicted))
         if self.sees_activity:
             now, before = answers.readings[0], answers.clean_readings[0]
-            fields["activity"] = now.view(grid)
             names = tuple(f"{self.readings[0].layer}, map {c}" for c in self.readings[0].channels.tolist())
-            falls.append(Fall("activity of the strongest feature map", before, now, names))
+            falls.append(Fall("activity of the strongest feature map", before, now, names, "activity"))
         words = (
             "Red: hiding this lowers the score, so the score rests on it. Blue: hiding it raises the score. "
         )
@@ -97,7 +97,8 @@ class Question:
         return Map(
             values=values, signed=True, unit="fall of the score",
             pictures=self.images.pixels, labels_of=_named(self.aim.labels, clean), caption=words,
-            notes=(*self._notes(), *answers.notes, *self.net.notes_on(self.aim)), parts=tuple(parts), **fields,
+            notes=(*self._notes(), *answers.notes, *self.net.notes_on(self.aim)), parts=tuple(parts),
+            gaps=answers.gaps, name=name, scores=scores.view(grid), clean_score=clean,
         )  # fmt: skip
 
     def _spread(self, falls: Sequence[Fall]) -> Iterable[Float[Tensor, "n h w"]]:
@@ -110,6 +111,8 @@ class Question:
             title=f"Occlusion: {fall.what}", values=values, signed=True, unit="fall",
             pictures=self.images.pixels, labels_of=_named(fall.names, fall.before),
             caption=f"How far the {fall.what} falls when a place is hidden (red), or rises (blue).",
+            name=fall.name, scores=fall.now.view(len(self.images), *self.occluders.grid),
+            clean_score=fall.before,
         )  # fmt: skip
 
     def _notes(self) -> tuple[str, ...]:
@@ -135,7 +138,9 @@ def label_picture(net: Classifier, labels: Tensor) -> Pictures:
     colours[common] = torch.tensor(ramp)[: len(common)]
     return Pictures(
         title="Occlusion: most probable class",
+        name="labels",
         images=colours[labels].permute(0, 3, 1, 2),
+        values=labels,
         captions=tuple(_shares(net, row) for row in labels),
         columns=3,
         tile_px=168,

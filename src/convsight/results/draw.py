@@ -20,6 +20,8 @@ from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from convsight.results.encoding import stored
+
 INK, GREY, PAPER, LINE = (28, 28, 32), (104, 104, 112), (255, 255, 255), (208, 208, 214)
 RIGHT, WRONG = (0, 114, 60), (190, 40, 40)  # readable on white (WCAG AA) and apart for colour-blind eyes
 UNSIGNED, SIGNED = "magma", "RdBu_r"
@@ -49,6 +51,7 @@ class Tile:
     frame: tuple[int, int, int] | None = None
 
 
+@stored
 @dataclass(frozen=True)
 class Legend:
     """A colour bar: what the colours of a sheet mean at its two ends."""

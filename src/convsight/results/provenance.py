@@ -16,10 +16,12 @@ from torch import Tensor
 
 from convsight import __version__
 from convsight.images import Images
+from convsight.results.encoding import stored
 
-VERSIONS = {"convsight": __version__, "torch": torch.__version__, "python": platform.python_version()}
+VERSIONS = {"convsight": __version__, "torch": str(torch.__version__), "python": platform.python_version()}
 
 
+@stored
 @dataclass(frozen=True)
 class Provenance:
     """Enough to make the same picture again; equal `key`s mean equal results."""

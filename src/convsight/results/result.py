@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import dataclasses
 import html
-import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +15,12 @@ from torch import Tensor
 
 from convsight.errors import InputError
 from convsight.results import draw
+from convsight.results.encoding import Arrays, encode, npz_bytes, numpy_of, stored
+from convsight.results.gaps import Gaps
 from convsight.results.provenance import Provenance
 from convsight.storage import write_atomic
+
+PACKED = "result"  # of an .npz file, the entry from which `open_result` makes the result again
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,11 @@ class View:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Result:
-    """Base of the kinds. `notes` say how far to trust it; `parts` are results shown below this one."""
+    """Base of the kinds. `notes` say how far to trust it; `parts` are results shown below this one.
+
+    name: what its numbers are, by which a whole finds its parts (see `part`). gaps: which of its positions were left out; None
+    where the result is complete.
+    """
 
     title: str = ""
     caption: str = ""
@@ -38,8 +45,18 @@ class Result:
     parts: tuple[Result, ...] = ()
     provenance: Provenance | None = None
     svg: str | None = None  # the same picture as vectors, where the method has one
+    name: str = ""
+    gaps: Gaps | None = None
 
     suffixes: ClassVar[tuple[str, ...]] = ("png", "npz", "json", "html")
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        stored(cls)
+
+    def part(self, name: str) -> Result | None:
+        """The part of that name, None if there is none."""
+        return next((part for part in self.parts if part.name == name), None)
 
     def draw_self(self) -> draw.RGB:
         raise TypeError(f"{type(self).__name__} is not drawn")
@@ -70,6 +87,7 @@ class Result:
             **words,
             "arrays": arrays,
             "provenance": provenance,
+            "gaps": self.gaps.as_dict() if self.gaps else None,
             "parts": [part.data() for part in self.parts],
         }
 
@@ -79,11 +97,14 @@ class Result:
         for each in dataclasses.fields(self):
             value = getattr(self, each.name)
             if isinstance(value, Tensor):
-                found[each.name] = value.detach().cpu().numpy()
+                found[each.name] = numpy_of(value)
         return found
 
     def save(self, path: str | Path) -> Path:
-        """Write the picture (.png), the numbers (.npz), the words (.json) or a page (.html); others by kind."""
+        """Write the picture (.png), the numbers (.npz), the words (.json) or a page (.html); others by kind.
+
+        From an .npz file `convsight.open_result` makes the same result again.
+        """
         path = Path(path)
         suffix = path.suffix.lstrip(".").lower()
         write_atomic(path, self._encoded(suffix))
@@ -152,12 +173,23 @@ def _digest(array: np.ndarray) -> dict[str, Any]:
 
 
 def _npz(result: Result) -> bytes:
-    buffer = io.BytesIO()
+    """Every array by its name, the provenance as JSON, and the whole result as JSON that refers to them."""
+    arrays: Arrays = {}
+    whole = json.dumps(encode(result, arrays))
     provenance = json.dumps(result.provenance.as_dict() if result.provenance else None)
-    parts = {f"part{i}.{k}": v for i, part in enumerate(result.parts) for k, v in part.arrays().items()}
-    arrays: dict[str, Any] = {**result.arrays(), **parts, "provenance": np.array(provenance)}
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()
+    more = {"provenance": np.array(provenance), PACKED: np.array(whole)}
+    return npz_bytes({**_named_arrays(result), **arrays, **more})
+
+
+def _named_arrays(result: Result, before: str = "") -> dict[str, np.ndarray]:
+    """What every kind offers as arrays, also of its parts: a table's columns, a curve's x and y."""
+    arrays = result.arrays().items()
+    found = {
+        f"{before}{name}".replace("\0", "_"): a.astype(str) if a.dtype == object else a for name, a in arrays
+    }
+    for i, part in enumerate(result.parts):
+        found |= _named_arrays(part, f"{before}part{i}.")
+    return found
 
 
 def inline_image(data: bytes, kind: str, alt: str, below: str = "") -> str:

@@ -12,7 +12,7 @@ from torch import Tensor
 from convsight.errors import ConvsightError
 from convsight.images import Images
 from convsight.network.targets import Target
-from convsight.trust_checks.light import CLASS, Answer, Light
+from convsight.trust_checks.light import CLASS, Answer, Light, answered
 from convsight.trust_checks.likeness import correlation, ranks
 from convsight.trust_checks.subject import Subject, of_outputs, one_picture
 
@@ -29,7 +29,7 @@ def depends_on_class(subject: Subject, seed: int) -> list[Light]:
     net, aim, n = subject.net, subject.aim, len(subject.images)
     if aim.outputs is None or net.task != "classify" or len(net.classes) < 2:
         why = "The map is not about a class, so there is no other class to ask about."
-        return [Light(CLASS, "can't tell", why)] * n
+        return [answered(CLASS, "can't tell", why)] * n
     rivals = _runners_up(subject)
     both = dataclasses.replace(
         aim, labels=(*aim.labels, *rivals.labels), outputs=torch.cat([aim.outputs, _outputs(rivals)])
@@ -39,7 +39,7 @@ def depends_on_class(subject: Subject, seed: int) -> list[Light]:
     try:
         maps = subject.remade(net, asked, both).values.float()
     except ConvsightError as error:
-        return [Light(CLASS, "can't tell", f"The runner-up could not be asked: {error}.")] * n
+        return [answered(CLASS, "can't tell", f"The runner-up could not be asked: {error}.")] * n
     again, other = maps[:n], maps[n:]
     same, rival = correlation(subject.ranks, ranks(again)), correlation(subject.ranks, ranks(other))
     return [_light(subject, i, float(rival[i]), float(same[i]), rivals.labels[i], other[i]) for i in range(n)]
@@ -69,13 +69,13 @@ def _light(
     pictures = one_picture(subject.shown(other, i), f"{name} {rival:.2f}")
     if math.isnan(rival) or math.isnan(same):
         why = f"There is nothing to compare: this map, or the one for “{name}”, is the same everywhere."
-        return Light(CLASS, "can't tell", why, numbers, pictures)
+        return answered(CLASS, "can't tell", why, numbers, pictures)
     answer, words = _answer(rival, same, len(subject.net.classes) == 2 and not subject.map.signed)
     sentence = (
         f"The map for the runner-up, “{name}”, is alike to it by {rival:.2f} (1 the same, 0 unrelated; the same "
         f"class with noise nobody sees: {same:.2f}). {words}"
     )
-    return Light(CLASS, answer, sentence, numbers, pictures)
+    return answered(CLASS, answer, sentence, numbers, pictures)
 
 
 def _answer(rival: float, same: float, mirrored: bool) -> tuple[Answer, str]:

@@ -13,7 +13,7 @@ from convsight.blur import blurred
 from convsight.errors import ConvsightError
 from convsight.network.classifier import Classifier
 from convsight.network.untrained import untrained
-from convsight.trust_checks.light import WEIGHTS, Answer, Light
+from convsight.trust_checks.light import WEIGHTS, Answer, Light, answered
 from convsight.trust_checks.likeness import (
     Ranks,
     correlation,
@@ -73,7 +73,7 @@ def needs_training(subject: Subject) -> list[Light]:
             for copy in untrained_copies(subject.net, subject.identity)
         ]
     except (ConvsightError, RuntimeError) as error:
-        return [Light(WEIGHTS, "can't tell", f"No untrained copy could be asked: {error}.")] * n
+        return [answered(WEIGHTS, "can't tell", f"No untrained copy could be asked: {error}.")] * n
     measured = _measured(subject, maps)
     return [
         _light(subject, i, {name: float(v[i]) for name, v in measured.items()}, maps[0][i]) for i in range(n)
@@ -105,7 +105,7 @@ def _of_magnitude(values: Tensor, ranked: Ranks) -> Ranks:
 def _light(subject: Subject, i: int, found: dict[str, float], copied: Tensor) -> Light:
     if math.isnan(found["alike"]):
         flat = "this map is" if float(subject.map.values[i].std()) == 0 else "the untrained copies' maps are"
-        return Light(
+        return answered(
             WEIGHTS, "can't tell", f"There is nothing to compare: {flat} the same everywhere.", found
         )
     answer, words = _answer(found, subject.map.signed)
@@ -115,7 +115,7 @@ def _light(subject: Subject, i: int, found: dict[str, float], copied: Tensor) ->
         f"{found['beyond_picture']:.2f} (chance {found['by_chance']:.2f}). {words}"
     )
     caption = f"likeness {found['alike']:.2f}"
-    return Light(WEIGHTS, answer, sentence, found, one_picture(subject.shown(copied, i), caption))
+    return answered(WEIGHTS, answer, sentence, found, one_picture(subject.shown(copied, i), caption))
 
 
 def _answer(found: dict[str, float], signed: bool) -> tuple[Answer, str]:

@@ -17,7 +17,7 @@ from convsight.network.classifier import Classifier
 from convsight.network.targets import Target
 from convsight.results.draw import outline, rgb
 from convsight.trust_checks.donors import Donors, donors_for
-from convsight.trust_checks.light import HIDING, Answer, Light
+from convsight.trust_checks.light import HIDING, Answer, Light, answered
 from convsight.trust_checks.likeness import edge_drawing, smooth
 from convsight.trust_checks.measured import Kept, fingerprint
 from convsight.trust_checks.subject import Subject, one_picture, pick, scored, tiled
@@ -62,7 +62,9 @@ def _light(
 ) -> Light:
     share = 100 * count / mask.numel()
     if count == 0:
-        return Light(HIDING, "can't tell", "The map marks nothing for this score, so nothing can be hidden.")
+        return answered(
+            HIDING, "can't tell", "The map marks nothing for this score, so nothing can be hidden."
+        )
     blobs, paired = base.blobs[i], drops[torch.arange(len(base.blobs[i])) % len(drops)]
     beaten = float(((paired > blobs).double() + 0.5 * (paired == blobs)).mean())
     low, high = interval(drops)
@@ -92,7 +94,7 @@ def _light(
     )
     filled = torch.where(mask, donors.pixels[i, 0], subject.images.pixels[i])
     outlined = tiled(outline(rgb(filled), mask))
-    return Light(
+    return answered(
         HIDING, answer, sentence, numbers, one_picture(outlined, f"score {_short(-numbers['drop'])}")
     )
 

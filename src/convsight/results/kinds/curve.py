@@ -8,10 +8,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from convsight.results import draw, plot
+from convsight.results.encoding import stored
 from convsight.results.kinds.layout import csv_bytes, framed
 from convsight.results.result import Result
 
 
+@stored
 @dataclass(frozen=True)
 class Series:
     """One line of a Curve."""

@@ -11,6 +11,7 @@ from torch import Tensor
 from convsight.results import draw
 from convsight.results.draw import Legend, Tile
 from convsight.results.kinds.layout import MOST_ROWS, footer
+from convsight.results.kinds.pictures import Pictures
 from convsight.results.result import Result
 
 
@@ -18,8 +19,9 @@ from convsight.results.result import Result
 class Map(Result):
     """A number per pixel of each picture. `values` n h w at picture resolution; signed maps have a zero in the middle.
 
-    Gradient-like maps also carry `per_channel` n c h w (raw, signed). Occlusion also carries `scores`,
-    `probabilities`, `labels` and `activity` n rows cols (with the patch at that place) and `clean_score` n.
+    Gradient-like maps also carry `per_channel` n c h w (raw, signed). Maps made by hiding also carry `scores`
+    n rows cols (the number that is mapped, with the patch at that position) and `clean_score` n (with no patch).
+    What else was read at those positions stands in `parts`: `probabilities`, `labels` and `activity`.
     """
 
     values: Float[Tensor, "n h w"]
@@ -30,10 +32,29 @@ class Map(Result):
     labels_of: tuple[str, ...] = ()  # what each row is about: "Sandal 4.2"
     per_channel: Tensor | None = None
     scores: Tensor | None = None
-    probabilities: Tensor | None = None
-    labels: Tensor | None = None
-    activity: Tensor | None = None
     clean_score: Tensor | None = None
+
+    @property
+    def probabilities(self) -> Tensor | None:
+        """The target's probability with the patch at each position, n rows cols; None where it has none."""
+        return self._read("probabilities")
+
+    @property
+    def labels(self) -> Tensor | None:
+        """Index of the most probable class with the patch at each position, n rows cols; None without classes."""
+        return self._read("labels")
+
+    @property
+    def activity(self) -> Tensor | None:
+        """Sum of the strongest feature map with the patch at each position, n rows cols; None without maps."""
+        return self._read("activity")
+
+    def _read(self, name: str) -> Tensor | None:
+        """The numbers behind the part of that name; of the map itself, where they are its scores."""
+        part = self if self.name == name else self.part(name)
+        if isinstance(part, Map):
+            return part.scores
+        return part.values if isinstance(part, Pictures) else None
 
     def draw_self(self) -> draw.RGB:
         tiles, n = [], min(len(self.values), MOST_ROWS)
