@@ -290,7 +290,7 @@ def test_an_exported_program_has_the_same_layers_and_values():
 
 
 def test_a_script_module_says_that_nothing_can_be_seen_inside():
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns((DeprecationWarning, FutureWarning)):  # FutureWarning from torch 2.14 on
         script = torch.jit.script(nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(72, 2)))
     net = Classifier(script, input_size=8, channels=1)
     assert net.scores(PIXELS).shape == (5, 2)

@@ -110,7 +110,7 @@ def test_the_scores_are_found_whatever_holds_them(wrap):
 def test_scripted_pairs_of_probabilities_and_logits_are_told_apart_by_their_numbers(order):
     first = order == "probabilities first"
     module = Net(wrap=lambda s, z: (s.softmax(1), s) if first else (s, s.softmax(1)))
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns((DeprecationWarning, FutureWarning)):
         script = torch.jit.trace(module.eval(), PIXELS)
     same(made(script).scores(PIXELS), module.logits(PIXELS).detach(), atol=1e-4)
 
@@ -245,7 +245,7 @@ def test_the_end_of_a_script_is_read_in_its_graph(last):
     body = nn.Sequential(
         nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3), last
     )
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns((DeprecationWarning, FutureWarning)):
         script = torch.jit.script(body.eval())
     net = made(script)
     own = body(PIXELS).detach()
