@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
-import { ApiError, Cancelled, floats, get, job, pictureUrl, post, result, results, seen, src, stable, useFrozen } from './api';
+import { answered, ApiError, Cancelled, floats, get, job, pictureUrl, post, result, results, seen, src, stable, useFrozen } from './api';
 
 type Answer = [number, unknown];
 let answers: Record<string, Answer | (() => Answer)>;
@@ -95,6 +95,25 @@ describe('results and jobs', () => {
     expect(await running.done).toEqual({ key: 'r2' });
     expect(steps).toEqual([0.25, 0.5]);
     expect(FakeEvents.last.closed).toBe(true);
+  });
+
+  test('an answer that is not there yet is asked for again when its job is done', async () => {
+    const counts = [{ job: 'j5' }, { job: null, accuracy: 0.9 }];
+    answers['GET /api/confusion?split=test'] = () => [200, counts.shift()];
+    answers['GET /api/jobs/j5'] = [200, { status: 'done' }];
+    const running = answered(() => get<{ job: string | null; accuracy: number }>('/api/confusion?split=test'));
+    await turn();
+    FakeEvents.last.tell('done', {});
+    expect(await running.done).toEqual({ job: null, accuracy: 0.9 });
+  });
+
+  test('an answer that its job did not bring is an error, not a second wait', async () => {
+    answers['GET /api/confusion?split=train'] = [200, { job: 'j6' }];
+    answers['GET /api/jobs/j6'] = [200, { status: 'done' }];
+    const running = answered(() => get<{ job: string | null }>('/api/confusion?split=train'));
+    await turn();
+    FakeEvents.last.tell('done', {});
+    await expect(running.done).rejects.toThrow('not there yet');
   });
 
   test('a failed job says why', async () => {

@@ -1,5 +1,5 @@
 // How does the page ask? The only place that fetches; a frozen page answers from what was saved inside it.
-import type { Job, Result, ResultRequest, Started, Step } from './types';
+import type { Job, Result, ResultRequest, Scores, Started, Step } from './types';
 
 interface Saved {
   type: string;
@@ -134,6 +134,11 @@ export function pictureAt(id: string): string {
   return `/api/pictures/${encodeURIComponent(id).replace('%3A', ':')}`;
 }
 
+/** What the network answers to a picture. */
+export function scoresOf(id: string): Promise<Scores> {
+  return get<Scores>(`${pictureAt(id)}/scores`);
+}
+
 export function pictureUrl(id: string, side?: number): string {
   return `${pictureAt(id)}.png${side ? `?side=${side}` : ''}`;
 }
@@ -143,23 +148,50 @@ export function has(url: string): boolean {
   return !saved || url in saved.responses;
 }
 
-/** Any technique's result: asked for once, its job followed step by step, cancelled when nobody waits. */
+/** Any technique's result: asked for once, its job followed step by step. */
 export function result(wanted: ResultRequest, onStep: (step: Step) => void = () => {}): Running<Result> {
   const name = stable(wanted);
+  const ask = async (): Promise<Started> =>
+    saved ? { key: savedKey(name), ready: true, job: null } : post<Started>('/api/results', wanted);
+  const fetched = ({ key }: Started): Promise<Result> => {
+    made.delete(name);
+    made.set(name, [key, typeof location === 'undefined' ? '' : location.hash]);
+    return get<Result>(`/api/results/${key}`);
+  };
+  return afterJob(ask, fetched, onStep);
+}
+
+/** What `ask` answers; where that is not there yet, its job is followed and `ask` is called again. */
+export function answered<T extends Pending>(ask: () => Promise<T>, onStep: (step: Step) => void = () => {}): Running<T> {
+  const again = async (first: T): Promise<T> => {
+    const found = first.job && !saved ? await ask() : first;
+    if (found.job && !saved) throw new ApiError('The answer is not there yet', '', 'try again in a moment');
+    return found;
+  };
+  return afterJob(ask, again, onStep);
+}
+
+/** An answer of the server that may name the job which is still at work on it. */
+interface Pending {
+  job?: string | null;
+}
+
+function afterJob<A extends Pending, T>(
+  ask: () => Promise<A>,
+  then: (first: A) => Promise<T>,
+  onStep: (step: Step) => void,
+): Running<T> {
   let stop: () => void = () => {};
   let stopped = false;
-  const follow = async (): Promise<Result> => {
-    if (saved) return get<Result>(`/api/results/${savedKey(name)}`);
-    const started = await post<Started>('/api/results', wanted);
+  const follow = async (): Promise<T> => {
+    const first = await ask();
     if (stopped) throw new Cancelled('cancelled');
-    if (!started.ready && started.job) {
-      const running = job(started.job, onStep);
+    if (first.job && !saved) {
+      const running = job(first.job, onStep);
       stop = running.cancel;
       await running.done;
     }
-    made.delete(name);
-    made.set(name, [started.key, typeof location === 'undefined' ? '' : location.hash]);
-    return get<Result>(`/api/results/${started.key}`);
+    return then(first);
   };
   const cancel = () => {
     stopped = true;

@@ -15,7 +15,7 @@ export type PicturePage = Schemas['PicturePage'];
 export type Score = Schemas['Score'];
 export type Scores = Schemas['Scores'];
 export type Edited = Schemas['Edited'];
-export type EditRequest = Sent['EditRequest'];
+export type EditRequest = Partial<Sent['EditRequest']>;
 export type ResultRequest = { method: string } & Partial<Sent['ResultRequest']>;
 export type Started = Schemas['Started'];
 export type Result = Schemas['Result'];
@@ -32,19 +32,11 @@ export type Sprites = Schemas['Sprites'];
 export type ReceptiveBox = Schemas['ReceptiveBox'];
 export type Neighbours = Schemas['Neighbours'];
 export type Confusion = Schemas['Confusion'];
-
-/** One of the lights beside a map: does it depend on what the network learned? */
-export interface Light {
-  name: string;
-  answer: 'yes' | 'no' | "can't tell";
-  sentence: string;
-  numbers: Record<string, unknown>;
-  pictures: string[];
-}
-export interface Trust {
-  job: string | null;
-  lights: Light[];
-}
+export type Audit = Schemas['Audit'];
+export type Trust = Schemas['Trust'];
+export type Light = Schemas['Light'];
+export type Atlas = Schemas['Atlas'];
+export type Box = Schemas['Box'];
 
 /** One event of a job: `step` carries a fraction and words, perhaps a picture so far; `epoch` a line of the log. */
 export interface Step {

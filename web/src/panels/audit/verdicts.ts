@@ -1,21 +1,8 @@
 // How are verdicts told? What was found first, by how much it flips; and plainly when nothing was.
 
-import type { Result } from '../../types';
+import type { Audit, VerdictPayload } from '../../types';
 
-/** What the server tells of its audit; `job` while it runs. */
-export interface Audit {
-  state: 'none' | 'running' | 'done';
-  verdicts: Result[];
-  job?: string | null;
-}
-
-export interface Claim {
-  found: boolean;
-  target: string;
-  cue: string;
-  flip_rate: number | null;
-  control_rate: number | null;
-}
+export type Claim = Pick<VerdictPayload, 'found' | 'target' | 'cue' | 'flip_rate' | 'control_rate'>;
 
 /** Found ones first, those that flip most decisions beyond their control before others. */
 export function ordered<T>(all: readonly T[], claim: (each: T) => Claim): T[] {
@@ -23,7 +10,7 @@ export function ordered<T>(all: readonly T[], claim: (each: T) => Claim): T[] {
   return [...all].sort((a, b) => Number(claim(b).found) - Number(claim(a).found) || excess(b) - excess(a));
 }
 
-export function summary(state: 'none' | 'running' | 'done', claims: readonly Claim[]): { title: string; text: string } {
+export function summary(state: Audit['state'], claims: readonly Claim[]): { title: string; text: string } {
   const found = claims.filter((each) => each.found);
   if (found.length) {
     const classes = [...new Set(found.map((each) => each.target).filter(Boolean))];

@@ -1,17 +1,13 @@
 // What is changed in the picture, as the server wants it?
-import type { EditRequest } from '../../types';
+import type { Box, EditRequest } from '../../types';
 
 export type Tool = 'occlude' | 'paint' | 'paste';
 
-export interface Box {
-  y: number;
-  x: number;
-  h: number;
-  w: number;
-}
+export type Fill = NonNullable<EditRequest['fill']>;
 
-export const FILLS = ['mean', 'grey', 'black', 'white', 'blur', 'noise'] as const;
-export type Fill = (typeof FILLS)[number];
+// One entry for each fill of the server's schema: a missing or an unknown one does not compile.
+const KNOWN: Record<Fill, true> = { mean: true, grey: true, black: true, white: true, blur: true, noise: true };
+export const FILLS = Object.keys(KNOWN) as Fill[];
 
 export function fillOf(text: string | null): Fill {
   return FILLS.find((fill) => fill === text) ?? 'mean';
@@ -38,10 +34,10 @@ export function editRequest(
   given: { box: Box | null; mask: string | null; fill: Fill; donor: string | null; from: { y: number; x: number } | null },
 ): EditRequest | null {
   const { box, mask, fill, donor, from } = given;
-  if (tool === 'paint') return mask ? ({ mask, fill } as EditRequest) : null;
+  if (tool === 'paint') return mask ? { mask, fill } : null;
   if (!box) return null;
-  if (tool === 'occlude') return { box, fill } as EditRequest;
+  if (tool === 'occlude') return { box, fill };
   if (!donor) return null;
   const { y, x } = from ?? box;
-  return { box, paste: { picture: donor, y, x, h: box.h, w: box.w } } as EditRequest;
+  return { box, paste: { picture: donor, y, x, h: box.h, w: box.w } };
 }

@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest';
+
+import type { Atlas } from '../../types';
 import { bars, cloud, colourings, colours, inside, nearest, ramp, sampled, search, tile, type About } from './points';
 
 const about: About = {
   ids: ['test:10', 'test:11', 'test:110', 'test:3'],
-  labels: [0, 1, 1, null],
+  labels: [0, 1, 1, -1],
   predicted: [0, 0, 1, 1],
   loss: [0.01, 1, 0.1, null],
   classes: ['Sandal', 'Ankle boot'],
@@ -106,7 +108,7 @@ describe('a search', () => {
 });
 
 test('a thumbnail is found on its page', () => {
-  const atlas = { cell: [20, 28], columns: 64, pages: ['a', 'b'] };
+  const atlas: Atlas = { cell: [20, 28], columns: 64, pages: ['a', 'b'] };
   expect(tile(atlas, 4096 + 65)).toEqual({ page: 1, x: 28, y: 20, w: 28, h: 20 });
   expect(tile({ cell: [28, 28], columns: 10, pages: ['a'] }, 25)).toEqual({ page: 0, x: 140, y: 56, w: 28, h: 28 });
 });

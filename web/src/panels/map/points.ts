@@ -1,4 +1,5 @@
 // Where does each picture lie on the map, which colour does it wear, and which of them are inside a lasso?
+import type { Atlas, PointsPayload } from '../../types';
 
 export interface Cloud {
   n: number;
@@ -6,16 +7,9 @@ export interface Cloud {
   xy: Float32Array;
 }
 
-export interface About {
-  ids: string[];
-  labels: (number | null)[] | null;
-  predicted: (number | null)[] | null;
-  loss: (number | null)[] | null;
-  right?: (boolean | null)[] | null;
-  classes: string[];
-  /** The names that `predicted` counts in; left out, those of the classes. */
-  outputs?: string[];
-}
+/** What colours and search need of a map's points; without `outputs`, `predicted` counts in the classes. */
+export type About = Pick<PointsPayload, 'ids' | 'labels' | 'predicted' | 'loss' | 'classes'> &
+  Partial<Pick<PointsPayload, 'right' | 'outputs'>>;
 
 export type Colouring = 'class' | 'prediction' | 'error' | 'loss';
 
@@ -119,7 +113,7 @@ function wrongness(about: About, i: number): number | null {
   const right = about.right?.[i];
   if (right !== null && right !== undefined) return right ? 0 : 1;
   const [label, predicted] = [about.labels?.[i], about.predicted?.[i]];
-  if (label === null || label === undefined || predicted === null || predicted === undefined) return null;
+  if (label === undefined || predicted === undefined || Math.min(label, predicted) < 0) return null;
   return label === predicted ? 0 : 1;
 }
 
@@ -219,13 +213,6 @@ export function search(about: About, words: string): number[] {
 export function sampled(chosen: readonly number[], most: number): number[] {
   if (chosen.length <= most) return [...chosen];
   return Array.from({ length: most }, (_, i) => chosen[Math.floor((i * chosen.length) / most)]);
-}
-
-export interface Atlas {
-  /** Height and width of a thumbnail in pixels. */
-  cell: readonly number[];
-  columns: number;
-  pages: string[];
 }
 
 /** On which page of the atlas the thumbnail of picture `i` is, and where, in pixels. */

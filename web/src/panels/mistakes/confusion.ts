@@ -1,10 +1,7 @@
 // Which classes are taken for which, how often, and how should a cell of that matrix look?
+import type { Confusion as Whole } from '../../types';
 
-export interface Confusion {
-  classes: string[];
-  /** counts[true][predicted] */
-  counts: number[][];
-}
+export type Confusion = Pick<Whole, 'classes' | 'counts'>; // counts[true][predicted]
 
 export interface Mixup {
   label: number;
