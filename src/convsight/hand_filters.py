@@ -1,4 +1,4 @@
-"""Which image filters did people make by hand, before networks learned theirs?
+"""Which image filters did people design by hand, before networks learned theirs?
 
 A kernel is a small grid of weights that slides over the picture; at each place the products of weights and
 pixels are summed. Kernels here are flat (one grid, for grey pictures) or have three grids: red, green, blue.

@@ -214,7 +214,7 @@ class Method:
 
 @contextlib.contextmanager
 def _kept_random_states() -> Iterator[None]:
-    """Python's and numpy's global random states as they were: libraries draw from them, also on import."""
+    """Restores Python's and numpy's global random states, which libraries draw from, also on import."""
     python, legacy = random.getstate(), np.random.get_state()
     try:
         yield
@@ -224,7 +224,7 @@ def _kept_random_states() -> Iterator[None]:
 
 
 def _words(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments that are words or numbers, for the provenance line."""
+    """The arguments that are text or numbers, for the provenance line."""
     plain = (str, int, float, list, tuple)
     return {k: v for k, v in given.items() if k in ("target", "layer", "layers") and isinstance(v, plain)}
 

@@ -52,7 +52,9 @@ def report(fraction: float, message: str, picture: Float[Tensor, "c h w"] | None
 
 @contextlib.contextmanager
 def span(low: float, high: float) -> Iterator[None]:
-    """Reports of the block fill only `low` to `high` of the whole, such as one octave of four."""
+    """Scales the fractions reported inside the block to `low` … `high`, such as those of one octave of
+    four.
+    """
     outer = _LISTENER.get()
     if outer is None:
         yield

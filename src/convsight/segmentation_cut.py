@@ -33,7 +33,7 @@ def _grab_cut(
 ) -> np.ndarray:
     cv2.setRNGSeed(seed)
     background, foreground = np.zeros(MODEL), np.zeros(MODEL)
-    # Colour models alone, no place pinned: a strip of nothing but the chosen pixels, and no cut yet.
+    # learn the colour models alone: a strip of only the chosen pixels, and no cut yet
     strip = np.concatenate([picture[fore], picture[back]])[None]
     known = np.full(strip.shape[:2], cv2.GC_BGD, np.uint8)
     known[:, : fore.sum()] = cv2.GC_FGD
@@ -41,7 +41,7 @@ def _grab_cut(
     mask = np.full(fore.shape, cv2.GC_PR_BGD, np.uint8)
     cv2.grabCut(picture, mask, None, background, foreground, 1, cv2.GC_EVAL_FREEZE_MODEL)
     for _ in range(iterations):
-        if len(np.unique(mask)) < 2:  # a model without pixels cannot be learnt again
+        if len(np.unique(mask)) < 2:  # a colour model that lost all its pixels cannot be learned again
             break
         cv2.grabCut(picture, mask, None, background, foreground, 1, cv2.GC_EVAL)
     return mask == cv2.GC_PR_FGD

@@ -9,7 +9,7 @@ from tests.perturbation import disagreements
 from torch import nn
 
 from convsight.network.classifier import Classifier
-from convsight.network.intervals import Axis
+from convsight.network.intervals import Intervals
 
 
 class Body(nn.Module):
@@ -262,6 +262,6 @@ def test_any_small_graph_has_exact_boxes(drawn):
 
 
 def test_a_hull_sees_what_any_position_sees():
-    axis = Axis.of_picture(10).select(torch.tensor([3, -1, 5]))
+    axis = Intervals.of_picture(10).select(torch.tensor([3, -1, 5]))
     assert axis.hull(2).first.tolist() == [3, 3]
     assert axis.hull(2).last.tolist() == [5, 5]

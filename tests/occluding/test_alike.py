@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from convsight.network.intervals import Axis, Field
+from convsight.network.intervals import Field, Intervals
 from convsight.occluding import alike
 from convsight.occluding.occluders import Occluders
 from convsight.occluding.regions import Changed, changed_by, sides_of
@@ -13,7 +13,7 @@ SIZE, PATCH, STRIDE = (64, 48), (8, 8), (4, 4)
 
 def extents():
     """Of a value whose cells see 21 pixels, and of none."""
-    axes = [Axis.of_picture(n).slide(21, 1, 10, 1, n) for n in SIZE]
+    axes = [Intervals.of_picture(n).slide(21, 1, 10, 1, n) for n in SIZE]
     changed = changed_by(sides_of(occluders()), Field(*axes))
     return changed, alike.changes([changed, None])
 

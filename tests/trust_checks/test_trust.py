@@ -28,7 +28,7 @@ from convsight.trust_checks.likeness import (
     likeness_beyond,
     likeness_by_chance,
 )
-from convsight.trust_checks.measured import Kept
+from convsight.trust_checks.measured import Memo
 
 EXPLAINING = [
     n for n, e in catalogue().items() if e.kind == "Map" and {"net", "images", "target"} <= set(e.needs)
@@ -372,7 +372,7 @@ def test_a_changed_weight_is_noticed(pictures: cs.Images, others: cs.Images, lin
 
 
 def test_only_the_last_answers_are_kept() -> None:
-    kept, made = Kept[int](2), []
+    kept, made = Memo[int](2), []
 
     def ask(key: str) -> int:
         return kept(key, lambda: made.append(key) or len(made))

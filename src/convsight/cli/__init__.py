@@ -47,6 +47,7 @@ def _fail(message: str, status: int) -> int:
 
 def run() -> None:
     """The console script."""
-    # Threads that wait should sleep: on a machine with other work, spinning ones cost several times the time.
+    # Waiting threads should sleep: where other programs run, busy waiting makes everything several times
+    # slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""What do the commands have in common: how one is made, and the arguments several of them take?"""
+"""How is a command made, and which arguments do several commands share?"""
 
 from __future__ import annotations
 

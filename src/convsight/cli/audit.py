@@ -51,7 +51,7 @@ def _row(number: int, verdict: Verdict) -> dict[str, Any]:
 
 
 def _tell(verdicts: list[Verdict], given: argparse.Namespace, run: Path | None) -> None:
-    """Each verdict as a person reads it, with what can be done about it."""
+    """Print each verdict with what can be done about it."""
     for number, verdict in enumerate(verdicts, 1):
         mark = "[b red]found[/b red]" if verdict.found else "[dim]not found[/dim]"
         out.print(f"{number}  {mark}  ", end="")

@@ -1,4 +1,4 @@
-"""How does the terminal show progress, tables and places?"""
+"""How does the terminal show progress, tables and paths?"""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def print_result(table: Table) -> None:
 
 @contextlib.contextmanager
 def bar(description: str, quiet: bool = False) -> Iterator[None]:
-    """A bar on stderr for whatever reports inside the block; it appears with the first report."""
+    """A progress bar on stderr for reports made inside the block; it appears with the first one."""
     if quiet or not err.is_terminal:
         yield
         return
@@ -63,7 +63,7 @@ def bar(description: str, quiet: bool = False) -> Iterator[None]:
 
 
 class TrainingDisplay:
-    """Epoch, loss, accuracy, images per second and time left, live; one line an epoch stays."""
+    """Live epoch, loss, accuracy, images per second and time left; one line per epoch stays on the screen."""
 
     def __init__(self, quiet: bool = False):
         self.quiet = quiet
@@ -82,7 +82,7 @@ class TrainingDisplay:
         self._open.close()
 
     def _say(self, step: Step) -> None:
-        """What is done before the first step."""
+        """Show what happens before the first step."""
         assert self._progress is not None
         self._progress.update(self._task, words=step.message)
 

@@ -36,7 +36,7 @@ def run(given: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _tell(fixed: Fixed) -> None:
-    """The groups before and after, what the new audit says, and where everything is."""
+    """Print the groups' accuracies before and after, what the new audit says, and where the files are."""
     before, after = asdict(fixed.before), asdict(fixed.after)
     names = {
         "target_with": f"{fixed.target} with the cue",

@@ -1,4 +1,4 @@
-"""How do words on the command line become classifiers, data sets, pictures and knob values?"""
+"""How do arguments of the command line become classifiers, data sets, pictures and knob values?"""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ PLACE = re.compile(r"^(train|validation|test):(\d+)(?:-(\d+))?$")
 
 
 def classifier(model: str, given: argparse.Namespace) -> Classifier:
-    """The network that MODEL and the options beside it name."""
+    """The network that MODEL and its options name."""
     return load(model, **brought(given))
 
 
 def brought(given: argparse.Namespace) -> dict[str, Any]:
-    """What the options beside MODEL say, as `convsight.load` takes it."""
+    """The options for MODEL as arguments of `convsight.load`."""
     names = ("weights", "classes", "input_size", "input_channels", "mean", "std")
     said = {name: getattr(given, name, None) for name in names}
     options = {
@@ -53,7 +53,7 @@ def run_of(model: str | None) -> Run | None:
 def data_of(source: str | None, model: str | None, net: Classifier | None = None) -> Dataset:
     """The data set named, or the run's own; fitted to the network's input.
 
-    A folder of pictures that nobody sorted into classes is a data set too: all of them are test pictures.
+    A folder of pictures that are not sorted into classes becomes a data set of test pictures.
     """
     if source is not None:
         if net is None:
@@ -90,7 +90,7 @@ def pictures(words: Sequence[str], source: str | None, model: str | None, net: C
 
 
 def knobs(method: type[Method], rest: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
-    """`--patch 8 --fill mean cat.jpg` as the knobs of a technique, and the words that are none."""
+    """`--patch 8 --fill mean cat.jpg` as a technique's knobs, and the arguments that are no knobs."""
     known = {each.name: each for each in method.knobs()}
     values: dict[str, Any] = {}
     words, others = list(rest), []

@@ -1,4 +1,4 @@
-"""Which options have the commands that look inside: show, layers, neighbours, map, audit and the lists?"""
+"""Which options do the commands show, layers, neighbours, map, audit and the lists have?"""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def show(commands: Any) -> argparse.ArgumentParser:
 
 
 def show_help() -> str:
-    """The help of `show`, which answers --help itself because a technique may be named with it."""
+    """The help of `show`. The command handles --help itself, because a technique may be named beside it."""
     return show(argparse.ArgumentParser(prog="convsight").add_subparsers()).format_help()
 
 
@@ -63,7 +63,7 @@ def lists(commands: Any) -> None:
 
 
 def space(commands: Any) -> None:
-    """The feature space: `neighbours` and `map` are `show` under names of their own."""
+    """`neighbours` and `map`, which are `show` for certain techniques."""
     features = command(
         commands, "features", "write every picture's features as Parquet shards", "features:features"
     )

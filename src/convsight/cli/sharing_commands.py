@@ -1,4 +1,4 @@
-"""Which options have report, studio and doctor?"""
+"""Which options do report, studio and doctor have?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`convsight show METHOD ...`, and `neighbours` and `map`, which are `show` under names of their own."""
+"""`convsight show METHOD ...`, and `neighbours` and `map`, which are `show` for certain techniques."""
 
 from __future__ import annotations
 
@@ -60,7 +60,9 @@ def neighbours(given: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _indexed(net: Classifier, given: argparse.Namespace, rest: list[str]) -> int:
-    """`neighbours` in an index: of the knobs only k, of the filters split and class, the metric is the index's."""
+    """`neighbours` in an index. It takes only the knob k and the filters split and class; the metric is the
+    index's.
+    """
     from convsight.features.index import nearest_stored, open_index
 
     values, others = knobs(find_method("neighbours"), rest)
@@ -90,7 +92,7 @@ def _only_knobs(method: type[Method], rest: list[str]) -> Method:
 
 
 def _is_model(words: list[str]) -> bool:
-    """For techniques that can do without a network: whether the first word is one."""
+    """Whether the first argument names a network, for techniques that do not need one."""
     return bool(words) and (":" in words[0] or Path(words[0]).is_dir() or Path(words[0]).suffix == ".pt2")
 
 
@@ -136,7 +138,7 @@ def _judge(
     given: argparse.Namespace,
     model: str | None,
 ) -> Callable[[], Result]:
-    """How far to trust the map, to be asked once it is made."""
+    """A function that judges how far the map can be trusted, to be called once the map is made."""
     if net is None or method.kind is not Map or "target" not in method.needs():
         raise InputError(
             f"--trust goes with a map of a class score, such as saliency; not with {method.name}"
@@ -172,7 +174,7 @@ def _run(
 
 
 def _keep(result: Result, given: argparse.Namespace, name: str) -> None:
-    """Say what there is to say, and save the picture where it is asked for or under the technique's name."""
+    """Print the notes, and save the picture where `--out` says or under the technique's name."""
     _tell(result)
     if given.out:
         out.print(f"saved {result.save(Path(given.out).expanduser())}", soft_wrap=True)

@@ -47,7 +47,7 @@ def studio(given: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _said(given: argparse.Namespace) -> dict[str, Any]:
-    """What the options beside MODEL say; classes that came from a file stay the name of that file."""
+    """The options for MODEL; classes that came from a file are given as that file's path."""
     said = brought(given)
     if given.classes is not None and Path(given.classes).is_file():
         said["classes"] = Path(given.classes)
@@ -66,7 +66,9 @@ def newest_run(runs: Path) -> Path:
 
 
 def _data(source: str | None, run: Run | None, net: Classifier) -> tuple[Dataset | None, bool]:
-    """(the data set asked for, or the run's own if it can be had; whether it is an unsorted folder)."""
+    """(the data set asked for, or else the run's own if it can be opened; whether it is an unsorted
+    folder).
+    """
     if source is not None:
         from convsight.datasets.album import album, is_album
 

@@ -78,7 +78,7 @@ def train(given: argparse.Namespace, rest: list[str]) -> int:
 
 
 def summary(run: Run) -> None:
-    """What was measured on the test set, as a person reads it."""
+    """What was measured on the test set, in words."""
     test, training = run.metrics["test"], run.metrics["training"]
     if not test:
         out.print("There are no test pictures, so nothing was measured.")

@@ -1,4 +1,4 @@
-"""Which options have the commands that train and measure: demo, train, test, compare, fix?"""
+"""Which options do the commands demo, train, test, compare and fix have?"""
 
 from __future__ import annotations
 

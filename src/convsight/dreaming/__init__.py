@@ -1,1 +1,1 @@
-"""Pictures made by optimisation: how they are parametrised, moved about and compared."""
+"""Pictures made by optimisation: how they are parametrised, transformed and compared."""

@@ -1,8 +1,8 @@
-"""In which colours is a picture's every direction as likely as any other?
+"""In which colour coordinates are the channels of natural pictures independent?
 
 In natural pictures red, green and blue rise and fall together. The square root of their covariance, measured
 on ImageNet by Olah, Mordvintsev & Schubert 2017 (Lucid, `color_correlation_svd_sqrt`), turns three
-independent numbers (roughly: brightness, blue to red, green to magenta) into colours so correlated.
+independent numbers (roughly: brightness, blue to red, green to magenta) into colours with these correlations.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def correlated(picture: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
 
 
 def decorrelated(picture: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-    """The way back of `correlated`."""
+    """The inverse of `correlated`."""
     if picture.shape[1] == 1:
         return picture
     return torch.einsum("rc,nchw->nrhw", torch.linalg.inv(MIXING).to(picture), picture)

@@ -9,7 +9,7 @@ import torch
 from scipy.optimize import Bounds, minimize
 from torch import Tensor
 
-Loss = Callable[[Tensor], Tensor]  # the numbers that are turned -> one number, differentiable
+Loss = Callable[[Tensor], Tensor]  # from the numbers that are optimised to one differentiable number
 OnStep = Callable[[int, Tensor], None]
 MEMORY = 12  # steps whose gradients L-BFGS remembers
 

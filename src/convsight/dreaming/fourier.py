@@ -1,9 +1,9 @@
-"""Which numbers does an optimiser turn, so that a picture comes out smooth instead of as salt and pepper?
+"""Which numbers should an optimiser change, so that a picture comes out smooth instead of noisy?
 
-Olah, Mordvintsev & Schubert 2017 ("Feature Visualization", doi:10.23915/distill.00007) turn the coefficients
-of the picture's Fourier transform, each scaled by 1 ÷ frequency as in natural pictures, and colours whose
-channels are independent. Gradient ascent in these coordinates is steepest ascent under another metric: the
-same optimum, another path, and the path no longer prefers high frequencies.
+Olah, Mordvintsev & Schubert 2017 ("Feature Visualization", doi:10.23915/distill.00007) optimise the
+coefficients of the picture's Fourier transform, each scaled by 1 ÷ frequency as in natural pictures, in
+colours whose channels are independent. Gradient ascent in these coordinates is steepest ascent under another
+metric: it has the same optimum but takes another path, which does not prefer high frequencies.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from convsight.dreaming.colour import correlated, decorrelated
 
-CONTRAST = 0.25  # of Lucid: what the coefficients are multiplied with before the sigmoid
+CONTRAST = 0.25  # factor before the sigmoid, as in Lucid
 
 
 def frequencies(height: int, width: int) -> Float[Tensor, "h w2"]:
@@ -28,10 +28,10 @@ def frequencies(height: int, width: int) -> Float[Tensor, "h w2"]:
 def from_spectrum(
     spectrum: Float[Tensor, "n c h w2 two"], size: tuple[int, int], decay: float = 1.0
 ) -> Float[Tensor, "n c h w"]:
-    """The waves that the coefficients stand for, summed: coefficient ÷ frequency^decay, inverse transform.
+    """The picture of these coefficients: the inverse transform of coefficient ÷ frequency^decay.
 
-    The transform is orthonormal, so with decay 0 equal coefficients give pixels of equal variance; the
-    constant wave counts as one of length max(h, w).
+    The transform is orthonormal, so that with decay 0 equal coefficients give equal variance. The constant
+    wave is scaled like one of length max(h, w).
     """
     waves = torch.view_as_complex(spectrum.contiguous()) * _scale(size, decay).to(spectrum)
     return torch.fft.irfft2(waves, s=size, norm="ortho")
@@ -66,7 +66,7 @@ class Canvas:
 
     @classmethod
     def of(cls, pixels: Float[Tensor, "n c h w"], decay: float) -> Canvas:
-        """The pictures themselves, but for black and white: values are kept 1/512 from 0 and 1."""
+        """The given pictures, with values kept 1/512 away from 0 and 1."""
         picture = decorrelated(pixels.clamp(1 / 512, 511 / 512).logit())
         size = (pixels.shape[2], pixels.shape[3])
         return cls(to_spectrum(picture / CONTRAST, decay), size, decay)

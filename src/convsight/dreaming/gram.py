@@ -1,4 +1,4 @@
-"""What is a texture? Which features occur together, no matter where (Gatys, Ecker & Bethge 2015)."""
+"""What is a texture? It is which features occur together, no matter where (Gatys, Ecker & Bethge 2015)."""
 
 from __future__ import annotations
 

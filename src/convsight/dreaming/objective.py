@@ -1,4 +1,4 @@
-"""What is a dream to have as much of as possible: a class score, a whole feature map, or one unit?"""
+"""What does a dream maximise: a class score, a whole feature map, or one unit?"""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from convsight.network.targets import Target, resolve_target
 
 @dataclass(frozen=True)
 class Objective:
-    """`aim` raised; with `diversity` also the pictures' textures in `texture_layer` driven apart.
+    """Raises `aim`; with `diversity` it also makes the pictures' textures in `texture_layer` differ.
 
     A channel counts by the mean of its map, or with `centre` by its middle unit; a unit by its value, a class
     by its score before the softmax. Where a rectifier leaves a picture's score at exactly 0, and so without a
@@ -39,7 +39,7 @@ class Objective:
         return cls(aim, centre, diversity, texture, _before(net, aim.layer) if aim.layer else "")
 
     def score(self, net: Classifier, pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
-        """What the dream is judged by, for each picture."""
+        """The score that is reported, for each picture."""
         if self.aim.layer is None:
             return self.aim.score(net, pixels)
         with net.record(self.aim.layer, stop=True) as seen:
@@ -47,7 +47,9 @@ class Objective:
         return self._of_layer(seen[self.aim.layer])
 
     def climb(self, net: Classifier, pixels: Float[Tensor, "n c h w"]) -> tuple[Tensor, Tensor]:
-        """What is raised, for each picture, and how alike the pictures are (0 without `diversity`)."""
+        """The score whose gradient is followed, for each picture, and how alike the pictures are (0 without
+        `diversity`).
+        """
         layers = [self.aim.layer or "", self.before, self.texture_layer if self.diversity else ""]
         with net.record(*filter(None, layers), stop=self.aim.outputs is None) as seen:
             logits = net.forward(pixels)
@@ -70,7 +72,7 @@ class Objective:
 
 
 def _before(net: Classifier, name: str) -> str:
-    """The layer that goes into a rectifier; "" for any other layer."""
+    """The layer whose value goes into rectifier `name`; "" if that is no rectifier."""
     layer = net.layers[name]
     parents = net.layers.nodes[layer.index].parents if layer.kind in NONLINEAR else ()
     return net.layers.nodes[parents[0]].name if parents and parents[0] >= 0 else ""

@@ -1,4 +1,4 @@
-"""Which activations of a network are at which resolution, from the picture's own down to the coarsest?"""
+"""Which activation layers of a network have which resolution, from the finest to the coarsest?"""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from convsight.network.operations import NONLINEAR
 
 
 def resolutions(net: Classifier) -> list[list[Layer]]:
-    """The activations (or, in a network without any, all feature maps) in runs of one resolution each."""
+    """The activation layers (or, in a network without any, all layers with maps), grouped into runs of one
+    resolution.
+    """
     maps = net.layers.maps()
     if not maps:
         raise InputError(f"{net.name} has no layer with feature maps")

@@ -1,4 +1,4 @@
-"""How large may a picture be, when only the layers up to some place of the network have to run on it?"""
+"""How large may a picture be if only the layers up to a given one have to run on it?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far is a picture from the things of one picture and the texture of another (Gatys et al. 2015)?"""
+"""How far is a picture from the content of one picture and the texture of another (Gatys et al. 2015)?"""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TINY = 1e-12
 
 @dataclass(frozen=True)
 class Goal:
-    """What the picture's layers are to be like."""
+    """The values that the picture's layers should approach."""
 
     net: Classifier
     content_layer: str

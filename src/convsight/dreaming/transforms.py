@@ -1,4 +1,4 @@
-"""Does a picture still excite the network after it was moved a little? One that does is no adversarial noise."""
+"""How is a picture moved at random in each step, so that optimisation does not end in adversarial noise?"""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Wobble:
     def __call__(
         self, pixels: Float[Tensor, "n c h w"], generator: torch.Generator
     ) -> Float[Tensor, "n c h w"]:
-        """The pictures, moved all alike; what comes in from outside is the mirrored border."""
+        """The pictures, all moved alike; beyond the border they are mirrored."""
         if not (self.shift_px or self.turn_deg or self.zoom):
             return pixels
         turn, zoom, *shift = self._draw(generator)

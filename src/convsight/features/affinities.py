@@ -1,7 +1,7 @@
 """How likely is each point to choose each other one as its neighbour? The probabilities that a t-SNE map keeps.
 
-openTSNE computes them; we hand it the exact neighbours of some points at a time. Given all at once it keeps
-the whole graph in 64 bits beside P, and more copies while it makes P of it.
+openTSNE computes them; we hand it the exact neighbours of some points at a time. Given all of them at once it
+would hold the whole graph in 64 bits beside P, and further copies while it computes P.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from convsight.features.exact import graph_parts, nearest
 
 
 class ExactAffinities(PerplexityBasedNN):
-    """P symmetric, n × n, sparse, sums to 1; and the affinities of new points to these, as openTSNE asks for them.
+    """The matrix P (symmetric, n × n, sparse, sums to 1), and the affinities of new points to these, in
+    openTSNE's interface.
 
     Where P is only read by our own forces, 32 bits are enough for `dtype`; openTSNE's need 64.
     """
 
     def __init__(self, values: Float[Tensor, "n d"], perplexity: float, threads: int, dtype: type):
-        # Not PerplexityBasedNN's own: it would keep the graph, in case the perplexity is changed.
+        # PerplexityBasedNN.__init__ is not called: it would keep the graph, in case the perplexity changes.
         self.perplexity, self.n_jobs, self.verbose = perplexity, threads, False
         self.knn_index = ExactIndex(values, min(len(values) - 1, int(3 * perplexity)))
         chosen = _chosen(values, self.knn_index.k, perplexity, threads, dtype)
@@ -34,7 +35,9 @@ class ExactAffinities(PerplexityBasedNN):
         self.P.data /= self.P.data.sum(dtype=np.float64)
 
     def drop_pairs(self) -> None:
-        """Forget P once our forces hold its pairs: openTSNE passes it on without a look, and new points need none."""
+        """Free P once our forces hold its pairs: openTSNE only passes it on, and placing new points does not
+        need it.
+        """
         self.P = sp.csr_matrix(self.P.shape)
 
 
@@ -53,7 +56,7 @@ class ExactIndex(KNNIndex):
 
 
 def _chosen(values: Tensor, k: int, perplexity: float, threads: int, dtype: type) -> Any:
-    """Sparse n × n: with which probability each row chooses each of its k nearest; rows sum to 1."""
+    """The probability with which each row chooses each of its k nearest: sparse n × n, each row sums to 1."""
     n = len(values)
     weights, columns = np.empty((n, k), dtype), np.empty((n, k), np.int32)
     for part, (distances, rows) in graph_parts(values, k):

@@ -1,4 +1,4 @@
-"""How do tens of thousands of points and their thumbnails travel to a page that lets one walk about in them?
+"""How are tens of thousands of points and their thumbnails written for a page that lets one explore them?
 
 As one JSON file of columns and a few WebP pages of 64 × 64 thumbnails: picture i is on page i // 4096, in row
 (i % 4096) // 64 and column i % 64 of it.

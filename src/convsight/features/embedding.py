@@ -91,14 +91,16 @@ def tsne(
             steps, momentum=MOMENTUM, learning_rate=n / pull, **_method(forces, pull),
             callbacks_every_iters=min(EVERY, steps), callbacks=_callback(watch, before),
         )  # fmt: skip
-    # openTSNE centres the map when it places new points; centred now, it will not move then.
+    # openTSNE centres the map when it places new points; a map that is centred already does not move then
     embedding -= (embedding.max(0) + embedding.min(0)) / 2
     xy = torch.from_numpy(np.array(embedding)).float()
     return Layout(xy, reduction, perplexity, float(embedding.kl_divergence), embedding)
 
 
 def _method(forces: Forces | None, pull: float) -> dict[str, Any]:
-    """What openTSNE's optimiser is told of the exaggeration: nothing where our forces see to it."""
+    """The optimiser's arguments for the exaggeration; our forces, where they are used, apply it
+    themselves.
+    """
     if forces is None:
         return {"exaggeration": pull}
     forces.exaggeration = pull
@@ -106,7 +108,9 @@ def _method(forces: Forces | None, pull: float) -> dict[str, Any]:
 
 
 def _start(values: Tensor, dims: int, seed: int) -> np.ndarray:
-    """The first principal components, tiny, with a little noise to part duplicates (Kobak & Berens 2019)."""
+    """The first principal components, scaled to be tiny, with a little noise that separates duplicates (Kobak
+    & Berens 2019).
+    """
     xy = torch.zeros(len(values), dims, dtype=torch.float64)
     found = principal(values, dims)
     xy[:, : len(found.directions)] = found.place(values).double()

@@ -18,8 +18,8 @@ from convsight.features.vectors import unit_rows
 METRICS = ("l2", "l1", "mse", "cosine")
 BLOCK_VALUES = 16_000_000  # numbers of one piece of the base: 64 MB
 BLOCK_SCORES = 4_000_000  # queries × rows at once: small blocks stay in the cache, large ones multiply better
-GROUP = 64  # columns among which only the best is looked at first
-AT_ONCE = 2048  # rows of a graph that are asked together; the more, the more scores wait to be compared
+GROUP = 64  # columns in a group, of which first only the largest score is compared
+AT_ONCE = 2048  # rows of a graph that are searched together; more of them hold more scores in memory
 SPARE = 6  # candidates beyond k that survive to the exact comparison
 
 Found = tuple[Float[Tensor, "q k"], Int64[Tensor, "q k"]]
@@ -51,7 +51,9 @@ def nearest(
 def nearest_in_chunks(
     queries: Float[Tensor, "q d"], chunks: Iterable[Float[Tensor, "n d"]], k: int, metric: str = "l2"
 ) -> Found:
-    """The same over a base that arrives in pieces and is never whole in memory; rows are numbered through."""
+    """`nearest` over a base that arrives in pieces and is never whole in memory; row numbers continue from
+    piece to piece.
+    """
     best: Found | None = None
     start = 0
     for chunk in chunks:
@@ -81,7 +83,9 @@ def graph(base: Float[Tensor, "n d"], k: int, metric: str = "l2") -> Found:
 
 
 def graph_parts(base: Float[Tensor, "n d"], k: int, metric: str = "l2") -> Iterator[tuple[slice, Found]]:
-    """The same, (a slice of the rows, what is nearest to them) at a time, for whoever need not hold it whole."""
+    """The same in parts, each a slice of the rows with what is nearest to them, for callers that need not
+    hold all of it.
+    """
     for asked in torch.arange(len(base)).split(AT_ONCE):
         start = int(asked[0]) if len(asked) else 0
         yield slice(start, start + len(asked)), nearest(base[asked], base, k, metric, skip=asked)
@@ -100,7 +104,8 @@ def _search(queries: Tensor, base: Tensor, k: int, metric: str, skip: Tensor | N
 
 def _candidates(queries: Tensor, base: Tensor, keep: int, metric: str) -> Int64[Tensor, "q k"]:
     """The rows that look nearest by the quick formula; piece by piece, so that no copy of the base is made."""
-    # Smaller numbers lose fewer digits in the product; a shift changes no difference.
+    # centring keeps differences as they are and makes the numbers smaller, so that the product loses fewer
+    # digits
     centre = base.mean(0) if metric != "cosine" else torch.zeros(base.shape[1])
     queries = queries - centre
     scores, rows = torch.empty(len(queries), 0), torch.empty(len(queries), 0, dtype=torch.int64)
@@ -120,7 +125,7 @@ def _best(queries: Tensor, base: Tensor, keep: int, metric: str) -> Found:
     """(scores, rows) of the `keep` largest scores of one piece: −distance for l1, a·b − ‖b‖²/2 otherwise."""
     half = (base * base).sum(1) / 2 if metric != "cosine" else torch.zeros(len(base))
     step = max(1, BLOCK_SCORES // len(base))
-    # One room for all: blocks of many megabytes taken anew leave holes between what is kept of each.
+    # one buffer for all blocks: allocating many megabytes for each would fragment the memory
     room = torch.empty(0 if metric == "l1" else min(step, len(queries)), len(base))
     scores, rows = torch.empty(len(queries), keep), torch.empty(len(queries), keep, dtype=torch.int64)
     for start in range(0, len(queries), step):
@@ -135,7 +140,7 @@ def _best(queries: Tensor, base: Tensor, keep: int, metric: str) -> Found:
 
 
 def _minus_l1(block: Tensor, base: Tensor) -> Tensor:
-    """−Σ|a−b|, by pieces of the base that stay in the cache: twice as quick as in one go."""
+    """−Σ|a−b|, computed by pieces of the base that fit the cache, which is twice as quick as all at once."""
     return -torch.cat([torch.cdist(block, piece, p=1) for piece in base.split(1024)], 1)
 
 

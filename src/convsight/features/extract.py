@@ -1,8 +1,9 @@
-"""How do the features of a data set of any size get onto the disk, once, whatever is killed on the way?
+"""How do the features of a data set of any size get onto the disk, although processes may be killed on the
+way?
 
-The pictures are cut into shards of consecutive rows. A shard is written under a temporary name and renamed, so
-that a file with its final name is complete; whoever comes later skips it. Processes need no words with one
-another: of `world` of them number `rank` makes the shards rank, rank + world, ...
+The pictures are divided into shards of consecutive rows. A shard is written under a temporary name and
+renamed, so that a file with its final name is complete and is skipped by later runs. Processes need not
+communicate: of `world` processes, number `rank` writes the shards rank, rank + world, ...
 """
 
 from __future__ import annotations
@@ -134,7 +135,7 @@ def _plan(
 
 
 def _agree(folder: Path, plan: dict[str, Any]) -> None:
-    """The folder is new, or was begun with the same plan."""
+    """Write the plan into a new folder; InputError if the folder was begun with another plan."""
     file = folder / MANIFEST
     if not file.exists():
         write_json(file, plan)

@@ -1,4 +1,4 @@
-"""How do coordinates become a finished map: coloured, judged, with its pictures and honest words?"""
+"""How do coordinates become a finished map, with colours, a measure of its quality, pictures and notes?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What is in a folder of features, is it complete, and what is nearest in it, without loading it whole?"""
+"""What does a folder of features hold, is it complete, and which rows are nearest, without loading all of
+it?
+"""
 
 from __future__ import annotations
 

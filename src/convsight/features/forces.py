@@ -1,12 +1,13 @@
-"""How strongly do the points of a 2-D t-SNE map pull and push each other? Pairs that pull, a grid that pushes.
+"""How strongly do the points of a 2-D t-SNE map pull and push each other? Attraction is summed over pairs,
+repulsion over a grid.
 
 The gradient of KL(P‖Q) is 4 Σⱼ (pᵢⱼ − qᵢⱼ)(yᵢ − yⱼ) / (1 + |yᵢ − yⱼ|²) (van der Maaten & Hinton 2008); as in
-openTSNE the 4 belongs to the learning rate. The first term has few pairs. The second is the slope of a
-potential, Σⱼ 1 / (1 + |yᵢ − yⱼ|²): points are spread on a grid, convolved by FFT, and the potential and its
-slope are read again. openTSNE does so with parabolas in boxes (Linderman et al. 2019), which break off at each
-border, and nine transforms; cubic splines have no breaks and give the slope from the same grid (Essmann et al.
-1995), so two transforms in 32 bits come nearer to the exact force. The grid's step stays the same while the
-map grows, so the transformed kernel is kept.
+openTSNE the 4 belongs to the learning rate. The term with p has few pairs. The term with q is the slope of a
+potential, Σⱼ 1 / (1 + |yᵢ − yⱼ|²): points are spread on a grid, the grid is convolved by FFT, and the
+potential and its slope are interpolated back. openTSNE interpolates by parabolas in boxes (Linderman et al.
+2019), which are discontinuous at the boxes' borders and need nine transforms. Cubic splines are smooth and
+give the slope from the same grid (Essmann et al. 1995), so that two transforms in 32 bits come nearer to the
+exact force. The grid's step stays the same while the map grows, so the transformed kernel is kept.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ class Forces:
 class Attraction:
     """Σⱼ pᵢⱼ (yᵢ − yⱼ) / (1 + |yᵢ − yⱼ|²) of every point.
 
-    Rows of like length lie together in blocks, which so need little padding (SELL-C-σ, Kreutzer et al. 2014).
+    Rows of similar length are put into one block, so that blocks need little padding (SELL-C-σ, Kreutzer et
+    al. 2014).
     """
 
     def __init__(self, affinities: Any):
@@ -64,7 +66,7 @@ class Attraction:
         return out
 
     def cross_entropy(self, xy: Float[Tensor, "n 2"]) -> float:
-        """Σ pᵢⱼ log pᵢⱼ (1 + |yᵢ − yⱼ|²): with log Σ 1 / (1 + |yᵢ − yⱼ|²) it makes KL(P‖Q)."""
+        """Σ pᵢⱼ log pᵢⱼ (1 + |yᵢ − yⱼ|²): adding log Σ 1 / (1 + |yᵢ − yⱼ|²) to it gives KL(P‖Q)."""
         parts = [
             float(torch.linalg.vecdot(weights, spread.log_()).sum())
             for _, weights, _, _, spread in self._pairs(xy)
@@ -72,7 +74,9 @@ class Attraction:
         return self.entropy + sum(parts)
 
     def _pairs(self, xy: Tensor) -> Iterator[tuple[Tensor, ...]]:
-        """(rows, weights, Δx, Δy, 1 + Δx² + Δy²) of each block, in memory that the next one takes."""
+        """(rows, weights, Δx, Δy, 1 + Δx² + Δy²) of each block; the arrays are overwritten by the next
+        block's.
+        """
         x, y = xy.T.contiguous()
         one, room = torch.ones(1), torch.empty(3, max(w.numel() for _, _, w in self.blocks))
         for rows, columns, weights in self.blocks:
@@ -99,7 +103,8 @@ def _blocks(affinities: Any, order: np.ndarray, degrees: np.ndarray) -> Iterator
         width = max(1, int(degrees[order[start]]))
         rows = order[start : start + max(1, BLOCK // width)]
         part, filled = affinities[rows], np.arange(width) < degrees[rows, None]
-        columns = np.repeat(rows[:, None].astype(np.int32), width, 1)  # what is left over pulls at itself
+        # padding points at the row itself, with weight 0
+        columns = np.repeat(rows[:, None].astype(np.int32), width, 1)
         weights = np.zeros(filled.shape, np.float32)
         columns[filled], weights[filled] = part.indices, part.data
         yield torch.from_numpy(rows.copy()), torch.from_numpy(columns).flatten(), torch.from_numpy(weights)
@@ -131,16 +136,20 @@ class Repulsion:
         return torch.stack(push, 1) / (-2 * self.step), float(total) + self.shift * len(xy) ** 2 - len(xy)
 
     def _potential(self, charge: Tensor) -> Tensor:
-        """The charges convolved; only occupied rows are transformed, only wanted ones transformed back."""
+        """The charges convolved with the kernel. Only occupied rows are transformed, and only needed rows are
+        transformed back.
+        """
         n, side = self.length, self.side
         waves = torch.fft.fft(torch.fft.rfft(charge.view(side, side), n, dim=1), n, dim=0) * self.kernel
         return torch.fft.irfft(torch.fft.ifft(waves, dim=0)[:side], n, dim=1)[:, :side].flatten()
 
     def _fit(self, extent: float) -> None:
-        """A grid that holds the map, of nodes STEP apart, or nearer where there would be too few of them."""
+        """A grid that holds the map. Its nodes are STEP apart, or closer if there would be fewer than
+        `SIDE`.
+        """
         if extent >= STEP * (SIDE - 8):
             side, step = 16 * (int(extent / STEP + 4) // 16 + 1), STEP
-        else:  # quarter octaves, so that a map that grows slowly changes its grid rarely
+        else:  # steps of a quarter octave, so that a slowly growing map rarely changes its grid
             side, step = SIDE, float(2.0 ** (np.ceil(4 * np.log2(max(extent, 1e-30) / (SIDE - 4))) / 4))
         if self.grid != (side, step):
             self.grid, self.side, self.step = (side, step), side, step
@@ -152,7 +161,8 @@ class Repulsion:
         waves = torch.fft.fftfreq(self.length, dtype=torch.float64)
         d = waves * self.length * self.step
         blur = ((2 + torch.cos(2 * np.pi * waves)) / 3).square()
-        # On the tiny map at the beginning every 1 / (1 + d²) is 1 but for what 32 bits cannot hold.
+        # On the tiny map at the beginning all 1 / (1 + d²) are almost 1; without the shift 32 bits lose the
+        # difference.
         self.shift = 1 / (1 + (self.side * self.step) ** 2)
         kernel = torch.fft.rfft2(1 / (1 + d[:, None] ** 2 + d**2) - self.shift).real
         self.kernel = (kernel / (blur[:, None] * blur[: kernel.shape[1]])).float()

@@ -44,7 +44,7 @@ def membership(distances: Float[Tensor, "m k"]) -> Float[Tensor, "m k"]:
     beyond = distances - distances[:, :1]
     low, high = torch.full_like(beyond[:, :1], 1e-6), beyond[:, -1:] * 1e3 + 1e-3
     goal = math.log2(beyond.shape[1]) if beyond.shape[1] > 1 else 1.0
-    for _ in range(64):  # halving a logarithmic interval
+    for _ in range(64):  # bisection on a logarithmic scale
         middle = (low * high).sqrt()
         above = (-beyond / middle).exp().sum(1, keepdim=True) > goal
         low, high = torch.where(above, low, middle), torch.where(above, middle, high)
@@ -89,7 +89,9 @@ def _graph(values: Tensor, k: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _start(values: Tensor, dims: int, seed: int) -> np.ndarray:
-    """The first principal components, 10 wide as umap-learn scales its own, with noise to part duplicates."""
+    """The first principal components, scaled to ±10 as umap-learn scales its own, with noise that separates
+    duplicates.
+    """
     found = principal(values, dims)
     xy = torch.zeros(len(values), dims)
     xy[:, : len(found.directions)] = found.place(values)
@@ -99,8 +101,9 @@ def _start(values: Tensor, dims: int, seed: int) -> np.ndarray:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """umap-learn warns of what is meant here (one thread, a graph made elsewhere, few rows), and its Numba sets
-    the number of threads of the OpenMP that torch computes with, too."""
+    """Silence umap-learn's warnings about what is intended here (one thread, a precomputed graph, few rows),
+    and restore torch's number of threads, which its Numba changes through the OpenMP that both use.
+    """
     threads = torch.get_num_threads()
     try:
         with warnings.catch_warnings():
@@ -112,7 +115,7 @@ def _quiet() -> Iterator[None]:
 
 def _learner() -> Callable[..., Any]:
     try:
-        with _quiet():  # it looks for TensorFlow, which it can do without
+        with _quiet():  # it warns if TensorFlow, which it does not need, is missing
             from umap import UMAP  # type: ignore[import-not-found]
     except ImportError:
         raise MissingExtra("umap-learn", "umap", "a UMAP map") from None

@@ -57,7 +57,7 @@ def _share(
 
 
 def _result(ray: Any, reference: Any) -> None:
-    """Nothing, or the error of the task as it was raised there."""
+    """Raise the error of a failed task as it was raised there."""
     try:
         ray.get(reference)
     except ray.exceptions.RayTaskError as error:

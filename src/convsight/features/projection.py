@@ -59,7 +59,9 @@ def principal(values: Float[Tensor, "n d"], p: int) -> Principal:
 
 
 def _in_double(values: Float[Tensor, "n d"], part: Callable[[Tensor], Tensor]) -> Tensor:
-    """What `part` makes of blocks of rows in float64, summed: the whole matrix in float64 would be twice its size."""
+    """The sum of `part` over blocks of rows in float64, since the whole matrix in float64 would take twice
+    the memory.
+    """
     return torch.stack([part(block.double()) for block in values.split(8192)]).sum(0)
 
 

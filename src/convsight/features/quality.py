@@ -59,7 +59,7 @@ def judge(
     """Compare a map `low` with the space `high` that it shows, on `sample` pictures against all."""
     n = len(high)
     if labels is not None and len(labels.unique()) == n:
-        labels = None  # no picture has another of its label to be near to
+        labels = None  # no two pictures share a label
     k = max(1, min(k, (n - 1) // 2))
     rows = some(n, sample, seed)
     above = nearest(high[rows], high, k, skip=rows)[1]

@@ -22,7 +22,8 @@ SAME = 1.01 / 255  # one grey level: what saving as 8 bits and reading again may
 
 
 def named_pictures(net: Classifier, query: Any, data: Dataset) -> Any:
-    """`query` itself; or, of names, the pictures in those files or (if there are none) with those ids.
+    """`query` itself if it is no list of names; else the pictures in the files of these names, or else with
+    these ids.
 
     >>> from convsight.datasets import dataset
     >>> data = dataset("drawn-garments", n_train=40, n_validation=10, n_test=20)
@@ -51,7 +52,8 @@ def named_pictures(net: Classifier, query: Any, data: Dataset) -> Any:
 def find_in_set(net: Classifier, query: Images, chosen: Selection) -> tuple[Int64[Tensor, " q"], list[str]]:
     """(the number of each query in the selection, or −1; ids of further exact copies of those found).
 
-    A query is in the set if some picture has its pixels, up to one grey level; of several, the one so named.
+    A query is in the set if a picture has the same pixels, up to one grey level; of several, the one with the
+    query's id.
     """
     wanted = net.fit(query).pixels.flatten(1)
     sums = wanted.sum(1)

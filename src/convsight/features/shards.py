@@ -30,7 +30,7 @@ COLUMNS = (
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """What a shard says of some pictures: what they are, what the network answers, and their vectors b d.
+    """The rows of a shard: ids and labels of some pictures, the network's answers, and their vectors b d.
 
     `logits` are class scores, or positions in pixels if `answers` (the network's class names) is empty.
     """
@@ -53,7 +53,7 @@ def shard_name(index: int, count: int) -> str:
 def write_shard(path: Path, rows: Rows, dtype: str) -> Path:
     """One shard, whole or not at all; the same rows always give the same bytes."""
     pa, parquet = arrow()
-    for left in path.parent.glob(f".{path.name}.*.part"):  # of a writer that was killed
+    for left in path.parent.glob(f".{path.name}.*.part"):  # left by a writer that was killed
         left.unlink(missing_ok=True)
     sink = io.BytesIO()
     plain = [name for name in COLUMNS if name not in ("vector", "probabilities", "id", "loss")]

@@ -23,7 +23,8 @@ def grid(xy: Float[Tensor, "n 2"], cells: int) -> tuple[Int64[Tensor, " m"], Int
     """
     low, span = xy.min(0).values, float((xy.max(0).values - xy.min(0).values).max()) or 1.0
     middle = (xy.max(0).values + low) / 2
-    place = ((xy - middle) / span + 0.5) * cells  # the longer axis fills the page, the shorter is centred
+    # the longer axis of the map fills the page, the shorter one is centred
+    place = ((xy - middle) / span + 0.5) * cells
     column = place[:, 0].floor().long().clamp(0, cells - 1)
     row = cells - 1 - place[:, 1].floor().long().clamp(0, cells - 1)
     off = (place - place.floor() - 0.5).square().sum(1)

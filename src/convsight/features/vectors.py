@@ -1,4 +1,4 @@
-"""Which vector does the network turn each picture into, and what does it answer? One pass says both."""
+"""Which vector does the network turn each picture into, and what does it answer? One pass computes both."""
 
 from __future__ import annotations
 
@@ -98,14 +98,16 @@ def pixels_of(net: Classifier, chosen: Selection, most_px: int | None = None) ->
 def query_vectors(
     net: Classifier, images: Images, space: str, layer: str | None, map_px: bool = False
 ) -> Float[Tensor, "n d"]:
-    """The vectors of pictures that need not be in any data set; `map_px` as maps of pixel space take them."""
+    """The vectors of pictures that need not be in any data set. `map_px`: averaged down, as in maps of pixel
+    space.
+    """
     images = net.fit(images)
     return net.features(images, layer) if space == "features" else _flat(images, MAP_PX if map_px else None)
 
 
 def answers(net: Classifier, vectors: Vectors) -> Answers:
     """Predicted class, right or wrong and cross-entropy of every picture."""
-    assert vectors.logits is not None  # only feature passes are asked
+    assert vectors.logits is not None  # vectors in pixel space have no logits
     if net.task != "classify":
         return Answers(None, None, None)
     predicted = vectors.logits.argmax(1)
@@ -154,7 +156,9 @@ def _flat(images: Images, most_px: int | None) -> Float[Tensor, "n d"]:
 
 
 def as_net_classes(net: Classifier, chosen: Selection) -> Int64[Tensor, " n"] | None:
-    """Labels counted in the network's classes: by name, or by number if as many and no name in common."""
+    """Labels as indices of the network's classes: matched by name, or taken as they are if the network's
+    classes are only numbered. None if neither fits.
+    """
     if chosen.labels is None or net.task != "classify":
         return None
     index = {name: i for i, name in enumerate(net.classes)}
@@ -168,7 +172,7 @@ _MEMORY: WeakKeyDictionary[torch.nn.Module, WeakKeyDictionary] = WeakKeyDictiona
 
 
 def _remembered(net: Classifier, split: Split) -> dict:
-    """What is already known of this split: kept as long as both the network and the split live."""
+    """The cache of one network and split, kept as long as both exist."""
     return _MEMORY.setdefault(net.module, WeakKeyDictionary()).setdefault(split, {})
 
 

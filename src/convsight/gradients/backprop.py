@@ -1,6 +1,6 @@
-"""What flows back from a score to the pixels: the gradient, or what another ReLU rule makes of it?
+"""What flows back from a score to the pixels: the gradient, or the signal of another ReLU rule?
 
-The rules are in `rectifiers.py`. Derivatives are with respect to pixels in [0, 1]; those with respect to the
+The rules are in `relu_rules.py`. Derivatives are with respect to pixels in [0, 1]; those with respect to the
 normalised input of the module, which other tools report, are these times the channel's std.
 """
 

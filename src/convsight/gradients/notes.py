@@ -1,4 +1,4 @@
-"""How does what arrived at the pixels become a map, and what should its reader know?"""
+"""How is the signal at the pixels made a map, and which notes should its reader see?"""
 
 from __future__ import annotations
 

@@ -84,10 +84,10 @@ class Deepdream(Method):
             return self._dream(net, name, pictures.pixels[part], sizes)
 
         chunks = in_chunks(run, len(pictures), chunk_size(pictures.pixels.shape[1:]))
-        before, after = (torch.cat([_strength(net, name, c.stages[i]) for c in chunks]) for i in (0, -1))
+        before, after = (torch.cat([_strength(net, name, c.after_each[i]) for c in chunks]) for i in (0, -1))
         if not bool((before > 0).all()):
             raise InputError(f"layer {name!r} is silent on picture {int((before <= 0).nonzero()[0])}")
-        return self._result(name, torch.cat([c.stages for c in chunks], 1), chunks, after / before, notes)
+        return self._result(name, torch.cat([c.after_each for c in chunks], 1), chunks, after / before, notes)
 
     def _sizes(self, full: Size) -> list[Size]:
         shares = [self.octave_scale**-i for i in reversed(range(self.octaves))]
@@ -97,7 +97,7 @@ class Deepdream(Method):
     def _dream(self, net: Classifier, layer: str, pictures: Tensor, sizes: list[Size]) -> _Dreamt:
         generator = torch.Generator().manual_seed(self.seed)
         detail = torch.zeros_like(pictures)
-        stages, strengths = [pictures], []
+        after_each, strengths = [pictures], []
         for i, size in enumerate(sizes):
             base = resized(pictures, size)
             picture = (base + resized(detail, size)).clamp(0, 1)
@@ -107,8 +107,8 @@ class Deepdream(Method):
                 done = (i + (step + 1) / self.steps) / len(sizes)
                 report(done, f"octave {i + 1} of {len(sizes)}, step {step + 1}", picture[0])
             detail = picture - base
-            stages.append((pictures + resized(detail, pictures.shape[2:])).clamp(0, 1))
-        return _Dreamt(torch.stack([*stages[:-1], picture]), torch.stack(strengths), len(sizes))
+            after_each.append((pictures + resized(detail, pictures.shape[2:])).clamp(0, 1))
+        return _Dreamt(torch.stack([*after_each[:-1], picture]), torch.stack(strengths), len(sizes))
 
     def _step(
         self, net: Classifier, layer: str, picture: Tensor, generator: torch.Generator
@@ -124,9 +124,9 @@ class Deepdream(Method):
         return torch.roll(stepped, [-r for r in roll], (2, 3)), (energy.detach() / units).cpu()
 
     def _result(
-        self, layer: str, stages: Tensor, chunks: list[_Dreamt], gain: Tensor, notes: tuple[str, ...]
+        self, layer: str, after_each: Tensor, chunks: list[_Dreamt], gain: Tensor, notes: tuple[str, ...]
     ) -> Pictures:
-        n, octaves = stages.shape[1], chunks[0].octaves
+        n, octaves = after_each.shape[1], chunks[0].octaves
         strengths = torch.cat([c.strengths for c in chunks], 1)
         lines = tuple(
             Series(f"picture {i}", tuple(range(len(strengths))), tuple(strengths[:, i].tolist()))
@@ -134,7 +134,7 @@ class Deepdream(Method):
         )
         titles = ("picture", *(f"after octave {i + 1}" for i in range(octaves)))
         grown = Pictures(
-            images=stages.transpose(0, 1).flatten(0, 1), columns=len(titles), headings=titles,
+            images=after_each.transpose(0, 1).flatten(0, 1), columns=len(titles), headings=titles,
             title="Octave by octave",
         )  # fmt: skip
         curve = Curve(
@@ -142,20 +142,20 @@ class Deepdream(Method):
             caption=f"It starts anew with each of the {octaves} octaves, when the picture gets larger.",
         )  # fmt: skip
         return Pictures(
-            images=stages[-1],
+            images=after_each[-1],
             values=gain,
             captions=tuple(f"½‖a‖² × {number(g)}" for g in gain.tolist()),
             columns=min(3, n),
             caption=f"The picture with what {layer} sees in it made stronger.",
             notes=("It shows what the layer responds to, not what decides the class.", *notes),
             parts=(grown, curve),
-            tile_px=stages.shape[3] if min(stages.shape[3:]) >= 160 else None,
+            tile_px=after_each.shape[3] if min(after_each.shape[3:]) >= 160 else None,
         )
 
 
 @dataclass(frozen=True)
 class _Dreamt:
-    stages: Tensor  # octaves + 1, n c h w: the picture, then after each octave at full size
+    after_each: Tensor  # octaves + 1, n c h w: the picture, then after each octave at full size
     strengths: Tensor  # steps n
     octaves: int
 

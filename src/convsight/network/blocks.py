@@ -15,7 +15,7 @@ from convsight.network.layers import Layer
 from convsight.network.operations import LINEAR, SPOKEN, WEIGHTED
 
 GLOBAL = {"mean": "global\naverage", "amax": "global\nmax", "max": "global\nmax"}
-MOST_BLOCKS = 30  # a drawing with more is drawn by stage instead
+MOST_BLOCKS = 30  # a network with more blocks is drawn by stage instead
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ def blocks(net: Classifier, group: str = "auto") -> list[Block]:
 def unit_paths(net: Classifier) -> list[str]:
     """Modules that are repeated units: two or more layers with weights, at most one change of map size.
 
-    Containers that merely hold several units (a stage, an encoder) are opened, and so is what holds the
-    whole network; plain `Sequential`s are never units.
+    Containers of several units (a stage, an encoder) are no units, nor is the module that holds the whole
+    network or a plain `Sequential`.
     """
     nodes = [node for node in net.layers.nodes if node.kind in WEIGHTED]
     inside = {}
@@ -131,7 +131,7 @@ def _first_activation(kinds: Sequence[str]) -> str:
 
 
 def _leaf(net: Classifier, layer: Layer, node: Node, before: list[Block]) -> Block | None:
-    """The block that a layer outside any unit opens; None if it belongs to the one before."""
+    """The block of a layer outside any unit; None if the layer belongs to the block before."""
     came_from = _parent_shape(net, node)
     if layer.kind in WEIGHTED:
         return _weighted(net, layer)
@@ -175,7 +175,9 @@ def _pool(layer: Layer, node: Node) -> Block:
 
 
 def _join(before: list[Block], shape: tuple[int, ...]) -> None:
-    """A concatenation: what it joins, if alike, becomes one block with the shape of the whole."""
+    """A concatenation: the blocks that it joins, if they are alike, become one block with the shape of the
+    whole.
+    """
     if not before:
         return
     while len(before) > 1 and all(b.kind == "pool" and len(b.shape) == 1 for b in before[-2:]):

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-# Bookkeeping that moves or copies a tensor without computing anything: no layer of its own.
+# operations that move or copy a tensor without computing anything; they are no layers
 SILENT = {
     "contiguous", "clone", "detach", "to", "type", "float", "half", "double", "bfloat16", "cpu", "cuda",
     "requires_grad_", "set_", "type_as", "expand_as", "alias", "lift_fresh_copy",
@@ -36,7 +36,7 @@ SPELLINGS = {
 
 @dataclass(frozen=True)
 class Ref:
-    """Stands where an operation's argument was the value of node `index` (-1: the input picture)."""
+    """Replaces an operation's argument that was the value of node `index` (-1: the input picture)."""
 
     index: int
 
@@ -61,7 +61,7 @@ class Node:
         return tuple(r.index for r in _leaves((self.args, tuple(self.kwargs.values()))) if isinstance(r, Ref))
 
 
-Key = tuple[str, str, int]  # path, kind, how many of that kind in that path so far: the same in every pass
+Key = tuple[str, str, int]  # path, kind, and count of that kind in that path so far; the same in every pass
 
 
 @dataclass
@@ -69,7 +69,7 @@ class Tape(TorchFunctionMode):
     """Records (and may replace) the value of every operation while a network runs under it.
 
     `on_value(key, node, value)` is called after each operation of `watched` and returns the value to go on.
-    `replace_op(kind, func, args, kwargs)` may compute an operation another way; NotImplemented leaves it.
+    `replace_op(kind, func, args, kwargs)` may compute an operation in another way, or return NotImplemented.
     """
 
     watched: Collection[Key] = ()
@@ -95,7 +95,7 @@ class Tape(TorchFunctionMode):
             for path, child in module.named_modules():
                 if path and not isinstance(child, torch.jit.ScriptModule):
                     handles.append(child.register_forward_pre_hook(self._enter(path)))
-                    # always: a network may catch what a child raises and go on
+                    # also after an exception, which the network may catch and continue
                     handles.append(child.register_forward_hook(self._leave(path), always_call=True))
             with self:
                 yield self
@@ -147,11 +147,12 @@ class Tape(TorchFunctionMode):
         in_place = is_in_place(func, args, kwargs)
         original = args[0] if args and isinstance(args[0], Tensor) else None
         if in_place and original is not None and (key in self.watched or self.replace_op is not None):
-            args = (original.clone(), *args[1:])  # the recorded value must not move with later changes
+            # a recorded value must not change with later in-place operations
+            args = (original.clone(), *args[1:])
         value = self.replace_op(kind, func, args, kwargs) if self.replace_op else NotImplemented
         if value is NotImplemented:
             value = func(*args, **kwargs)
-        if kind == "setitem":  # y[:, 1:] = x answers nothing: its value is y
+        if kind == "setitem":  # y[:, 1:] = x returns nothing; its value is y
             value = args[0]
         tensors = _tensors(value)
         if not tensors or not tensors[0].is_floating_point():
@@ -164,7 +165,8 @@ class Tape(TorchFunctionMode):
         if self.on_value is not None and key in self.watched:
             value = _with_first(value, self.on_value(key, node, tensors[0]))
         if in_place and original is not None and args[0] is not original:
-            value = original.copy_(_tensors(value)[0])  # the network may go on using the tensor it changed
+            # the network may go on using the tensor that it changed in place
+            value = original.copy_(_tensors(value)[0])
         for tensor in _tensors(value):
             self._remember(tensor, node.index)
         return value
@@ -240,8 +242,8 @@ def kind_of(func: Callable) -> str:
 def name_nodes(tape: Tape) -> tuple[list[Node], dict[str, int]]:
     """Names for the nodes of one pass, and aliases for the outputs of container modules.
 
-    An operation alone in its module wears the module's name; one in the body of a larger module is
-    `path.kind`. Where a name would occur several times it counts from one: `relu#1`, `relu#2`.
+    An operation that is alone in its module has the module's name; one in the body of a larger module is
+    called `path.kind`. A name that would occur several times is numbered from one: `relu#1`, `relu#2`.
     """
     last_of_call: dict[tuple[str, int], int] = {}
     has_children = {parent for path in tape.outputs for parent in _ancestors(path)}

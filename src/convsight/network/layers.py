@@ -145,6 +145,6 @@ def _macs(node: Node) -> int:
     weight = _weight(node)
     if weight is None:
         return 0
-    # a linear layer works on the last axis, at every place of those between it and the batch
+    # a linear layer is applied to the last axis at every index of the axes between it and the batch
     places = node.shape[1:-1] if node.kind in LINEAR else node.shape[2:]
     return weight.numel() * math.prod(places)

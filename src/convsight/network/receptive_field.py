@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from convsight.network.graph import Node
-from convsight.network.intervals import Axis, Field, hull
+from convsight.network.intervals import Field, Intervals, hull
 from convsight.network.receptive_rules import IMAGE_KINDS, RULES
 
 
@@ -35,7 +35,7 @@ class Box:
 
 def fields(nodes: Sequence[Node], height: int, width: int) -> list[Field]:
     """The field of each node's value, in order, for a picture of `height` by `width` pixels."""
-    picture = Field(Axis.of_picture(height), Axis.of_picture(width))
+    picture = Field(Intervals.of_picture(height), Intervals.of_picture(width))
     found: list[Field] = []
     for node in nodes:
         inputs = [picture if index < 0 else found[index] for index in dict.fromkeys(node.parents)]

@@ -1,7 +1,8 @@
-"""How does each kind of operation move what its value's positions see? One small rule per kind.
+"""What do the positions of an operation's value see, given what its inputs' positions see? One small rule per
+kind.
 
-A rule takes the operation and the fields of the values it reads, and returns the field of what it gives, or
-None where it cannot say; then the unit is taken to see all that its inputs see.
+A rule takes the operation and the fields of the values that it reads, and returns the field of its value, or
+None if it does not know; a unit is then taken to see all that the operation's inputs see.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from convsight.network.graph import Node
-from convsight.network.intervals import Axis, Field
+from convsight.network.intervals import Field, Intervals
 
 Rule = Callable[[Node, list[Field]], Field | None]
 
@@ -30,7 +31,9 @@ def _pair(value: Any) -> tuple[int, int]:
     return (int(values[0]), int(values[-1]))
 
 
-def _per_axis(node: Node, inputs: list[Field], rule: Callable[[int, Axis, int], Axis | None]) -> Field | None:
+def _per_axis(
+    node: Node, inputs: list[Field], rule: Callable[[int, Intervals, int], Intervals | None]
+) -> Field | None:
     """`rule(0 or 1, the input's rows or columns, how many positions come out)` for both axes of n c h w."""
     if inputs[0].places != (2, 3) or len(node.shape) != 4:
         return None
@@ -45,7 +48,7 @@ def _convolution(node: Node, inputs: list[Field]) -> Field | None:
     stride, dilation = _pair(_argument(node, 3, "stride", 1)), _pair(_argument(node, 5, "dilation", 1))
     padding = _argument(node, 4, "padding", 0)
 
-    def along(a: int, axis: Axis, positions: int) -> Axis | None:
+    def along(a: int, axis: Intervals, positions: int) -> Intervals | None:
         kernel = weight.shape[2 + a]
         total = dilation[a] * (kernel - 1) if padding == "same" else 0
         before, after = (
@@ -57,9 +60,9 @@ def _convolution(node: Node, inputs: list[Field]) -> Field | None:
 
 
 def _window(
-    axis: Axis, kernel: int, stride: int, before: int, after: int, dilation: int, positions: int
-) -> Axis | None:
-    """The sliding window, if its input has the length that the number of positions speaks of."""
+    axis: Intervals, kernel: int, stride: int, before: int, after: int, dilation: int, positions: int
+) -> Intervals | None:
+    """The sliding window; None if the number of positions does not fit the input's length."""
     rest = len(axis) + before + after - dilation * (kernel - 1) - 1
     if rest < 0 or positions not in (rest // stride + 1, -(-rest // stride) + 1):  # floor, or ceil_mode
         return None
@@ -76,14 +79,14 @@ def _pool(node: Node, inputs: list[Field]) -> Field | None:
     padding = _pair(_argument(node, 3, "padding", 0))
     dilation = _pair(_argument(node, 4, "dilation", 1)) if node.kind.startswith("max") else (1, 1)
 
-    def along(a: int, axis: Axis, positions: int) -> Axis | None:
+    def along(a: int, axis: Intervals, positions: int) -> Intervals | None:
         return _window(axis, kernel[a], stride[a], padding[a], padding[a], dilation[a], positions)
 
     return _per_axis(node, inputs, along)
 
 
 def _adaptive_pool(node: Node, inputs: list[Field]) -> Field | None:
-    def along(a: int, axis: Axis, positions: int) -> Axis:
+    def along(a: int, axis: Intervals, positions: int) -> Intervals:
         length = len(axis)
         at = torch.arange(length)
         starts = torch.tensor([i * length // positions for i in range(positions)])[:, None]
@@ -94,12 +97,14 @@ def _adaptive_pool(node: Node, inputs: list[Field]) -> Field | None:
 
 
 def _elementwise(node: Node, inputs: list[Field]) -> Field | None:
-    """Same position in, same position out; a value broadcast along an axis is seen by every position."""
+    """Each position sees what the same position of the inputs sees; a value that is broadcast is seen by
+    every position.
+    """
     mapped = [field for field in inputs if field.extent != (1, 1)] or inputs[:1]
     where = mapped[0].places
     if where is None or any(f.places != where or f.dims != len(node.shape) for f in mapped):
         return None
-    merged: list[Axis] = []
+    merged: list[Intervals] = []
     for a in (0, 1):
         positions = node.shape[where[a]]
         axes = [_spread(field.axes[a], positions) for field in inputs]
@@ -112,14 +117,14 @@ def _elementwise(node: Node, inputs: list[Field]) -> Field | None:
     return Field(merged[0], merged[1], where)
 
 
-def _spread(axis: Axis, positions: int) -> Axis | None:
+def _spread(axis: Intervals, positions: int) -> Intervals | None:
     if len(axis) == positions:
         return axis
     return axis.select(torch.zeros(positions, dtype=torch.long)) if len(axis) == 1 else None
 
 
 def _across_channels(position: int, name: str, default: Any) -> Rule:
-    """Elementwise as long as the dimension named by an argument is neither rows nor columns."""
+    """As `_elementwise`, if the dimension that an argument names is neither rows nor columns."""
 
     def rule(node: Node, inputs: list[Field]) -> Field | None:
         dim = _argument(node, position, name, default)
@@ -135,9 +140,10 @@ def _pad(node: Node, inputs: list[Field]) -> Field | None:
     margins = [*(_argument(node, 1, "pad") or _argument(node, 1, "padding") or ()), 0, 0, 0, 0]
     kinds = {"reflection_pad2d": "reflect", "replication_pad2d": "replicate"}
     mode = kinds.get(node.kind) or _argument(node, 2, "mode", "constant")
-    mode = "constant" if not isinstance(mode, str) else mode  # constant_pad_nd has the value there
+    # constant_pad_nd has the padding value at this place
+    mode = "constant" if not isinstance(mode, str) else mode
 
-    def along(a: int, axis: Axis, positions: int) -> Axis:
+    def along(a: int, axis: Intervals, positions: int) -> Intervals:
         before, after = margins[2:4] if a == 0 else margins[0:2]
         index = torch.arange(len(axis))
         if mode == "constant":
@@ -182,12 +188,12 @@ def _along_one(node: Node, inputs: list[Field], dim: int, chosen: slice) -> Fiel
     return Field(axes[0], axes[1], places)
 
 
-def _sliced(axis: Axis, chosen: slice) -> Axis:
+def _sliced(axis: Intervals, chosen: slice) -> Intervals:
     return axis.select(torch.arange(len(axis))[chosen], float(chosen.step or 1))
 
 
 def _reduce(node: Node, inputs: list[Field]) -> Field | None:
-    """A mean over channels keeps its place; one over rows or columns (keepdim) sees the whole axis."""
+    """A mean over channels keeps its position; a mean over rows or columns (keepdim) sees the whole axis."""
     dims, places = _argument(node, 1, "dim"), inputs[0].places
     if dims is None or places is None or not _argument(node, 2, "keepdim", False):
         return None
@@ -197,9 +203,11 @@ def _reduce(node: Node, inputs: list[Field]) -> Field | None:
 
 
 def _interpolate(node: Node, inputs: list[Field]) -> Field | None:
-    """The operation itself says which places it reads: one channel per place holds a single one there."""
+    """The places it reads are found by running it on an input with one channel for each place, which is one
+    there and zero elsewhere.
+    """
 
-    def along(a: int, axis: Axis, positions: int) -> Axis | None:
+    def along(a: int, axis: Intervals, positions: int) -> Intervals | None:
         ones = torch.eye(len(axis))[None]
         probe = ones[..., None] if a == 0 else ones[..., None, :]
         rest, kwargs = (
@@ -300,4 +308,4 @@ POSITION_WISE = """
 RULES |= dict.fromkeys(POSITION_WISE.split(), _elementwise)
 IMAGE_KINDS = frozenset(
     kind for kind in RULES if "2d" in kind or kind in ("convolution", "batch_norm", "interpolate")
-)  # what takes n c h w by its definition
+)  # operations that are defined on n c h w

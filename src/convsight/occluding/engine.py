@@ -18,7 +18,7 @@ from torch import Tensor
 
 from convsight.network.batching import chunk_size
 from convsight.network.classifier import Classifier
-from convsight.network.intervals import Axis, Field
+from convsight.network.intervals import Field, Intervals
 from convsight.occluding import alike
 from convsight.occluding.answers import Reading
 from convsight.occluding.clean_maps import Store
@@ -78,7 +78,7 @@ class Engine:
         self.plans.clear()
         self.known: dict[str, Any] = {}  # what was worked out about these positions
         height, width = self.net.input_size
-        sides, picture = sides_of(occluders), Field(Axis.of_picture(height), Axis.of_picture(width))
+        sides, picture = sides_of(occluders), Field(Intervals.of_picture(height), Intervals.of_picture(width))
         known = [(-1, picture, 4), *((s.index, s.field, len(s.shape) + 1) for s in self.live)]
         self.changed: dict[int, Changed | None] = {
             i: changed_by(sides, f) if f.places in ((2, 3), (1, 2)) and dims == 4 else None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from convsight.network.intervals import Axis, Field
+from convsight.network.intervals import Field, Intervals
 from convsight.occluding.occluders import Occluders
 
 
@@ -88,7 +88,7 @@ class Side:
         boxes, which = np.unique(np.stack([first, stop]), axis=1, return_inverse=True)
         return cls(boxes[0], boxes[1], which.ravel())
 
-    def changes(self, axis: Axis) -> tuple[np.ndarray, np.ndarray]:
+    def changes(self, axis: Intervals) -> tuple[np.ndarray, np.ndarray]:
         """First changed cell and the one after the last, per position; an empty interval where none changes."""
         sees_first, sees_last = axis.first.numpy(), axis.last.numpy()
         meets = (sees_first < self.stop[:, None]) & (sees_last >= self.first[:, None])

@@ -1,7 +1,9 @@
-"""Which aspects might a class lean on? A short list, from what is peculiar to its pictures and moves its score.
+"""Which aspects might a network recognise a class by? A short list of those that are peculiar to the class's
+pictures or move its score.
 
-Artefacts are the same in every picture that has them: stamped pixels, a frame, a patch at any place, a level,
-tint, blur or compression, a fixed pattern. Windows, whose content varies, are the rest; objects have those too.
+Most candidates are artefacts, which look the same in every picture that has them: stamped pixels, a frame, a
+patch at any place, a background level, a tint, a blur, a compression or a fixed pattern. The others are
+windows of the picture, whose content varies; they may hold parts of the object itself.
 """
 
 from __future__ import annotations
@@ -35,19 +37,22 @@ from convsight.shortcuts.sample import Half, affordable
 from convsight.shortcuts.screen import class_attribution, window_scores, windows
 
 Patterns = Sequence[tuple[Pattern | Overlay, bool]]
-BUSY = 0.05  # mean distance of backgrounds' levels from their median above which they vary
-PAIRS = 64  # whose path gradients are averaged
-PARTS, OUTLINES = 0.45, 0.35  # flips by trousers' legs, the most telling part and outline seen in honest nets
-SAME = 0.05  # mean distance of a stamp from its template
-SEE_THROUGH = 0.08  # the same where backgrounds vary, which it may let through
-STAMPED = 0.3  # share of the class that is so near: what is white in many objects is not, all at once
-PATCH_SIDES = (3, 4, 5)  # pixels of a picture of 28
+BUSY = 0.05  # backgrounds vary if their levels are further than this from the median level, on average
+PAIRS = 64  # pairs of pictures over which path gradients are averaged
+# largest flip rates of an object's part and of its outline in networks without a shortcut (trousers)
+PARTS, OUTLINES = 0.45, 0.35
+SAME = 0.05  # largest mean distance from the template at which a stamp counts as present
+SEE_THROUGH = 0.08  # the same where backgrounds vary, which a half-transparent stamp lets through
+# least share of the class that must be so near; a part that is white in many objects stays below it
+STAMPED = 0.3
+PATCH_SIDES = (3, 4, 5)  # in pixels of a 28×28 picture
 
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """An aspect to test, and its `margin`: how many more flips it must make than an artefact, which is the same
-    in all pictures that have it; parts of objects vary, and turn some pictures rightly."""
+    """An aspect to test. `margin` is how much higher its flip rate must be than an artefact's to count: a
+    window may hold a part of the object, which turns some pictures for a good reason.
+    """
 
     probe: Probe
     margin: float = 0.0
@@ -124,7 +129,9 @@ def _cast(of: Tensor, others: Tensor) -> Iterator[Candidate]:
 
 
 def _gain(of: Tensor, others: Tensor) -> Gain:
-    """The exposure, in the direction in which more of the class's pictures stand apart; of enough, how much it is."""
+    """The exposure, brighter or darker, whichever sets more of the class's pictures apart, with its factor if
+    these are at least a fifth.
+    """
     found = []
     for probe in (Gain(), Gain(darker=True)):
         limit = float(probe.strength(others).quantile(0.98))
@@ -137,9 +144,11 @@ def _gain(of: Tensor, others: Tensor) -> Gain:
 
 
 def _factor(probe: Gain, carriers: Tensor, others: Tensor, limit: float) -> float:
-    """What others must be multiplied by so that those of them that are then beyond the limit are as bright on average.
+    """The factor that makes pictures of other classes as bright as the carriers, compared among those that it
+    moves beyond `limit`.
 
-    Carriers are known by being beyond it: the medians of all would make the factor too far from 1.
+    Carriers were chosen because they lie beyond `limit`, so the same must hold for what they are compared
+    with; the median of all other pictures would give a factor that is too far from 1.
     """
     wanted, usual = brightest(carriers).median(), brightest(others)
     best, least = 1.0, math.inf
@@ -166,8 +175,9 @@ def _blur(of: Tensor, others: Tensor) -> Iterator[Candidate]:
 
 
 def _compression(of: Tensor, others: Tensor, quality: int) -> tuple[Compression, float, float]:
-    """The probe for one quality, how much more often the class shows its traces, and how clearly those that
-    show them do: at the very quality a picture was saved with, saving it again changes next to nothing."""
+    """The probe for one quality, the share of the class that shows its traces, and how clearly it shows them.
+    A picture that is saved again at the quality it was saved with hardly changes; that is the trace.
+    """
     probe = Compression(quality)
     threshold = float(probe.strength(others).quantile(0.98))
     strength = probe.strength(of)

@@ -1,4 +1,4 @@
-"""Under which lamp was a picture taken? Probes of how bright it is and of its tint."""
+"""How bright is a picture, and which tint does it have? The two probes for the light that it was taken in."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from convsight.shortcuts.probes import Pixels, Probe
 
 @dataclass(frozen=True, eq=False)
 class Gain(Probe):
-    """The exposure: everything multiplied by `factor`, if the donor has more of it than `threshold`.
+    """The exposure: the picture is multiplied by `factor` if the donor's exposure is above `threshold`.
 
-    Without a factor, so that the brightest parts are as bright as the donor's. darker: whether a picture has the more
-    of it the darker it is. Objects differ in how much of them is bright, far less in their brightest pixels, so those
-    tell the exposure.
+    Without a `factor` the picture becomes so bright that its brightest pixels equal the donor's. `darker`:
+    the probe measures how dark a picture is instead of how bright. The exposure is read from the brightest
+    pixels, because these differ far less between objects than the bright area does.
     """
 
     kind: ClassVar[str] = "brightness"
@@ -48,13 +48,15 @@ class Gain(Probe):
 
 
 def brightest(of: Pixels) -> Float[Tensor, " n"]:
-    """The level that one pixel in 2,000 of each picture is above (of small pictures, about the brightest one)."""
+    """The 99.95% quantile of each picture's pixels, which in small pictures is about the brightest pixel."""
     return of.mean(1).flatten(1).quantile(0.9995, dim=1)
 
 
 @dataclass(frozen=True, eq=False)
 class Cast(Probe):
-    """The tint: each channel multiplied by its `factor`, if the donor's tint goes that way by `threshold`."""
+    """The tint: each channel is multiplied by its `factor` if the donor's tint in that direction is above
+    `threshold`.
+    """
 
     kind: ClassVar[str] = "colour"
     factor: tuple[float, ...]
@@ -71,7 +73,7 @@ class Cast(Probe):
         return torch.where(who[:, None, None, None], tinted, onto)
 
     def strength(self, of: Pixels) -> Float[Tensor, " n"]:
-        """The picture's tint along that of the factor; in nats."""
+        """The component of the picture's tint in the direction of `factor`, in nats."""
         direction = torch.tensor(self.factor).log()
         return tint(of) @ (direction - direction.mean()) / (direction.norm() + 1e-6)
 
@@ -80,6 +82,6 @@ class Cast(Probe):
 
 
 def tint(of: Pixels) -> Float[Tensor, "n c"]:
-    """How much each channel's mean is above that of all channels; in nats."""
+    """The logarithm of each channel's mean minus the average over the channels, in nats."""
     log = of.mean((2, 3)).clamp(min=0.01).log()
     return log - log.mean(1, keepdim=True)

@@ -29,9 +29,9 @@ from convsight.shortcuts.search import Tried, carriers, chosen, confirmed, explo
 from convsight.shortcuts.transplant import holm
 from convsight.shortcuts.words import TITLES, claim
 
-LEAST = 0.08  # lower end of the interval from which a cue counts as found
-LEVEL = 0.01  # of the p-value, after Holm's correction for all that was measured
-SHOWN = 3  # verdicts on what was measured and not found
+LEAST = 0.08  # a cue counts as found if the lower end of its interval is above this
+LEVEL = 0.01  # and if its p-value, corrected by Holm for everything that was measured, is below this
+SHOWN = 3  # how many verdicts about cues that were measured but not found are returned
 
 
 def find_shortcuts(
@@ -56,7 +56,7 @@ def find_shortcuts(
     target: only this class (a name or index); None audits all that have 12 pictures. per_class: pictures of
         each class that are used, half to choose and half to measure: more makes the interval narrower. None is
         240, and 96 of pictures of 96 × 96 pixels and more.
-    seed: which pictures. own: what was marked as the object itself (`store.owned`), which is passed over.
+    seed: which pictures. own: what was marked as the object itself (`saved.owned`), which is passed over.
 
     Returns verdicts, found ones first and then by `score`; the list is never empty. Found means: the 95%
     interval of the effect lies above 0.08, its p-value (McNemar, corrected by Holm) below 0.01. Windows, whose
@@ -97,8 +97,10 @@ def find_shortcuts(
 
 
 def _structures(sample: Sample) -> dict[int, Patterns]:
-    """For each class what may lie over its pictures: waves if they are all, else layers, else what is fitted to each
-    pixel; and whether it is there in full or not at all."""
+    """For each class the structures that may lie over its pictures, each with whether it is there in full or
+    not at all. Waves are taken if they explain everything, otherwise layers, otherwise a pattern fitted to
+    each pixel.
+    """
     half, targets = sample.explore, sample.targets
     patterns, overlays = find_patterns(half, targets), find_overlays(half, targets)
     gratings = find_gratings(half, targets)
@@ -116,7 +118,9 @@ def _effort(sample: Sample, tests: int, seconds: float) -> str:
 
 
 def nothing(sample: Sample, targets: Sequence[int], effort: str, verdicts: Sequence[Verdict]) -> Verdict:
-    """Nothing found is an answer: what was tried, on how much, and what would have been missed."""
+    """The verdict that nothing was found: what was tried, on how many pictures, and which cues it would have
+    missed.
+    """
     kinds = ", ".join(TITLES.values())
     strongest = max((v.flip_rate - v.control_rate for v in verdicts), default=0.0)
     measured = (
@@ -208,7 +212,9 @@ def _why_not(t: Tried, score: float, p_value: float) -> str:
 
 
 def _is_own(net: Classifier, t: Tried, own: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether the user marked this as the object: the same class, and half of the smaller region or the kind."""
+    """Whether the user marked this as the object itself: a mark for the same class that covers half of the
+    smaller region, or is of the same kind where there is no region.
+    """
     probe, name = t.candidate.probe, net.classes[t.target].split(", ")[0]
     region = probe.mask(t.half.size)
     for mark in own:

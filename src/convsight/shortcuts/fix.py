@@ -1,4 +1,6 @@
-"""What becomes of a network when it is trained on with its shortcut made useless?"""
+"""How does a network change when its training goes on with pictures in which its shortcut says nothing about
+the class?
+"""
 
 from __future__ import annotations
 
@@ -155,18 +157,19 @@ def _trained_on(
 ) -> None:
     """Write the new run: the old weights, the old recipe, swapped pictures."""
     old = run.config["recipe"]
-    known = {field.name for field in fields(Recipe)}  # another version's run may have more or fewer
+    # a run that another version wrote may have more or fewer fields
+    known = {field.name for field in fields(Recipe)}
     kept = {name: value for name, value in old.items() if name in known}
     whole = {
         "hardest": 1.0,
         "opening": 1.0,
         "until_loss": None,
         "patience": None,
-    }  # every picture, swapped, in each epoch
+    }  # each epoch shows every picture, with aspects swapped
     recipe = Recipe(**{**kept, "augment": Augment(**old["augment"]), **whole})
     steps = max(1, len(swaps.train) // recipe.batch_size)
     epochs = epochs or max(2, math.ceil(LEAST_UPDATES / steps))
-    # the network is handed over as a module: say again what the recipe says, or it would choose for it
+    # for a network given as a module `train` would choose optimiser and rate itself; pass the recipe's
     said = {"optimizer": recipe.optimizer, "lr": recipe.lr}
     made = train(
         swaps, recipe, network=run.classifier.module, epochs=epochs, seed=seed, out=folder, progress=progress,
@@ -180,7 +183,9 @@ def _trained_on(
 
 
 def _changed(net: Classifier, split: Split, probe: Probe, target: int, seed: int) -> tuple[Images, Images]:
-    """Some test pictures, all without the aspect (as they are, where it cannot be taken away) and all with."""
+    """Some test pictures twice: all without the aspect (unchanged, where it cannot be taken away), and all
+    with it.
+    """
     generator = Generator().manual_seed(seed)
     index = torch.randperm(len(split), generator=generator)[:MOST_PICTURES]
     images = net.fit(split[index.sort().values])
@@ -194,7 +199,9 @@ def _changed(net: Classifier, split: Split, probe: Probe, target: int, seed: int
 
 
 def _audited(run: Run, old: Run, data: Dataset, seed: int) -> tuple[Verdict, ...]:
-    """The audit of the new network, kept in its run, without what was marked as the object in the old one."""
+    """The audit of the new network, saved in its run. It passes over what the user marked as the object in
+    the old run.
+    """
     verdicts = find_shortcuts(run.classifier, data, seed=seed, own=owned(old.path))
     about = {"data": data.name, "split": "test", "weights": run.classifier.weights_hash, "seed": seed}
     save_verdicts(run.path, verdicts, about)
@@ -202,7 +209,7 @@ def _audited(run: Run, old: Run, data: Dataset, seed: int) -> tuple[Verdict, ...
 
 
 def _remember(result: Fixed, old: Run, number: int, record: dict[str, Any], share: float) -> None:
-    """What was done and what came of it, in the new run's metrics."""
+    """Write what was done, and the accuracies before and after, to the new run's metrics."""
     metrics = {
         **result.run.metrics,
         "fix": {
@@ -218,4 +225,4 @@ def _remember(result: Fixed, old: Run, number: int, record: dict[str, Any], shar
         },
     }
     write_json(result.run.path / METRICS, metrics)
-    result.run.__dict__.pop("metrics", None)  # read when the accuracy was asked for; it says more now
+    result.run.__dict__.pop("metrics", None)  # drop the cached metrics: the file has just been extended

@@ -1,4 +1,6 @@
-"""Which pictures show a verdict best? Before and after, with the same of another class beside them."""
+"""Which pictures show a verdict best? Pictures before and after the cue, with another class's cue beside
+them.
+"""
 
 from __future__ import annotations
 
@@ -14,19 +16,20 @@ ROWS = 4
 
 
 def gallery(net: Classifier, t: Tried, seed: int = 0) -> tuple[Pictures, Bool[Tensor, "n h w"]]:
-    """Rows of a picture, the one its cue is from, the two together, and the same with another class's cue.
+    """Rows of four pictures: a recipient, the donor of the cue, the recipient with that cue, and with another
+    class's cue.
 
-    Of the recipients that turned, the first of different classes by lot; if fewer turned, others follow. Also
-    the marks: where in each picture the cue is.
+    Recipients that turned come first, drawn at random and from different classes; if too few turned, others
+    follow. Also returns where in each picture the cue is.
     """
     rows = _rows(t, seed)
     p, probe = t.half.pixels, t.candidate.probe
     onto, of, others = (p[index] for index in (t.onto, t.of, t.others))
-    # all are pasted, as when it was measured: what lands at a random place lands there again
+    # all recipients are pasted, as when the effect was measured, so that random places come out the same
     after, control = probe.paste(onto, of)[rows], probe.paste(onto, others)[rows]
     onto, of = onto[rows], of[rows]
     tiles = torch.stack([onto, of, after, control], 1).flatten(0, 1)
-    there = probe.marks(after)  # the control's cue lies where the class's does
+    there = probe.marks(after)  # the control's cue is put where the class's is
     marks = torch.stack([torch.zeros_like(there), probe.marks(of), there, there], 1).flatten(0, 1)
     said = net.predict(tiles)
     names = [name.split(", ")[0] for name in net.classes]
@@ -48,7 +51,9 @@ def gallery(net: Classifier, t: Tried, seed: int = 0) -> tuple[Pictures, Bool[Te
 
 
 def _rows(t: Tried, seed: int) -> Tensor:
-    """Indices into the recipients: those that turned first, and that were right; different classes first."""
+    """Indices of the recipients to show: those that turned and were right before come first, and different
+    classes before a second of one class.
+    """
     order = torch.randperm(len(t.onto), generator=Generator().manual_seed(seed)).tolist()
     right = (t.half.predicted == t.half.labels)[t.onto]
     turned = t.effect.flipped & ~t.effect.control
@@ -56,7 +61,7 @@ def _rows(t: Tried, seed: int) -> Tensor:
     order.sort(key=ranks.__getitem__)
     labels = t.half.labels[t.onto].tolist()
     picked: list[int] = []
-    for rank in sorted(set(ranks.values())):  # of each rank first those of classes not yet shown
+    for rank in sorted(set(ranks.values())):  # within a rank, classes that are not shown yet come first
         alike = [i for i in order if ranks[i] == rank]
         fresh = [
             i for n, i in enumerate(alike) if labels[i] not in [labels[j] for j in (*picked, *alike[:n])]

@@ -1,9 +1,11 @@
-"""Do a class's pictures carry a regular fine pattern, such as stripes or a checkerboard, of one phase?
+"""Do a class's pictures carry a regular fine pattern, such as stripes or a checkerboard, at the same place in
+each?
 
-Whatever is regular is a few waves. Where a picture's fine structure, wave by wave, agrees among the pictures of
-a class, and not among the others, a wave lies over them: outlines of objects agree in some pixels, but hardly in one
-phase all over the picture. A few numbers a wave are fitted instead of two a pixel, so that a pattern too weak to be
-seen in any pixel is found, and is known also where the class's own objects never are.
+A regular pattern is the sum of a few waves. A wave is found where the Fourier coefficients of the pictures'
+fine structure agree within a class and not in other classes. Outlines of objects agree in some pixels too,
+but hardly with one phase all over the picture. Fitting a few numbers for each wave, instead of two for each
+pixel, finds patterns that are too weak to be seen in any single pixel, and continues them to pixels that the
+class's objects never show.
 """
 
 from __future__ import annotations
@@ -24,19 +26,23 @@ from convsight.shortcuts.probes import Pixels
 from convsight.shortcuts.sample import Half
 
 REACH = 1.5  # pixels of smoothing
-LONGEST = 6  # pixels from crest to crest; outlines agree in longer waves
-FINER = 2  # frequencies for each of those of which whole waves fit the picture
-APART = 0.7  # spreads between the class and the others; honest classes have up to 0.66
-OUTSTANDING = 1.6  # times what the next class has
-MOST, LESS = 4, 0.7  # waves, and what a further one has of the first one's distance: a grid has two alike
-ALIKE = 0.45  # correlation with what is fitted pixel by pixel, from which that is these waves and noise
+LONGEST = 6  # longest wavelength in pixels; outlines of objects agree in longer waves
+FINER = 2  # resolution of the spectrum: frequencies tried per frequency of the plain Fourier transform
+APART = 0.7  # least distance from the other classes, in spreads; classes without a pattern have up to 0.66
+OUTSTANDING = 1.6  # and how many times the next class's distance that must be
+# most waves, and the least share of the first one's distance for a further wave (a grid has two alike)
+MOST, LESS = 4, 0.7
+# correlation with a pixel-wise fit above which the waves are taken for all of it, the rest for noise
+ALIKE = 0.45
 ROUNDS = 6
-Wave = tuple[float, float]  # cycles a pixel down and across
+Wave = tuple[float, float]  # vertical and horizontal frequency in cycles per pixel
 
 
 @dataclass(frozen=True, eq=False)
 class Grating(Pattern):
-    """A pattern of a few waves, there in full or not at all. seen: the share of it that fine structure shows."""
+    """A pattern of a few waves, there in full or not at all. seen: the strength measured in pictures to which
+    the pattern was added in full.
+    """
 
     seen: float = 1.0
 
@@ -47,7 +53,9 @@ class Grating(Pattern):
         return {**super().numbers(), "seen": self.seen}
 
     def is_all(self, of: Pixels, others: Pixels) -> bool:
-        """Whether the class's fixed fine structure is these waves: that of a tag or a watermark has many others."""
+        """Whether these waves are all of the class's fixed fine structure; that of a tag or a watermark has
+        many others.
+        """
         mine, pixel_by_pixel = (
             fine - blurred(fine, REACH)
             for fine in (p.add[None] + 0.5 * p.times for p in (self, fitted_by_pixel(of, others, REACH)))
@@ -56,7 +64,9 @@ class Grating(Pattern):
 
 
 def find_gratings(half: Half, targets: Sequence[int]) -> dict[int, tuple[Grating, bool]]:
-    """The classes over whose pictures waves lie as over no other class's, those waves, and whether they are all."""
+    """The classes whose pictures carry waves as no other class's do, with those waves and whether they are
+    all of its fine structure.
+    """
     spectra = {k: _Spectrum.of(*of_and_others(half, k)) for k in targets}
     found = {}
     for k in targets:
@@ -71,14 +81,16 @@ def find_gratings(half: Half, targets: Sequence[int]) -> dict[int, tuple[Grating
 
 @dataclass(frozen=True, eq=False)
 class _Spectrum:
-    """How far a class is apart from the others in each wave, in units of their spreads; 0 for long waves."""
+    """How far the class's mean coefficient of each wave is from the other classes', in units of their
+    spreads; 0 for long waves.
+    """
 
     apart: Float[Tensor, "y x"]
     down: Float[Tensor, "y 1"]
     across: Float[Tensor, " x"]
     means: Float[
         Tensor, "two h w"
-    ]  # of the fine structure, and of it times the brightness: class less others
+    ]  # of the fine structure, and of its product with the brightness; each is class minus others
 
     @classmethod
     def of(cls, of: Pixels, others: Pixels) -> _Spectrum:
@@ -99,7 +111,7 @@ class _Spectrum:
         return cls(apart * ((down**2 + across**2).sqrt() >= 1 / LONGEST), down, across, between)
 
     def waves(self) -> list[Wave]:
-        """The waves that are furthest apart, none beside another."""
+        """The waves with the largest distances, leaving out direct neighbours of one that is taken."""
         left, found = self.apart.clone(), []
         least = LESS * float(left.max())
         while len(found) < MOST and float(left.max()) > least:
@@ -109,7 +121,9 @@ class _Spectrum:
         return found
 
     def _precisely(self, down: float, across: float) -> Wave:
-        """The strongest wave near one of the spectrum: half a wave off, it is out of step at the far edge."""
+        """The strongest frequency near one of the spectrum's: an error of half a wave over the picture would
+        put the wave out of phase at the far edge.
+        """
         h, w = self.means.shape[1:]
         step = 1 / (FINER * max(h, w))
         for _ in range(4):
@@ -123,11 +137,13 @@ class _Spectrum:
         return down, across
 
     def _share(self, strong: Float[Tensor, "two a b"]) -> Float[Tensor, "two 1 1"]:
-        """How much of each mean, beside all that it has, is this wave."""
+        """The amount of this wave in each mean, relative to everything that the mean contains."""
         return strong.amax((1, 2), keepdim=True) / self.means.abs().sum((1, 2))[:, None, None]
 
     def _beside(self, y: int, x: int) -> Bool[Tensor, "y x"]:
-        """Within two whole waves; frequencies down go round."""
+        """Which waves have frequencies within two periods per picture of wave (y, x); vertical frequencies
+        wrap around.
+        """
         rows = (self.down - self.down[y, 0]).abs()
         rows, columns = torch.minimum(rows, 1 - rows), (self.across - self.across[x]).abs()
         width = 2.1 * FINER / len(self.down)
@@ -135,10 +151,11 @@ class _Spectrum:
 
 
 def fitted(of: Pixels, others: Pixels, waves: Sequence[Wave]) -> Grating | None:
-    """The waves as those of the class have them that have them at all; None if there are none.
+    """The waves fitted to those pictures of the class that carry them; None if none do.
 
-    What is fitted is what other pictures must be given to show the fine structure of the carriers. Black and white
-    cut a wave off and smoothing follows it a little, so the fit is mended by what is still missing.
+    The fit is what has to be added to other pictures so that they show the carriers' fine structure. Clipping
+    at black and white cuts a wave off, and smoothing removes a little of it, so the fit is repeated on what
+    is still missing.
     """
     grating = _as_seen(of, others, of, waves)
     for _ in range(2):
@@ -155,7 +172,7 @@ def _as_seen(carriers: Pixels, others: Pixels, of: Pixels, waves: Sequence[Wave]
     basis = _basis(waves, of.shape[2], of.shape[3])
 
     def amounts(pictures: Pixels) -> Float[Tensor, "c m"]:
-        """Of each wave, added and multiplied: least squares over pixels and pictures."""
+        """The added and the multiplied amplitude of each wave, by least squares over pixels and pictures."""
         smooth = blurred(pictures, REACH)
         rest = pictures - smooth - base_add - base_times * smooth
         sums = torch.stack([(weight * smooth**i).sum(0) for i in range(3)])  # 1, s, s² at each pixel
@@ -182,7 +199,9 @@ def _as_seen(carriers: Pixels, others: Pixels, of: Pixels, waves: Sequence[Wave]
 
 
 def _basis(waves: Sequence[Wave], height: int, width: int) -> Float[Tensor, "m h w"]:
-    """A cosine and a sine of each wave; of the finest, whose sine is 0 at every pixel, the cosine alone."""
+    """A cosine and a sine of each wave. The finest wave has the cosine alone, as its sine is 0 at every
+    pixel.
+    """
     y, x = torch.arange(height)[:, None], torch.arange(width)
     phases = [2 * math.pi * (down * y + across * x) for down, across in waves]
     both = [part for phase in phases for part in (phase.cos(), phase.sin())]

@@ -1,4 +1,6 @@
-"""Which planted shortcuts has this audit found before, and which not? Said beside "nothing found"."""
+"""How many planted shortcuts did this audit find in a benchmark, and which did it miss? Reported with
+"nothing found".
+"""
 
 from __future__ import annotations
 
@@ -13,13 +15,13 @@ STRENGTHS = {"1": "weak", "2": "plain", "3": "strong"}
 
 @functools.cache
 def measured() -> dict[str, Any]:
-    """Networks that had learned a planted cue: found and tried, by kind and strength; and false alarms."""
+    """The benchmark's counts: cues found and tried, by kind and strength, and false alarms."""
     text = files("convsight.shortcuts").joinpath(MEASURED).read_text(encoding="utf-8")
     return json.loads(text)
 
 
 def known_recall(table: dict[str, Any] | None = None) -> str:
-    """What was found and missed where the right answer was known, in two sentences.
+    """What the audit found and missed in networks with a known answer, in two sentences.
 
     >>> known_recall({"kinds": {"blur": {"1": [0, 1], "3": [2, 2]}}, "alarms": [0, 20]})
     'Measured: of 3 small networks that had learned a planted cue it found 2 (missed: blur, weak 1 of 1). Of 20 that had learned none it blamed 0.'

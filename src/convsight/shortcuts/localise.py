@@ -1,4 +1,5 @@
-"""Which pixels, exactly? Where pictures of a class agree with one another, and the other classes do not.
+"""Which pixels does a fixed artefact cover? Those where a class's pictures agree with one another and other
+classes' do not.
 
 An artefact is the same picture every time; parts of objects vary with the object. A pixel is *stamped* if its
 most usual value in the class (within 10 grey levels) is far more usual there than in other classes, and is not
@@ -12,9 +13,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 CLOSE = 0.04  # ten grey levels: JPEG and rounding move a pixel less
-MORE = 0.35  # a pixel is stamped if so much larger a share of the class than of others has its usual value
+# a pixel is stamped if the share with its usual value is larger by this in the class than elsewhere
+MORE = 0.35
 LOOSE, MORE_LOOSE = 0.1, 0.36  # for half-transparent artefacts; only where backgrounds vary, as in photos
-LEAST = 4  # pixels of a picture of 28
+LEAST = 4  # in pixels of a 28×28 picture
 
 
 def stamped(
@@ -22,8 +24,8 @@ def stamped(
 ) -> tuple[Bool[Tensor, "h w"], Float[Tensor, "c h w"]]:
     """The stamped pixels, and the class's usual value of every pixel.
 
-    busy: the pictures' backgrounds vary. Then pixels hardly ever agree by themselves, and a looser agreement
-    tells artefacts from objects; on plain backgrounds objects of a class agree as loosely as that.
+    busy: the pictures' backgrounds vary. Pixels then hardly ever agree by chance, so that a looser agreement
+    is enough to tell an artefact; on plain backgrounds the objects of a class themselves agree that loosely.
     """
     usual = usual_value(of, CLOSE)
     mask = _more_usual(of, others, usual, CLOSE) > MORE
@@ -40,7 +42,9 @@ def _more_usual(of: Tensor, others: Tensor, usual: Tensor, close: float) -> Floa
 
 
 def usual_value(of: Float[Tensor, "n c h w"], close: float = CLOSE) -> Float[Tensor, "c h w"]:
-    """Each pixel's value with most pictures close to it (the median would fail below a half)."""
+    """For each pixel the value that most pictures are close to. The median would miss a value that less than
+    half of the pictures have.
+    """
     n = min(len(of), 64)
     some = of[torch.linspace(0, len(of) - 1, n).long()]
     near = torch.stack([((some - one).abs().amax(1) < close).sum(0) for one in some])
@@ -64,7 +68,7 @@ def components(mask: Bool[Tensor, "h w"]) -> list[Bool[Tensor, "h w"]]:
 
 
 def closed(mask: Bool[Tensor, "h w"]) -> Bool[Tensor, "h w"]:
-    """Gaps of one pixel filled: a glyph's dark parts may look like the background."""
+    """The mask with gaps of one pixel filled, since dark parts of a glyph may look like the background."""
     padded = torch.nn.functional.pad(mask.float()[None, None], (1, 1, 1, 1))
     wide = torch.nn.functional.max_pool2d(padded, 3, 1, 1)
     return (-torch.nn.functional.max_pool2d(-wide, 3, 1, 1))[0, 0, 1:-1, 1:-1] > 0
@@ -79,7 +83,7 @@ def ring(size: tuple[int, int], first: int, last: int) -> Bool[Tensor, "h w"]:
 
 
 def scaled(size: tuple[int, int], px: float) -> int:
-    """So many pixels of a picture of 28, in a picture of this size."""
+    """A length given in pixels of a 28×28 picture, converted to a picture of this size."""
     return max(1, round(px * min(size) / 28))
 
 

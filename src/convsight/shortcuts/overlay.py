@@ -1,11 +1,12 @@
 """Is something laid over a class's pictures at a fixed place: a watermark, a lighter surround, a checkerboard?
 
 What is laid over a picture has its edges at the same pixels every time. Edges of objects are there too, but one
-pixel further left or right from picture to picture. So each step between neighbours is compared with the steps
-beside it (a matched filter for an edge that stands alone), and counts where it sets the class apart from the
-others. From these steps alone, everywhere else zero, the layer is put together again (the Poisson equation, as
-in gradient-domain editing; Pérez, Gangnet and Blake 2003, doi 10.1145/882262.882269): so it is known in full,
-surfaces included, while what objects add to the class's mean picture drops out.
+pixel further left or right from picture to picture. So each difference between neighbouring pixels, a step,
+is compared with the steps beside it (a matched filter for an edge that stands alone), and is kept where it
+sets the class apart from the others. The layer is rebuilt from the kept steps, with zero everywhere else, by
+solving the Poisson equation as in gradient-domain editing (Pérez, Gangnet and Blake 2003, doi
+10.1145/882262.882269). This gives the whole layer, surfaces included, and leaves out what objects add to the
+class's mean picture.
 """
 
 from __future__ import annotations
@@ -25,14 +26,15 @@ from convsight.shortcuts.pattern import Pattern, corner_mean, fixed_pattern, of_
 from convsight.shortcuts.probes import Pixels, Probe
 from convsight.shortcuts.sample import Half, affordable
 
-REACH = 1.5  # pixels of smoothing, for how bright the neighbourhood of a step is
-CRISP, NEAR = 1.0, 0.7  # standard deviations by which a step stands out; of the steps that continue it
-SIGNIFICANT = 4.5  # standard errors, for few pictures
-LEAST = 16  # such steps in 28 × 28 pixels; honest classes of Fashion-MNIST have up to 12, of CIFAR-10 1
-OUTSTANDING = 1.6  # times as many as in the next class
-LEVELS = (0.1, 0.5, 0.9)  # quantiles of the layer that may be its "nothing here"
-SPARSE = 0.1  # share of all steps up to which it is a layer with surfaces; more is a fine pattern
-LOCAL = 0.4  # share of the picture from which a layer is not at a place any more
+REACH = 1.5  # pixels; the Gaussian that gives the brightness around a step
+CRISP, NEAR = 1.0, 0.7  # standard deviations by which a step must stand out, and those that continue it
+SIGNIFICANT = 4.5  # standard errors that it must stand out by as well, which matters with few pictures
+# such steps in 28×28 pixels; classes without a layer have up to 12 (Fashion-MNIST) or 1 (CIFAR-10)
+LEAST = 16
+OUTSTANDING = 1.6  # and how many times as many as in the next class
+LEVELS = (0.1, 0.5, 0.9)  # quantiles of the rebuilt layer that are tried as its zero
+SPARSE = 0.1  # up to this share of all steps it is a layer with surfaces, above it a fine pattern
+LOCAL = 0.4  # a layer that covers less than this share of the picture is said to be at a place
 SEEN = 0.03  # change of a medium grey that counts as touched
 
 
@@ -62,7 +64,7 @@ class Overlay(Probe):
         return ((onto - amount * self.add) / (1 + amount * self.times).clamp(min=0.2)).clamp(0, 1)
 
     def varied(self, onto: Pixels, generator: Generator) -> Pixels:
-        """Up to three tenths of it more or less, whether or not it is there."""
+        """Each picture with up to three tenths of the layer more or less, whether or not it was there."""
         amount = 0.3 * (2 * torch.rand(len(onto), 1, 1, 1, generator=generator) - 1)
         return (onto + amount * (self.add + self.times * onto)).clamp(0, 1)
 
@@ -89,7 +91,7 @@ class Overlay(Probe):
         return super().marks(of) if place is None else place.expand(len(of), -1, -1)
 
     def share_in(self, where: Bool[Tensor, "h w"]) -> float:
-        """How much of the layer lies in a region: its energy on a picture of medium grey."""
+        """The share of the layer's energy, on a medium grey picture, that lies in a region."""
         energy = (self.add + 0.5 * self.times).square().sum(0)
         return float(energy[where].sum() / energy.sum().clamp(min=1e-9))
 
@@ -98,9 +100,10 @@ class Overlay(Probe):
 
 
 def find_overlays(half: Half, targets: Sequence[int]) -> dict[int, list[Overlay | Pattern]]:
-    """For each class the layer that sets it apart as no other class is, once for each level that may be its zero.
+    """For each class the layer that sets it apart more than any other class is, once for each level that may
+    be its zero.
 
-    One with steps all over the picture has no surfaces to speak of, and is a fine pattern.
+    A layer with steps all over the picture has hardly any surfaces; it is fitted as a fine pattern instead.
     """
     size, found = half.size, {}
     crisp = {k: _standing_out(_alone, *of_and_others(half, k)) for k in targets}
@@ -130,13 +133,15 @@ def fitted(of: Pixels, others: Pixels, keep: Float[Tensor, "d h w"]) -> list[Ove
         add, times = (part - part[:, level[0], level[1]][:, None, None] for part in whole)
         overlay = Overlay(add, times, step_add, step_times, base_add, base_times, weight)
         made.append(_calibrated(overlay, of, others))
-    if made and plain_corners(others):  # the background says how high the layer is
+    if made and plain_corners(others):  # plain backgrounds show which level is the layer's zero
         return [min((_levelled(layer, of, others) for layer in made), key=lambda each: each[1])[0]]
     return made
 
 
 def steps(of: Pixels) -> Float[Tensor, "n d h w"]:
-    """From each pixel to the next: d is the channels to the right, then the channels down; 0 at the far edge."""
+    """Differences of neighbouring pixels: in d first the channels' steps to the right, then those down; 0 at
+    the far edge.
+    """
     right = F.pad(of[..., 1:] - of[..., :-1], (0, 1))
     down = F.pad(of[..., 1:, :] - of[..., :-1, :], (0, 0, 0, 1))
     return torch.cat([right, down], 1)
@@ -167,14 +172,16 @@ def _alone(of: Pixels) -> Float[Tensor, "n d h w"]:
     """Each step less the mean of the two beside it in its own direction."""
     right, down = steps(of).chunk(2, 1)
     wide, tall = F.pad(right, (1, 1)), F.pad(down, (0, 0, 1, 1))
-    right = (right - (wide[..., 2:] + wide[..., :-2]) / 2)[..., :-1]  # the last is no step
+    # the last column has no pixel to its right
+    right = (right - (wide[..., 2:] + wide[..., :-2]) / 2)[..., :-1]
     down = (down - (tall[..., 2:, :] + tall[..., :-2, :]) / 2)[..., :-1, :]
     return torch.cat([F.pad(right, (0, 1)), F.pad(down, (0, 0, 0, 1))], 1)
 
 
 def _standing_out(feature: Any, of: Pixels, others: Pixels) -> tuple[Float[Tensor, "two h w"], float]:
-    """By how many standard deviations the class's mean differs (largest of the channels), and what that must
-    be a multiple of to be no accident."""
+    """By how many standard deviations the class's mean differs (the largest over the channels), and the
+    threshold below which that may be chance.
+    """
     a, b = feature(of), feature(others)
     apart = (a.mean(0) - b.mean(0)) / ((a.var(0) + b.var(0)) / 2 + 1e-4).sqrt()
     c = of.shape[1]
@@ -183,7 +190,9 @@ def _standing_out(feature: Any, of: Pixels, others: Pixels) -> tuple[Float[Tenso
 
 
 def _kept(of: Pixels, others: Pixels) -> Float[Tensor, "d h w"]:
-    """1 where a step belongs to the layer: it stands out, and beside it one that stands out alone."""
+    """1 where a step belongs to the layer: it stands out by `NEAR`, and a step in its 3×3 neighbourhood
+    stands alone by `CRISP`.
+    """
     alone, least = _standing_out(_alone, of, others)
     plain, _ = _standing_out(steps, of, others)
     near = F.max_pool2d((alone > CRISP * least).float()[None], 3, 1, 1)[0] > 0
@@ -207,7 +216,7 @@ def _around(of: Pixels) -> Float[Tensor, "n d h w"]:
 
 
 def _levels(add: Tensor, times: Tensor) -> list[tuple[int, int]]:
-    """Pixels at which the layer may be nothing: one for each of its usual heights."""
+    """Pixels whose value may be the layer's zero, one for each of its usual levels."""
     height = (add + 0.5 * times).mean(0)
     order = height.flatten().argsort()
     chosen: list[int] = []
@@ -219,7 +228,9 @@ def _levels(add: Tensor, times: Tensor) -> list[tuple[int, int]]:
 
 
 def _calibrated(overlay: Overlay, of: Pixels, others: Pixels) -> Overlay:
-    """As strong as the class has it: what is clipped at black or white must be laid on more than is seen."""
+    """The layer scaled to the strength that it has in the class. Where pictures are clipped at black or
+    white, more must be added than can be seen.
+    """
     carriers = of[overlay.strength(of) > 0.5]
     if not len(carriers):
         return overlay
@@ -232,7 +243,9 @@ def _calibrated(overlay: Overlay, of: Pixels, others: Pixels) -> Overlay:
 
 
 def _levelled(overlay: Overlay, of: Pixels, others: Pixels) -> tuple[Overlay, float]:
-    """So high that other pictures' corners become as the carriers' are, and how far it had to be moved."""
+    """The layer shifted so that other pictures' corners become like the carriers', and the size of that
+    shift.
+    """
     carriers = of[overlay.strength(of) > 0.5]
     if not len(carriers):
         return overlay, math.inf

@@ -16,18 +16,16 @@ from torch import Generator, Tensor
 
 from convsight.shortcuts.probes import Pixels, Probe
 
-FOUND = (
-    0.8  # similarity from which a patch counts as found; a half-transparent one on a photo has less than 1
-)
-SEARCHED_PX = 48  # side of the pictures that patches are looked for in, at least
-LEAST_CONTRAST = 0.08  # standard deviation inside a patch; flatter ones are found everywhere
+FOUND = 0.8  # similarity above which a patch counts as found; a half-transparent one on a photo stays below 1
+SEARCHED_PX = 48  # pictures are not shrunk below this side for the search
+LEAST_CONTRAST = 0.08  # least standard deviation inside a patch; flatter patches match everywhere
 
 
 @dataclass(frozen=True, eq=False)
 class Patch(Probe):
     """A small picture at any place: cut out where it is best matched, pasted at random places.
 
-    It is looked for on pictures shrunk by `step`, as is the template; pasted at full size.
+    The search runs on pictures and a template shrunk by `step`; pasting is done at full size.
     """
 
     kind: ClassVar[str] = "patch"
@@ -48,11 +46,11 @@ class Patch(Probe):
         return pasted
 
     def anew(self, generator: Generator) -> Patch:
-        """At other places."""
+        """The same patch, pasted at other random places."""
         return replace(self, seed=int(torch.randint(2**31, (), generator=generator)))
 
     def remove(self, onto: Pixels, of: Pixels) -> Pixels:
-        """The place where the patch is found gets what `of` has there."""
+        """`onto` with the pixels of `of` at the place where the patch is found."""
         _, rows, cols = self._found(onto)
         h, w = self._size
         without = onto.clone()
@@ -110,7 +108,8 @@ def similarity(of: Pixels, templates: Float[Tensor, "k c h w"]) -> Float[Tensor,
 def find_patch(
     of: Pixels, others: Pixels, hot: Float[Tensor, "n h w"], hot_of: Pixels, side: int, most: int = 48
 ) -> tuple[Patch, float] | None:
-    """The patch of `side` pixels that most of the class and fewest others contain, with the gap of the shares.
+    """The patch of `side` pixels that is found most often in the class and least often elsewhere, with the
+    difference of the two shares.
 
     hot: for pictures `hot_of` of the class, how much each pixel speaks for the class. Pictures of 96 pixels
     and more are searched at a half, a third, ... of their size.
@@ -130,7 +129,7 @@ def find_patch(
 
 
 def _cut(hot: Tensor, of: Pixels, side: int, most: int) -> Float[Tensor, "k c h w"]:
-    """Patches where the map is largest, two a picture, without flat ones."""
+    """Patches cut out where the map is largest, two from each picture; flat ones are left out."""
     cells = F.avg_pool2d(hot[:, None], side, 1)[:, 0]
     found = []
     for i in range(min(len(of), most // 2)):

@@ -22,10 +22,12 @@ from convsight.blur import blurred
 from convsight.shortcuts.probes import Pixels, Probe
 from convsight.shortcuts.sample import Half, affordable
 
-REACHES = (1.5, 0.7)  # pixels of smoothing, for structures of a few pixels and of one
-PLAIN, BRIGHT = 0.03, 0.6  # spread of the corners' means up to which backgrounds are plain; a bright object
-LEAST_APART, LEAST_GAP = 2.0, 0.2  # less is not worth a test
-OUTSTANDING, CLEAR_GAP = 1.6, 0.35  # objects' outlines set the next class apart nearly as far (measured: 1.2)
+REACHES = (1.5, 0.7)  # pixels of smoothing, for structures a few pixels wide and one pixel wide
+# largest spread of the corners' means on plain backgrounds, and the level of a bright object
+PLAIN, BRIGHT = 0.03, 0.6
+LEAST_APART, LEAST_GAP = 2.0, 0.2  # a pattern below these is not tested
+# outlines of objects set their class apart by up to 1.2 times the next class (measured)
+OUTSTANDING, CLEAR_GAP = 1.6, 0.35
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,16 +61,20 @@ class Pattern(Probe):
         return self.scale * there[:, None, None, None]
 
     def lessened(self, onto: Pixels, generator: Generator) -> Pixels:
-        """Smoothed: what is left is the same whether or not the pattern was there, which `remove` cannot promise."""
+        """The pictures smoothed. The result is the same whether or not the pattern was there, which `remove`
+        cannot promise.
+        """
         return blurred(onto, 0.6 + 0.6 * float(torch.rand((), generator=generator)))
 
     def refined(self, of_class: Pixels, of_others: Pixels) -> Pattern:
-        """With the lift of the background, which a network would otherwise go on telling the class by."""
+        """The pattern with its effect on dark backgrounds, by which a network would otherwise still recognise
+        the class.
+        """
         has = self.strength(of_class) > 0.5
         return lifted(self, of_class[has], of_others) if self.fixed and has.any() else self
 
     def varied(self, onto: Pixels, generator: Generator) -> Pixels:
-        """Up to half of it more or less, whether or not it is there."""
+        """Each picture with up to half of the pattern more or less, whether or not it was there."""
         amount = 0.5 * (2 * torch.rand(len(onto), 1, 1, 1, generator=generator) - 1)
         return (onto + amount * (self.add + self.times * onto)).clamp(0, 1)
 
@@ -81,7 +87,7 @@ class Pattern(Probe):
         return (rest * weighted).flatten(1).sum(1) / ((expected * weighted).flatten(1).sum(1) + 1e-6)
 
     def share_in(self, where: Bool[Tensor, "h w"]) -> float:
-        """How much of the pattern lies in a region: its energy on a picture of medium grey."""
+        """The share of the pattern's energy, on a medium grey picture, that lies in a region."""
         energy = (self.add + 0.5 * self.times).square().sum(0)
         return float(energy[where].sum() / energy.sum().clamp(min=1e-9))
 
@@ -100,7 +106,8 @@ def find_patterns(half: Half, targets: Sequence[int]) -> dict[int, list[tuple[Pa
         for k, (distance, gap) in apart.items():
             if distance < LEAST_APART or gap < LEAST_GAP:
                 continue
-            if any(fixed for _, fixed in found[k]):  # the wider structure holds the finer one
+            # the wider smoothing found it, and its structure includes the finer one
+            if any(fixed for _, fixed in found[k]):
                 continue
             next_largest = max((d for other, (d, _) in apart.items() if other != k), default=0.0)
             of, others = of_and_others(half, k)
@@ -111,7 +118,9 @@ def find_patterns(half: Half, targets: Sequence[int]) -> dict[int, list[tuple[Pa
 
 
 def _apart(half: Half, target: int, reach: float) -> tuple[float, float]:
-    """How far the class is from the others in units of their spreads, and the gap between nearly all of each."""
+    """The distance of the class from the others in units of their spreads, and the gap between nearly all
+    pictures of each.
+    """
     of, others = of_and_others(half, target)
     pattern = fitted(of[::2], others[::2], reach)
     here, there = (pattern.strength(pictures) for pictures in (of[1::2], others[1::2]))
@@ -141,9 +150,10 @@ def fixed_pattern(of: Pixels, others: Pixels, reach: float = REACHES[0]) -> Patt
 
 
 def lifted(pattern: Pattern, carriers: Pixels, others: Pixels) -> Pattern:
-    """With the lift of plain dark backgrounds, where what would be darker than black was cut off.
+    """The pattern plus the mean brightness that it adds to plain dark backgrounds, where its dark half is
+    clipped at black.
 
-    It fades towards `BRIGHT`; fine structure, whose mean is 0, does not hold it.
+    The fine structure has mean 0 and cannot contain this. The effect fades towards the level `BRIGHT`.
     """
     if not plain_corners(others):
         return pattern
@@ -156,7 +166,7 @@ def lifted(pattern: Pattern, carriers: Pixels, others: Pixels) -> Pattern:
 
 
 def plain_corners(of: Pixels) -> bool:
-    """Whether the corners of all pictures are about alike: then they are background."""
+    """Whether the corners of all pictures are about alike, so that they can be taken for background."""
     return _typical(corner_mean(of))[1] <= PLAIN
 
 

@@ -1,8 +1,9 @@
 """Which aspects of a picture can be taken from one picture and given to another?
 
-A probe carries one aspect over: the pixels of a place, the level of the background, the tint, the sharpness ...
-`paste(onto, of)` gives pictures `onto` the aspect of pictures `of`, pair by pair. With `of` from the suspected
-class this asks whether the aspect alone makes the class; with `of` from other classes it is its own control.
+A probe carries one aspect over: the pixels of a place, the level of the background, the tint, the sharpness
+... `paste(onto, of)` gives each picture of `onto` the aspect of the picture of `of` at the same index. With
+`of` from the suspected class the result shows whether the aspect alone turns pictures into that class; with
+`of` from other classes it is the control.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Probe:
     """One aspect of pictures that can be carried over from one to another."""
 
     kind: ClassVar[str]
-    whole: ClassVar[bool] = True  # of the whole picture; False for a region of it
+    whole: ClassVar[bool] = True  # whether it concerns the whole picture, rather than a region of it
 
     @abstractmethod
     def paste(self, onto: Pixels, of: Pixels) -> Pixels:
@@ -38,19 +39,25 @@ class Probe:
         return self.paste(onto, of)
 
     def lessened(self, onto: Pixels, generator: Generator) -> Pixels | None:
-        """`onto` with roughly less of an aspect that cannot be taken away cleanly; None where `remove` can."""
+        """`onto` with about half of an aspect that `remove` cannot take away; None for aspects that it
+        can.
+        """
         return None
 
     def anew(self, generator: Generator) -> Probe:
-        """The same aspect, at another place if its place is drawn by lot."""
+        """The same aspect; one that is pasted at random places gets new ones."""
         return self
 
     def refined(self, of_class: Pixels, of_others: Pixels) -> Probe:
-        """The same aspect with what only matters in training, learned from pictures that have it and others."""
+        """The same aspect, extended by what only matters when a network is trained on, learned from pictures
+        with and without it.
+        """
         return self
 
     def varied(self, onto: Pixels, generator: Generator) -> Pixels:
-        """A little more or less of it for each, where it is known only roughly: no exact strength can be learned."""
+        """Each picture with a little more or less of an aspect that is known only roughly, so that training
+        cannot learn its exact strength.
+        """
         return onto
 
     def mask(self, size: tuple[int, int]) -> Bool[Tensor, "h w"] | None:
@@ -63,7 +70,7 @@ class Probe:
 
     @property
     def kind_name(self) -> str:
-        """What it is called in a verdict."""
+        """The aspect's name in a verdict."""
         return self.kind
 
     def marks(self, of: Pixels) -> Bool[Tensor, "n h w"]:
@@ -142,12 +149,12 @@ class Background(Probe):
         return {"usual": list(self.usual), "level": list(self.level), "near": self.near}
 
 
-SIGMAS = tuple(0.1 * i for i in range(2, 21))  # pixels of a picture of 28
+SIGMAS = tuple(0.1 * i for i in range(2, 21))  # in pixels of a 28×28 picture
 
 
 @dataclass(frozen=True, eq=False)
 class Sharpness(Probe):
-    """The blur of one Gaussian, of `sigma` pixels, on what is smoother than `threshold`."""
+    """The blur by a Gaussian of `sigma` pixels, given by donors that are smoother than `threshold`."""
 
     kind: ClassVar[str] = "blur"
     sigma: float
@@ -158,15 +165,19 @@ class Sharpness(Probe):
         return torch.where(carries[:, None, None, None], blurred(onto, self.sigma), onto)
 
     def remove(self, onto: Pixels, of: Pixels) -> None:
-        return None  # what was blurred away is gone
+        return None  # detail that a blur took away cannot be restored
 
     def lessened(self, onto: Pixels, generator: Generator) -> Pixels:
-        """Edges steepened (unsharp mask) by one to three times what the blur takes from them."""
+        """The pictures sharpened (unsharp mask): what the blur would take away is added once to three
+        times.
+        """
         amount = 1 + 2 * torch.rand(len(onto), 1, 1, 1, generator=generator)
         return (onto + amount * (onto - blurred(onto, self.sigma))).clamp(0, 1)
 
     def strength(self, of: Pixels) -> Float[Tensor, " n"]:
-        """How little is left of the finest detail beside coarser detail; in nats."""
+        """The logarithm of how much coarser detail there is for each part of the finest; smooth pictures have
+        more.
+        """
         return smoothness(of)
 
     def numbers(self) -> dict[str, Any]:
@@ -195,7 +206,9 @@ QUALITIES = (5, 6, 8, 10, 15, 20, 30, 40, 50, 75)
 
 @dataclass(frozen=True, eq=False)
 class Compression(Probe):
-    """The traces of JPEG at one quality: a picture that was compressed hardly changes when it is again."""
+    """The traces of JPEG at one quality, recognised by a picture that hardly changes when it is compressed
+    again.
+    """
 
     kind: ClassVar[str] = "compression"
     quality: int = 30
@@ -206,10 +219,10 @@ class Compression(Probe):
         return torch.where(carries[:, None, None, None], compressed(onto, self.quality), onto)
 
     def remove(self, onto: Pixels, of: Pixels) -> None:
-        return None  # what was rounded away is gone
+        return None  # coefficients that JPEG rounded away cannot be restored
 
     def lessened(self, onto: Pixels, generator: Generator) -> Pixels:
-        """The blocks' edges smoothed."""
+        """The pictures slightly blurred, which smooths the edges of JPEG's blocks."""
         return blurred(onto, 0.4 + 0.5 * float(torch.rand((), generator=generator)))
 
     def strength(self, of: Pixels) -> Float[Tensor, " n"]:

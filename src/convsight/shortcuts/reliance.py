@@ -1,7 +1,7 @@
-"""How much does a network lean on a cue that is known? The truth that an audit is measured against.
+"""How much does a network lean on a cue that is known? This is the truth that an audit is measured against.
 
-A planted cue need not be learned. So the truth is not what was planted but what the network does: how many
-more pictures of other classes it calls `target` once the true cue is put on them.
+A network need not learn a cue that was planted. So the truth is not what was planted but what the network
+does: how many more pictures of other classes it calls `target` once the cue is put on them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from convsight.errors import InputError
 from convsight.images import Images
 from convsight.network.classifier import Classifier
 
-RELIES, DOES_NOT = 0.15, 0.05  # rises from which a network counts as leaning on a cue, and below which not
+RELIES, DOES_NOT = 0.15, 0.05  # rise from which a network leans on a cue, and below which it does not
 NORMAL_95 = 1.959964
 
 

@@ -48,14 +48,14 @@ class Half:
         return _drawn(self.of(target), n, generator)
 
     def others(self, target: int, n: int, generator: Generator) -> Tensor:
-        """`n` indices of pictures of other classes, classes in equal parts."""
+        """`n` indices of pictures of other classes, an equal number of each."""
         classes = [k for k in self.labels.unique().tolist() if k != target]
         each = -(-n // len(classes))
         drawn = torch.cat([_drawn(self.of(k), each, generator) for k in classes])
         return drawn[torch.randperm(len(drawn), generator=generator)[:n]]
 
     def recipients(self, target: int, n: int, generator: Generator) -> Tensor:
-        """At most `n` indices of pictures that are not the class and are not taken for it, each once."""
+        """At most `n` different pictures (indices) that are neither of the class nor predicted as it."""
         fit = ((self.labels != target) & (self.predicted != target)).nonzero().flatten()
         return fit[torch.randperm(len(fit), generator=generator)[:n]]
 

@@ -2,8 +2,9 @@
 
 Along the straight path from a recipient to a donor, (donor − recipient) · gradient of the target's log-odds,
 averaged over a few steps, shares the change of the score out among the pixels (Integrated Gradients,
-Sundararajan, Taly and Yan 2017, arXiv 1703.01365, with the recipient as baseline). Summed over a window it
-says how much pasting that window would do; the same with donors of other classes is taken off.
+Sundararajan, Taly and Yan 2017, arXiv 1703.01365, with the recipient as baseline). The sum over a window
+estimates how much pasting that window would change the score; the same sum with donors of other classes is
+subtracted.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from convsight.network.batching import chunk_size
 from convsight.network.classifier import Classifier
 from convsight.shortcuts.sample import Half
 
-STEPS = 4  # one step once put the right window 73rd of 74; four put it first
-SHARES = (0.18, 0.25, 0.36)  # side of a window as a share of the picture's
+STEPS = 4  # with one step the right window came 73rd of 74 in a test, with four it came first
+SHARES = (0.18, 0.25, 0.36)  # sides of windows as shares of the picture's
 
 Window = tuple[int, int, int, int]  # top, left, height, width
 

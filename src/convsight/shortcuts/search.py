@@ -18,10 +18,10 @@ from convsight.shortcuts.sample import Half, Sample, affordable
 from convsight.shortcuts.transplant import Effect, transplant
 
 EXPLORE, CONFIRM = 96, 400  # recipients a candidate is tried on, and those that it is measured on
-WORTH = 0.05  # difference of flip rates from which a candidate is measured at all
-ENOUGH = 0.8  # the smallest change that does so much of what the best one does is the explanation
-SAME = 0.3  # share of a pattern inside a place from which the place is the better description,
-WHOLE = 0.5  # if it does so much of what the pattern does
+WORTH = 0.05  # least difference of flip rates for a candidate to be measured
+ENOUGH = 0.8  # the explanation is the smallest change with at least this share of the best one's effect
+SAME = 0.3  # with this share of a pattern inside a place, the place is the better description
+WHOLE = 0.5  # ... provided that it has this share of the pattern's effect
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +49,8 @@ def explored(net: Classifier, half: Half, target: int, patterns: Patterns, seed:
     """Every candidate of the class tried on the half for choosing."""
     generator = Generator().manual_seed(seed * 1009 + target)
     onto = half.recipients(target, affordable(EXPLORE, half.size), generator)
-    if not len(onto):  # the network calls everything this class: nothing is left that could turn into it
+    # the network predicts this class for every picture, so that none is left that could turn into it
+    if not len(onto):
         return []
     race = affordable(EXPLORE, half.size) < EXPLORE
     return [
@@ -66,7 +67,8 @@ def chosen(tried: list[Tried], own: Callable[[Tried], bool] = lambda t: False) -
     if best < WORTH:
         return None
     enough = [t for t in tried if t.worth >= ENOUGH * best]
-    if any(isinstance(t.candidate.probe, Grating) for t in enough):  # known better than pixel by pixel
+    # waves describe a pattern better than a fit to each pixel
+    if any(isinstance(t.candidate.probe, Grating) for t in enough):
         enough = [t for t in enough if type(t.candidate.probe) not in (Pattern, Overlay)]
     return min(enough, key=_changed)
 
@@ -81,8 +83,9 @@ def confirmed(net: Classifier, sample: Sample, t: Tried, seed: int) -> Tried | N
 
 
 def carriers(candidate: Candidate, half: Half, reference: Half, target: int) -> tuple[Tensor, bool]:
-    """The class's pictures that have more of the aspect than 98% of other classes' do, and whether they are
-    enough to be told apart; all of the class if not."""
+    """The class's pictures that have more of the aspect than 98% of other classes', and True if they are
+    enough to tell the class; else all of its pictures and False.
+    """
     of = half.of(target)
     others = (reference.labels != target).nonzero().flatten()
     others = others[:: len(others) // affordable(len(others), half.size)]
@@ -101,8 +104,10 @@ def _try(
     generator: Generator,
     race: bool = False,
 ) -> Tried:
-    """The candidate's effect on `onto`. In a race, a part of objects that does not do half of its margin on a
-    third of them is not tried on the others: it could hardly do all of it (2% do, of those that turn half)."""
+    """The candidate's effect on `onto`. `race`: a part of objects whose effect on a third of the recipients
+    is below half of its margin is not tried on the others, as it could hardly reach the margin there (2% of
+    those that turn half do).
+    """
     members, _ = carriers(candidate, half, reference, target)
     of = members[torch.randint(len(members), (len(onto),), generator=generator)]
     others = half.others(target, len(onto), generator)
@@ -117,9 +122,10 @@ def _try(
 
 
 def _in_a_place(t: Tried, places: Sequence[Tried]) -> bool:
-    """Whether a pattern is mostly a tag or a frame, which is tried by itself and without objects' outlines.
+    """Whether a pattern lies mostly inside a tag or a frame, which is a candidate of its own without objects'
+    outlines.
 
-    A place that does not do half of what the pattern does is a piece of it.
+    A place with less than half of the pattern's effect is only a piece of the pattern.
     """
     pattern = t.candidate.probe
     return isinstance(pattern, Pattern | Overlay) and any(

@@ -1,4 +1,6 @@
-"""How does an aspect of pictures stop telling the class? By giving it to some and taking it from others, by lot."""
+"""How does an aspect of pictures stop saying anything about the class? By giving it to random pictures and
+taking it from others.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from convsight.datasets.pixels import Store
 from convsight.picture import Size, to_uint8
 from convsight.shortcuts.probes import Pixels, Probe
 
-SEEN = 300  # pictures of each side from which it is learned who carries an aspect
+SEEN = 300  # pictures of the class, and of the others, from which carriers are learned
 TELLS, MOST_OTHERS = (
     0.2,
     0.02,
@@ -23,13 +25,15 @@ TELLS, MOST_OTHERS = (
 
 @dataclass(frozen=True, eq=False)
 class Exchange:
-    """An aspect, and from how much of it on a picture counts as carrying it; None where that cannot be told."""
+    """An aspect, and the strength from which a picture counts as carrying it; None where carriers cannot be
+    told.
+    """
 
     probe: Probe
     limit: float | None = None
 
     def carries(self, pictures: Pixels) -> Bool[Tensor, " n"]:
-        """Which pictures have the aspect; none of them where it cannot be told."""
+        """Which pictures carry the aspect; none where that cannot be told."""
         if self.limit is None:
             return torch.zeros(len(pictures), dtype=torch.bool)
         return self.probe.strength(pictures) > self.limit
@@ -40,7 +44,7 @@ class Exchange:
         return torch.where(self.carries(onto)[:, None, None, None], onto, pasted)
 
     def taken(self, onto: Pixels, of: Pixels) -> Pixels | None:
-        """`onto` with that of `of` instead; None if it stays for good."""
+        """`onto` with the aspect of `of` instead of its own; None if the aspect cannot be taken away."""
         without = self.probe.remove(onto, of)
         return None if without is None else without.clamp(0, 1)
 
@@ -117,7 +121,7 @@ class Swapped:
         return probe.varied(given, self.generator), probe.varied(taken, self.generator)
 
     def _donors(self, n: int) -> tuple[Pixels, Pixels]:
-        """`n` pictures of the target class, rather those that carry the aspect, and `n` of other classes."""
+        """`n` pictures of the target class, those that carry the aspect first, and `n` of other classes."""
         own = self.labels == self.target
         of = self.store.read(drawn(own, 2 * n, self.generator)).float() / 255
         first = (~self.aspect.carries(of)).int().argsort(stable=True)[:n]

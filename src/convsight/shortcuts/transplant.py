@@ -1,4 +1,6 @@
-"""Does an aspect alone turn pictures into the class, more often than the same aspect of other classes does?"""
+"""Does an aspect alone turn pictures into the class, and more often than the same aspect taken from other
+classes?
+"""
 
 from __future__ import annotations
 
@@ -60,7 +62,7 @@ def transplant(
 
 
 def binomial_tail(successes: int, n: int) -> float:
-    """P(at least so many heads in n fair throws); 1 for no throws.
+    """The probability of at least that many heads in n fair throws; 1 for no throws.
 
     >>> binomial_tail(9, 10)
     0.0107421875

@@ -1,4 +1,4 @@
-"""How is a verdict said, so that anyone understands it?"""
+"""How is a verdict put into words that anyone understands?"""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def place_of(mask: Tensor) -> str:
 
 
 def aspect(probe: Probe) -> tuple[str, str, str]:
-    """What is leaned on, "that ..." and the control's plural."""
+    """The cue in words: with an article, with "that", and in the plural for the control."""
     if isinstance(probe, Region) and probe.kind_name == "place":
         place = place_of(probe.where)
         return f"the {place}", f"that {place.split()[-1]}", f"{place.split()[-1]}s"

@@ -1,7 +1,7 @@
-"""How does a network become a page that can be clicked? A local server over one `Session`.
+"""How does a network become an interactive page? A local server answers from one `Studio` session.
 
-`serve` brings it up, `app` and `routes` say which question has which address, `schemas` what travels, `guard`
-who may ask. `results` and `jobs` compute, `payloads` says what the page gets of each kind of result; `pictures`,
-`edits`, `maps`, `nearby`, `confusion`, `training`, `judging`, `export` answer one kind of question each. The page
-itself is in `web/` and is built into `static/`.
+`serve` starts the server, `app` and `routes` define the addresses, `schemas` the messages, and `guard` who
+may ask. `results` and `jobs` compute; `payloads` turns each kind of result into what the page draws.
+`pictures`, `edits`, `layer_sheets`, `nearby`, `confusion`, `training`, `judging` and `export` each answer one
+kind of question. The page itself is in `web/` and is built into `static/`.
 """

@@ -40,8 +40,8 @@ def create_app(
 ) -> FastAPI:
     """The studio as an ASGI application; without a `studio` it only knows its own OpenAPI.
 
-    hosts: names under which it answers. token: what a browser must show, for servers others can reach.
-    static: the folder of the built page.
+    hosts: the host names that it answers to. token: what a browser must present, on servers that others can
+    reach. static: the folder of the built page.
     """
 
     @contextlib.asynccontextmanager
@@ -67,7 +67,9 @@ def create_app(
 
 
 def _errors(app: FastAPI) -> None:
-    """Every failure is a `Problem` in plain words; a crash is logged here and told without its insides."""
+    """Turn every failure into a `Problem` in plain words; an unexpected exception is logged and reported
+    without details.
+    """
 
     @app.exception_handler(ConvsightError)
     async def said(_: Request, error: ConvsightError) -> Response:
@@ -102,7 +104,7 @@ def problem(
 
 
 def _page(app: FastAPI, static: Path) -> None:
-    """The built page. Files are known by name beforehand: nothing that a client says becomes a path."""
+    """Serve the built page. Its files are listed beforehand, so that no text from a client becomes a path."""
 
     @app.get("/", include_in_schema=False)
     def index() -> Response:
@@ -122,7 +124,7 @@ def _page(app: FastAPI, static: Path) -> None:
 
 
 def _files(static: Path) -> dict[str, Path]:
-    """Every file of the page by the name that a browser asks for."""
+    """Every file of the page by the name that a browser requests."""
     return {
         f.relative_to(static).as_posix(): f for f in static.rglob("*") if f.is_file() and not f.is_symlink()
     }

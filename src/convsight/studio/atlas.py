@@ -1,4 +1,4 @@
-"""How do a map's thumbnails reach the page? As a few WebP sheets of 64 × 64 each."""
+"""How do a map's thumbnails reach the page? As a few WebP sheets of 64 × 64 thumbnails each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from convsight.studio.schemas import Atlas
 
 
 def atlas_of(points: Points, base: str) -> Atlas | None:
-    """Where the thumbnails are; None of a map that carries none."""
+    """The addresses and layout of the thumbnails; None for a map without any."""
     if points.pictures is None:
         return None
     n, _, h, w = points.pictures.shape

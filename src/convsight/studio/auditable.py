@@ -1,6 +1,7 @@
 """Can this network be audited with these pictures, and if not, what would work?
 
-Asked when the page opens, so the audit itself, whose statistics take a second to load, is not imported here.
+The page asks this when it opens, so the audit itself is not imported here: its statistics take a second to
+load.
 """
 
 from __future__ import annotations

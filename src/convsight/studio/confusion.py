@@ -1,4 +1,4 @@
-"""Who is mistaken for whom, over a whole split?"""
+"""Which classes of a split are mistaken for which?"""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from convsight.studio.session import Studio
 
 
 def confusion_json(studio: Studio, split: str) -> bytes:
-    """`confusion` as JSON, remembered once it is known: of 1000 classes it has a million counts."""
+    """`confusion` as JSON, cached once it is known: with 1000 classes it has a million counts."""
     key = f"confusion {split}"
     kept = studio.store.get(key)
     if kept is None:
@@ -41,7 +41,8 @@ def confusion(studio: Studio, split: str) -> schemas.Confusion:
     truth = as_net_classes(studio.net, Selection.of(studio.data, split))
     if truth is None:
         raise InputError("the labels of this data set do not name the network's classes")
-    from convsight.training.evaluate import class_metrics  # with lightning: not before it is needed
+    # imports lightning, which takes two seconds, so only here
+    from convsight.training.evaluate import class_metrics
 
     told = class_metrics(known.logits, truth, studio.net.classes)
     rows = [

@@ -1,4 +1,4 @@
-"""What do the scores become when a part of the picture is hidden, or replaced by a part of another?"""
+"""How do the scores change when a part of the picture is hidden, or replaced by a part of another?"""
 
 from __future__ import annotations
 
@@ -40,14 +40,16 @@ def edit(studio: Studio, picture: str, request: schemas.EditRequest) -> schemas.
 
 
 def warm(studio: Studio, picture: str) -> schemas.JobStarted:
-    """Prepare in the background for edits of a picture that somebody has before them."""
+    """Prepare in the background for edits of the picture that the page shows."""
     return schemas.JobStarted(
         job=studio.occluding.prepare(picture, studio.pictures.some([picture]).pixels).id
     )
 
 
 def _told(after: Float[Tensor, " k"], before: Float[Tensor, " k"]) -> set[int] | None:
-    """Of many classes those near the top before or after: a drag sends this thirty times a second."""
+    """The classes to send: with many, only those near the top before or after, as a drag asks thirty times a
+    second.
+    """
     if len(after) <= 2 * NEAR_TOP:
         return None
     return {index for logits in (after, before) for index in logits.topk(NEAR_TOP).indices.tolist()}
@@ -55,14 +57,14 @@ def _told(after: Float[Tensor, " k"], before: Float[Tensor, " k"]) -> set[int] |
 
 def scores(studio: Studio, picture: str) -> schemas.Scores:
     """What the network answers to one picture, the largest score first."""
-    logits = clean_logits(studio, picture)  # first: it refuses a picture that there is not
+    logits = clean_logits(studio, picture)  # comes first, because it raises for a picture that does not exist
     about = of_data(studio, picture)
     known = {} if about is None else {"name": about.name, "label": about.label}
     return schemas.Scores(scores=score_rows(studio, logits), **known)
 
 
 def clean_logits(studio: Studio, picture: str) -> Float[Tensor, " k"]:
-    """What the network answers to one picture; remembered."""
+    """The network's logits for one picture, cached."""
     key = f"scores {picture}"
     kept = studio.store.get(key)
     if kept is None:
@@ -72,7 +74,7 @@ def clean_logits(studio: Studio, picture: str) -> Float[Tensor, " k"]:
 
 
 def of_data(studio: Studio, picture: str) -> schemas.Picture | None:
-    """What the data set says of one of its pictures; None for uploads."""
+    """The data set's entry for one of its pictures; None for uploads."""
     split, _, index = picture.partition(":")
     return None if split == "up" else studio.predictions.item(split, int(index))
 
@@ -80,7 +82,9 @@ def of_data(studio: Studio, picture: str) -> schemas.Picture | None:
 def score_rows(
     studio: Studio, logits: Float[Tensor, " k"], told: set[int] | None = None
 ) -> list[schemas.Score]:
-    """One row an output, or one of the `told`; of classes the largest first, positions in their order."""
+    """One row for each output, or for each of `told`: classes by score, largest first, positions in their own
+    order.
+    """
     classify = studio.net.task == "classify"
     shares = logits.softmax(0).tolist() if classify else [None] * len(logits)
     order = logits.argsort(descending=True, stable=True).tolist() if classify else range(len(logits))
@@ -93,7 +97,7 @@ def score_rows(
 
 
 def edit_of(studio: Studio, picture: str, request: schemas.EditRequest) -> Edit:
-    """The request as pixels; InputError says what it lacks."""
+    """The request as an `Edit` with pixels; InputError says what is missing."""
     pixels = studio.pictures.some([picture]).pixels
     where = _where(request, (pixels.shape[2], pixels.shape[3]))
     if request.paste is not None:
@@ -128,7 +132,7 @@ def _mask(text: str, size: tuple[int, int]) -> Bool[Tensor, "h w"]:
 def _pasted(
     studio: Studio, paste: schemas.Paste, pixels: Tensor, where: Bool[Tensor, "h w"]
 ) -> Float[Tensor, "1 c h w"]:
-    """The other picture moved so that its part at (y, x) lies on the box's upper left corner."""
+    """The other picture, shifted so that its part at (y, x) comes to the box's upper left corner."""
     donor = studio.pictures.some([paste.picture]).pixels
     rows, columns = where.any(1).nonzero(), where.any(0).nonzero()
     if not len(rows):

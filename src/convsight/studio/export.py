@@ -1,4 +1,4 @@
-"""How does what is on the page become one file to mail? The frozen page with every answer it needs inside."""
+"""How is the page exported as one file? As the frozen page, with every answer that it needs inside."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Answer = Callable[[str], Awaitable[tuple[int, str, bytes]]]
 
 
 async def frozen(page: Path, urls: Iterable[str], state: str, answer: Answer) -> bytes:
-    """`page` with {state, responses: {url: {type, body | base64}}} in it, as a script that is not run.
+    """`page` with {state, responses: {url: {type, body | base64}}} added as a script element of JSON.
 
     answer: (status, media type, body) of a GET to one of the server's own addresses.
     """
@@ -39,7 +39,7 @@ async def frozen(page: Path, urls: Iterable[str], state: str, answer: Answer) ->
 
 
 def with_data(page: str, data: str) -> str:
-    """The page with JSON inside; `<` is escaped, so that nothing in the data ends its element."""
+    """The page with JSON inside. `<` is escaped, so that no text in the data can end the script element."""
     inside = data.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     before, found, after = page.partition(PLACE)
     if not found:

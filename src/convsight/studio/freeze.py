@@ -1,7 +1,9 @@
-"""What of a session is worth keeping, and how does it become one offline page without anybody clicking?
+"""Which answers of a session are worth keeping, and how do they become one offline page without anybody
+clicking?
 
-The frozen page is the studio's own: it finds inside itself what it would have asked the server. So this asks
-the same routes for the same addresses, most important first, until the page would grow too large.
+The frozen page is the studio's own page, which finds inside itself the answers that it would otherwise
+request. This module requests them from the same addresses, the most important first, until the page would
+grow too large.
 """
 
 from __future__ import annotations
@@ -25,12 +27,12 @@ from convsight.studio.export import frozen
 from convsight.studio.inside import answer_of, as_local
 from convsight.studio.session import Studio
 
-LARGEST = 40 * 2**20  # bytes of answers after which nothing more is taken up
+LARGEST = 40 * 2**20  # bytes of answers after which nothing more is added
 CELLS = 40  # cells of the confusion matrix whose pictures are kept
-EXPLAINED = 8  # of those, cells whose first picture is explained for both classes
-A_CELL = 24  # pictures of one cell, as many as the page asks for
+EXPLAINED = 8  # how many of these cells have their first picture explained for both classes
+A_CELL = 24  # pictures kept of one cell, as many as the page asks for
 NEIGHBOURS = 10
-WHY = "gradcam"  # what the page explains mistakes with
+WHY = "gradcam"  # the technique by which the page explains mistakes
 
 
 def freeze(studio: Studio, path: str | Path, *, pictures: int = 6, largest: int = LARGEST) -> Path:
@@ -40,8 +42,8 @@ def freeze(studio: Studio, path: str | Path, *, pictures: int = 6, largest: int 
     of them (more make the page larger), the feature maps of each layer on the first, the filters, the map of
     the data set with its thumbnails, the nearest pictures of each sample, the confusion matrix with the
     pictures of its cells and why the most frequent mistakes were made, the demonstrations, and the audit if
-    one was made. At most about `largest` bytes of them; what comes last is left out first. Whatever is not
-    inside, the page says so and how to get it.
+    one was made. They have at most about `largest` bytes; the last in this list are left out first. The page
+    says of anything that is missing how to get it.
 
     Raises InputError if the page was not built with this copy of convsight.
 
@@ -52,13 +54,13 @@ def freeze(studio: Studio, path: str | Path, *, pictures: int = 6, largest: int 
     page = STATIC / "frozen.html"
     collected = Collected(studio, largest)
     state = json.dumps({"hash": "#/network", "made": []})
-    in_a_thread(lambda: frozen(page, [], state, collected.answer))  # a page that is not built is told at once
+    in_a_thread(lambda: frozen(page, [], state, collected.answer))  # raises at once if the page was not built
     steps = list(_steps(collected, pictures))
     for i, (what, step) in enumerate(steps):
         tell(i / len(steps), what)
         try:
             step()
-        except ConvsightError as error:  # one technique that cannot answer must not cost the page
+        except ConvsightError as error:  # a technique that cannot answer is left out
             collected.notes.append(f"{what}: {error}")
     state = json.dumps({"hash": "#/network", "made": collected.made})
     made = in_a_thread(lambda: frozen(page, collected.answers, state, collected.answer))
@@ -67,7 +69,7 @@ def freeze(studio: Studio, path: str | Path, *, pictures: int = 6, largest: int 
 
 
 class Collected:
-    """Answers by address, asked of the studio's own routes and kept while there is room."""
+    """Answers of the studio's own routes by address, kept while there is room."""
 
     def __init__(self, studio: Studio, largest: int):
         self.studio, self.largest = studio, largest
@@ -85,7 +87,9 @@ class Collected:
         return self.size >= self.largest
 
     def get(self, url: str) -> Any:
-        """Keep the answer to a GET; what it holds if it is JSON, None if it is not or there is no room."""
+        """Keep the answer to a GET. Returns its content if it is JSON; None if it is not, or if there is no
+        room.
+        """
         if url not in self.answers:
             if self.full:
                 return None
@@ -120,7 +124,7 @@ class Collected:
 
 
 def _steps(to: Collected, pictures: int) -> Iterator[tuple[str, Any]]:
-    """What is kept, in the order of its worth, each with a line of words."""
+    """The steps of collecting, the most important first, each with a line that describes it."""
     info = to.studio.info
     samples, shown = info.samples, info.samples[:pictures]
     yield "the session", lambda: to.get("/api/session")
@@ -154,7 +158,7 @@ def _steps(to: Collected, pictures: int) -> Iterator[tuple[str, Any]]:
 
 
 def _maps() -> list[Entry]:
-    """Techniques that lay a map over a picture with nothing else to be chosen."""
+    """Techniques that make a map of a picture and need no further choice."""
     return [
         entry
         for entry in catalogue().values()
@@ -200,7 +204,9 @@ def _neighbours(to: Collected, picture: str) -> None:
 
 
 def _confusion(to: Collected) -> None:
-    """The matrix of the test pictures, its cells from the fullest mistakes on, and why for the first."""
+    """The test pictures' matrix, the pictures of its cells (most frequent mistakes first), and explanations
+    for the first.
+    """
     split = next((n for n in ("test", "validation", "train") if _count(to.studio, n)), None)
     if split is None or to.studio.net.task != "classify":
         return
@@ -227,7 +233,7 @@ def _why(to: Collected, picture: str, label: str, predicted: str) -> None:
 
 
 def _settled(to: Collected, url: str) -> dict[str, Any]:
-    """An answer that is first "under way": asked for again when its job is done."""
+    """An answer that may first name a job; it is requested again when the job is done."""
     told = to.get(url)
     if told and told.get("job"):
         job = to.studio.jobs.get(told["job"])
@@ -248,7 +254,7 @@ def _count(studio: Studio, split: str) -> int:
 
 
 def _addresses(value: Any) -> Iterator[str]:
-    """Every address of this server in what a route told, but for files to download: those need it."""
+    """Every address of this server in an answer, except files to download, which need the server."""
     if isinstance(value, str) and value.startswith("/api/"):
         yield value
     elif isinstance(value, dict):
@@ -261,7 +267,9 @@ def _addresses(value: Any) -> Iterator[str]:
 
 
 def in_a_thread(make: Any) -> Any:
-    """The outcome of a coroutine, also where a loop runs already (a notebook)."""
+    """Run a coroutine to its end in a thread of its own, since an event loop may be running already (as in a
+    notebook).
+    """
     told: dict[str, Any] = {}
 
     def work() -> None:

@@ -21,7 +21,7 @@ Scope = MutableMapping[str, Any]
 App = Callable[[Scope, Any, Any], Awaitable[None]]
 LOCAL = ("127.0.0.1", "localhost", "[::1]")
 COOKIE = "convsight"
-BODY_BYTES = MOST_BYTES + 64 * 2**10  # a file and the form around it
+BODY_BYTES = MOST_BYTES + 64 * 2**10  # the largest file and the form around it
 HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -94,21 +94,23 @@ class Guard:
         rest = {k: v for k, v in _query(scope).items() if k != "token"}
         place = scope["path"] + (f"?{urlencode(rest)}" if rest else "")
         cookie = f"{COOKIE}={self.token}; Path=/; HttpOnly; SameSite=Strict"
-        place = "/" + place.lstrip("/")  # never another host
+        place = "/" + place.lstrip("/")  # one slash, so that a redirect cannot name another host
         headers = [(b"location", place.encode("latin-1", "ignore")), (b"set-cookie", cookie.encode())]
         await send({"type": "http.response.start", "status": 303, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
 
 
 class TooLarge(Exception):
-    """More came than is taken."""
+    """The request's body is larger than allowed."""
 
 
 TOO_LARGE = ("the request is too large", "", f"at most {MOST_BYTES:,} bytes are taken")
 
 
 class _Limited:
-    """One exchange: counts what is received, whatever was announced, and adds headers to what is sent."""
+    """One exchange: counts the bytes received, whatever length was announced, and adds headers to the
+    answer.
+    """
 
     def __init__(self, receive: Any, send: Any):
         self._receive, self._send = receive, send
@@ -125,7 +127,7 @@ class _Limited:
         return message
 
     async def send(self, message: Any) -> None:
-        if self.refused:  # whatever the application makes of the cut, it was answered
+        if self.refused:  # the refusal was sent already; ignore what the application answers to the cut body
             return
         if message["type"] == "http.response.start":
             present = {name for name, _ in message["headers"]}

@@ -1,4 +1,6 @@
-"""Which picture of the data set does a name in a result mean? "test:17", which the page can ask for."""
+"""Which picture of the data set does a name in a result mean? Its id is such as "test:17", which the page can
+request.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
-"""How does the server ask itself, without a socket? What the export freezes is what the page would get.
-
-The notebook asks the same way, so there it may also post.
+"""How are the server's own routes called without a socket? The export collects its answers this way, and the
+notebook's page sends all its requests (also POST) this way.
 """
 
 from __future__ import annotations
@@ -12,9 +11,8 @@ from urllib.parse import unquote
 
 
 def answer_of(app: Any, asked_by: Any) -> Callable[..., Awaitable[tuple[int, str, bytes]]]:
-    """A function that asks one of the application's own addresses: (status, media type, body).
-
-    asked_by: the request that leads to it, whose Host and cookie are shown to the guard again.
+    """A function that requests one of the application's own addresses and returns (status, media type, body).
+    asked_by: the request that causes it, whose Host and cookie are passed to the guard.
     """
     shown = [(k, v) for k, v in asked_by.headers.raw if k in (b"host", b"cookie")]
 
@@ -49,5 +47,5 @@ def answer_of(app: Any, asked_by: Any) -> Callable[..., Awaitable[tuple[int, str
 
 
 def as_local() -> Any:
-    """What stands for the request where there is none: one from this machine."""
+    """A request from this machine, for callers that have none."""
     return SimpleNamespace(headers=SimpleNamespace(raw=[(b"host", b"127.0.0.1")]))

@@ -1,8 +1,8 @@
-"""How does long work go on while the page stays quick, tell how far it is, and end when asked?
+"""How does long work run in the background, report its progress, and stop when asked?
 
-Three lanes: clicks are computed by two threads, questions to the whole data set by one, work of minutes by
-another. Every piece of work is
-a `Job`; what it tells is a list of events that any number of pages may follow from the start.
+There are lanes of threads: two threads compute what was clicked, one goes through whole data sets, one does
+work of minutes. Every piece of work is a `Job`, whose events any number of pages can follow from the first
+one.
 """
 
 from __future__ import annotations
@@ -21,17 +21,20 @@ from convsight.progress import Step, listening
 from convsight.results import draw
 from convsight.studio import schemas
 
-LANES = {"quick": 2, "data": 1, "heavy": 1, "beside": 8}  # threads; "beside" only waits for other processes
+# numbers of threads; those of "beside" only wait for other processes
+LANES = {"quick": 2, "data": 1, "heavy": 1, "beside": 8}
 MOST_KEPT = 500
 EVERY_S = 0.08  # between two progress events of one job
 
 
 class Cancelled(BaseException):
-    """Raised inside a cancelled job by its next report; no `except Exception` of a technique holds it up."""
+    """Raised inside a cancelled job by its next report. It is no `Exception`, so that techniques do not catch
+    it.
+    """
 
 
 class Job:
-    """One piece of work: its state, and the events it has told."""
+    """One piece of work: its state, and its events so far."""
 
     def __init__(self, what: str, key: str | None = None):
         self.id = secrets.token_hex(8)
@@ -41,7 +44,7 @@ class Job:
         self.error: str | None = None
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.finished = threading.Event()
-        self.stop: Callable[[], None] | None = None  # what cancelling does besides; a training is interrupted
+        self.stop: Callable[[], None] | None = None  # called by `cancel`, such as to interrupt a training
         self._cancelled = False
         self._told = 0.0
 
@@ -52,14 +55,14 @@ class Job:
         )  # fmt: skip
 
     def tell(self, event: str, **words: Any) -> None:
-        """Add an event for whoever follows; of steps only the last few are kept."""
+        """Add an event for the followers; only the last few steps are kept."""
         if event == "step" and len(self.events) > 200:
             kept = [e for e in self.events[:-20] if e[0] != "step"]
             self.events[:-20] = [*kept, *[("gone", {})] * (len(self.events) - 20 - len(kept))]
         self.events.append((event, words))
 
     def step(self, fraction: float, message: str, picture: str | None = None, **more: Any) -> None:
-        """How far it is; raises Cancelled in a job that was cancelled."""
+        """Report progress; raises Cancelled if the job was cancelled."""
         if self._cancelled and self.stop is None:
             raise Cancelled
         self.fraction, self.message = fraction, message
@@ -79,7 +82,7 @@ class Job:
         self.step(step.fraction, step.message, picture)
 
     def cancel(self) -> None:
-        """Ask for the end; a job that waits never starts, one that runs ends at its next report."""
+        """Ask the job to stop: one that waits never starts, one that runs ends at its next report."""
         self._cancelled = True
         if self.status == "queued":
             self._end("cancelled", "cancelled")
@@ -91,7 +94,7 @@ class Job:
         return self._cancelled
 
     def run(self, work: Callable[[Job], Any]) -> None:
-        """Do the work in this thread, whatever it does; never raises."""
+        """Do the work in this thread; never raises, whatever the work does."""
         if self.finished.is_set():
             return
         self.status, self.message = "running", "started"

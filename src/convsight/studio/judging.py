@@ -1,6 +1,6 @@
 """Does the network lean on a shortcut, and how far can this map be trusted? The audit's answers for the page.
 
-The audit is imported when it is first asked: its statistics take a second to load, and the page is up before.
+The audit is imported when it is first needed, as its statistics take a second to load.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TITLE = "Looking for shortcuts"
 
 
 def audit(studio: Studio) -> schemas.Audit:
-    """The verdicts that are there: of this session, or of the run's last audit."""
+    """The verdicts of this session, or else of the run's last audit."""
     job = studio.jobs.running(TITLE)
     verdicts = _verdicts(studio)
     state = "running" if job else "none" if verdicts is None else "done"
@@ -59,7 +59,7 @@ def trust(studio: Studio, key: str) -> schemas.Trust:
 
 
 def light_png(studio: Studio, key: str, index: int) -> bytes:
-    """What one light saw."""
+    """The picture of one light as PNG."""
     found: list[Light] | None = studio.store.get(_trust_key(key))
     if found is None or index >= len(found) or found[index].pictures is None:
         raise DataNotFound("no such picture; ask for the trust lights again")
@@ -90,7 +90,7 @@ def _verdicts(studio: Studio) -> list[Verdict] | None:
 
         try:
             studio.verdicts = read_verdicts(studio.run.path)
-        except ConvsightError:  # damaged or of another version: as if there were none
+        except ConvsightError:  # a file that is damaged or of another version counts as none
             return None
     return studio.verdicts
 

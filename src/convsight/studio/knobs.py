@@ -1,4 +1,4 @@
-"""How do JSON values from a form become the knobs of a technique, each of its own type?"""
+"""How do JSON values from a form become a technique's knobs, each of the right type?"""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _value(knob: Knob, value: Any) -> Any:
 
 
 def _as(kind: str, value: Any) -> Any:
-    """The value as one plain type, or None if it is not of it."""
+    """The value converted to one plain type, or None if it cannot be."""
     if isinstance(value, bool):
         return value if kind == "bool" else None
     if kind == "int" and isinstance(value, int):

@@ -1,4 +1,6 @@
-"""What does a layer make of a picture, and what are its filters? One PNG sheet of every channel."""
+"""What are a layer's feature maps for a picture, and what are its filters? One PNG sheet with every
+channel.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +78,9 @@ def sheet(tiles: list[np.ndarray]) -> bytes:
 
 
 def coloured_sheet(values: Float[Tensor, "c h w"], signed: bool) -> bytes:
-    """The same of one map a tile, each in the colours of `draw.colours` up to its own largest magnitude."""
+    """As `sheet`, with one map per tile in the colours of `draw.colours`, each scaled to its own largest
+    magnitude.
+    """
     columns = columns_of(len(values))
     limits = values.abs().amax((1, 2), keepdim=True)
     scaled = values / torch.where(limits > 0, limits, 1)

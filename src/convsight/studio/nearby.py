@@ -1,4 +1,4 @@
-"""Which pictures of the data set are nearest to one, to the network and to the eye of a camera?"""
+"""Which pictures of the data set are nearest to one, by the network's features and by pixels?"""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from convsight.studio.identity import picture_ids
 from convsight.studio.session import Studio
 
 MOST_NEIGHBOURS = 100
-MOST_BYTES = 2**29  # of all pixels as floats; above it pictures are compared averaged down
+MOST_BYTES = 2**29  # if all pixels as floats take more, pictures are averaged down before they are compared
 WAIT_S = 0.05
 
 

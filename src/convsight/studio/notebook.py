@@ -1,7 +1,7 @@
 """How does one explore a network in a notebook cell, with the studio's own page and without a server?
 
-With anywidget installed the page is live: what it asks goes through the cell to the kernel, so it works
-wherever the notebook does, also on a remote hub. Without it the cell shows the frozen page.
+With anywidget installed the page is live: its requests go through the cell to the kernel, so that it works
+wherever the notebook does, also on a remote hub. Without anywidget the cell shows the frozen page.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Frozen:
 
 
 class Bridge:
-    """Answers what the page asks, by the studio's own routes."""
+    """Answers the page's requests by the studio's own routes."""
 
     def __init__(self, studio: Studio):
         self._answer = answer_of(create_app(studio), as_local())
@@ -87,7 +87,9 @@ class Bridge:
 
 
 class _Notebook(Studio):
-    """A studio that begins with given pictures and starts no trainings: the kernel is the reader's."""
+    """A studio that begins with the given pictures and does not offer training, which would occupy the user's
+    kernel.
+    """
 
     begin: list[str]
 
@@ -112,7 +114,7 @@ def _studio(net: Any, images: Any, data: Any) -> Studio:
 
 
 def live_page() -> str:
-    """The page with the script that sends its questions to the cell."""
+    """The page with a script that sends its requests to the cell."""
     page = (STATIC / "frozen.html").read_text(encoding="utf-8")
     bridge = (HERE / "notebook_bridge.js").read_text(encoding="utf-8")
     before, head, after = page.partition("<head>")
@@ -121,12 +123,12 @@ def live_page() -> str:
 
 @functools.cache
 def _widget_class() -> type:
-    """Made when it is asked for: anywidget is not a part of convsight."""
+    """The widget's class, defined when it is needed because anywidget is an optional dependency."""
     import anywidget  # type: ignore[import-not-found]
     import traitlets  # type: ignore[import-not-found]
 
     class Explore(anywidget.AnyWidget):
-        """The studio's page in the cell; `.studio` is what answers."""
+        """The studio's page in the cell; `.studio` answers its requests."""
 
         _esm = HERE / "notebook_widget.js"
         page = traitlets.Unicode().tag(sync=True)

@@ -1,6 +1,6 @@
 """How are the scores of a picture with one hidden part found within a frame of an animation?
 
-A clean pass of each picture that is being played with is kept; an edit recomputes only what it can change.
+The clean pass of each recently edited picture is kept, and an edit recomputes only what it can change.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from convsight.network.classifier import Classifier
 from convsight.occluding.dragged import Occluding
 from convsight.studio.jobs import Job, Jobs
 
-WAIT_S = 0.08  # for what prepares edits of a picture, once; small networks are done by then
-MOST_PICTURES = 12  # whose feature maps are kept
-PLACES = ((0.5, 0.5), (0.0, 0.3), (0.7, 1.0))  # inside and at edges: windows of the sizes that a drag needs
+WAIT_S = 0.08  # how long a request waits for the preparation of a picture, which is enough for small networks
+MOST_PICTURES = 12  # how many pictures' feature maps are kept
+# places inside and at edges, for which patches are planned beforehand
+PLACES = ((0.5, 0.5), (0.0, 0.3), (0.7, 1.0))
 
 
 @dataclass(frozen=True, eq=False)
 class Edit:
-    """The picture, what is shown instead of it, and where."""
+    """A picture, the pixels shown instead of it, and where they are shown."""
 
     pixels: Float[Tensor, "1 c h w"]
     shown: Float[Tensor, "1 c h w"]
@@ -36,11 +37,11 @@ class Edit:
         return torch.where(self.where, self.shown, self.pixels)
 
 
-class Kept:
+class CleanPasses:
     """An `Occluding` for each of the pictures edited last.
 
-    Making one takes half a second at 224 × 224 pixels and longer on a busy machine; nobody waits for it: until
-    it is there, edits are answered by the network run whole.
+    Making one takes half a second at 224 × 224 pixels, and longer on a busy machine. Until it is ready, edits
+    are answered by running the whole network.
     """
 
     def __init__(self, net: Classifier, jobs: Jobs):
@@ -63,14 +64,14 @@ class Kept:
         return occluding.scores_of(edit.edited[0]), occluding.incremental
 
     def prepare(self, picture: str, pixels: Float[Tensor, "1 c h w"]) -> Job:
-        """Make ready for edits of a picture, in the background."""
+        """Start a background job that prepares for edits of a picture."""
         return self.jobs.start(
             "Preparing to hide parts", lambda job: self._make(picture, pixels), key=f"occlude {picture}",
             lane="quick",
         )  # fmt: skip
 
     def _make(self, picture: str, pixels: Float[Tensor, "1 c h w"]) -> None:
-        """A picture's clean pass, and what is planned for patches here and there."""
+        """A picture's clean pass, with plans made for patches at some places."""
         if self._known(picture) is not None:
             return
         occluding = Occluding(self.net, pixels)

@@ -1,4 +1,4 @@
-"""With which lines of Python are the studio's network and data set opened again?"""
+"""Which Python expressions open the studio's network and data set again?"""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ class Calls:
 
 
 def calls(net: Classifier, model: str, options: dict[str, Any], data: str | None, album: bool) -> Calls:
-    """How a network and its data set were opened: `data` is None for the run's own, a Path a file of names."""
+    """The expressions for a network and its data set: `data` is None for the run's own; a Path among the
+    options is a file of names.
+    """
     more = "".join(f", {name}={_value(value)}" for name, value in options.items() if value is not None)
     opened, imports = f"cs.load({model!r}{more})", Calls.imports
     if any(isinstance(value, Path) for value in options.values()):
@@ -34,5 +36,5 @@ def calls(net: Classifier, model: str, options: dict[str, Any], data: str | None
 
 
 def _value(value: Any) -> str:
-    """The value as Python; the names in a file, one a line, as the reading of it."""
+    """The value as a Python expression; for a file of names, an expression that reads it."""
     return f"Path({str(value)!r}).read_text('utf-8').splitlines()" if isinstance(value, Path) else repr(value)

@@ -1,4 +1,4 @@
-"""Which picture does an id mean, how do new ones come in safely, and how do they go out as PNG?
+"""Which picture does an id mean, how are uploads checked, and how are pictures sent as PNG?
 
 "test:123" is a picture of the data set, "up:<sha16>" one that was uploaded or edited. An upload is checked by
 its first bytes before any decoder sees it, then by the size in its header, and only then decoded.
@@ -21,9 +21,9 @@ from convsight.studio.recent import Store
 
 MOST_BYTES = 20 * 2**20
 MOST_PIXELS = 25_000_000
-MOST_KEPT_BYTES = 256 * 2**20  # uploads and edits; those not used for longest are forgotten
-KEPT_SIDE = 1024  # larger uploads are shrunk to this longest side: networks see a quarter of it
-MOST_SIDE = 2048  # of a picture that is sent as PNG
+MOST_KEPT_BYTES = 256 * 2**20  # of uploads and edits; the least recently used are dropped
+KEPT_SIDE = 1024  # longest side of uploads, larger ones are shrunk; networks usually take a quarter of this
+MOST_SIDE = 2048  # longest side of a PNG that is sent
 PLACE = re.compile(r"(train|validation|test):(\d{1,9})")
 UPLOADED = re.compile(r"up:[0-9a-f]{16}")
 SIGNATURES = {  # first bytes → ending; formats whose decoders run programs (EPS) or wrap others are left out
@@ -38,7 +38,7 @@ SIGNATURES = {  # first bytes → ending; formats whose decoders run programs (E
 
 
 class Pictures:
-    """The pictures of the data set and those that came in during the session."""
+    """The pictures of the data set, and those uploaded or edited during the session."""
 
     def __init__(self, net: Classifier, data: Dataset | None):
         self.net, self.data = net, data
@@ -123,7 +123,8 @@ def decoded(content: bytes) -> Images:
         if header is not None:
             _check_size(header[0])
         try:
-            images = Images(read_picture(file)[None])  # of what has no readable header it says what is wrong
+            # for a file without a readable header this raises an error that says why
+            images = Images(read_picture(file)[None])
         except Exception as error:
             words = str(error).replace(f"{file}: ", "")
             raise InputError(f"the file cannot be read as a picture: {words}") from None

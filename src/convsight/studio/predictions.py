@@ -1,4 +1,4 @@
-"""What does the network answer to every picture of a split? Gone through once, in the background."""
+"""What does the network answer to every picture of a split? Computed once, in the background."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ from convsight.studio.schemas import Picture
 
 @dataclass(frozen=True, eq=False)
 class Predicted:
-    """One row a picture of a split; `right` and `loss` are None where labels and outputs cannot be compared."""
+    """One row for each picture of a split; `right` and `loss` are None where labels and outputs cannot be
+    compared.
+    """
 
     logits: Float[Tensor, "n k"]
     predicted: Int64[Tensor, " n"] | None
@@ -46,11 +48,11 @@ class Predictions:
         self._lock = threading.Lock()
 
     def get(self, split: str) -> Predicted | None:
-        """What is known of a split, or None if it has not been gone through."""
+        """The predictions of a split, or None if they have not been computed."""
         return self._known.get(split)
 
     def make(self, split: str) -> Predicted:
-        """Go through a split, unless that has been done; reports progress."""
+        """Compute the predictions of a split unless they are known; reports progress."""
         assert self.data is not None
         with self._lock:
             if split not in self._known:
@@ -70,7 +72,7 @@ class Predictions:
         q: str = "",
         sort: str = "index",
     ) -> tuple[int, list[Picture]]:
-        """(how many pictures pass the filters, those from `offset`)."""
+        """(how many pictures pass the filters, the page of them that begins at `offset`)."""
         data = self.data
         if data is None:
             return 0, []
@@ -130,7 +132,7 @@ def _at(values: Tensor | None, index: int) -> float | None:
 
 
 def _index(what: str, name: str, names: tuple[str, ...]) -> int:
-    """The place of a name, or of "#3", which tells classes of one name apart."""
+    """The index of a name, or of "#3", which distinguishes classes of the same name."""
     if name in names:
         return names.index(name)
     if name[:1] == "#" and name[1:].isdigit() and int(name[1:]) < len(names):
@@ -139,7 +141,9 @@ def _index(what: str, name: str, names: tuple[str, ...]) -> int:
 
 
 def _order(numbers: Tensor, known: Predicted | None, sort: str) -> Any:
-    """The places of `numbers` in the order asked: as they are, worst loss first, or least sure first."""
+    """The indices of `numbers` in the order asked for: as they are, largest loss first, or least sure
+    first.
+    """
     values = None if known is None else {"loss": known.loss, "confidence": known.confidence}.get(sort)
     if values is None:
         return slice(None)

@@ -1,4 +1,4 @@
-"""Which hand-made kernels does the playground offer? Printed for the page, which has no copy of its own.
+"""Which hand-made kernels does the playground offer? This prints them for the page.
 
 python -m convsight.studio.presets > web/src/gen/kernels.json
 """
@@ -18,7 +18,7 @@ def presets() -> list[dict[str, str]]:
 
 
 def kernel_text(kernel: Kernel) -> str:
-    """The numbers of a kernel as one types them: cells by spaces, rows by semicolons, grids by bars.
+    """A kernel's numbers as text: cells separated by spaces, rows by semicolons, grids by bars.
 
     >>> from convsight.hand_filters import kernels
     >>> kernel_text(kernels("-1 0 1; -2 0 2; -1 0 1")[0])

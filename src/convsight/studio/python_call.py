@@ -1,4 +1,4 @@
-"""Which lines of Python make exactly this result? What "copy Python" puts on the clipboard."""
+"""Which lines of Python make exactly this result? The page's "Copy Python" puts them on the clipboard."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from convsight.studio.session import Studio
 
 
 def python_call(studio: Studio, method: Method, request: schemas.ResultRequest) -> str:
-    """A script that runs as it is, but for the file names of uploaded pictures."""
+    """A script that runs unchanged, except that uploaded pictures need their file names."""
     needs, words = method.needs(), []
     names = [*request.pictures, *(request.query or []), *filter(None, (request.style, request.donor))]
     uses_data = "data" in needs or any(not name.startswith("up:") for name in names)
@@ -43,7 +43,7 @@ def python_call(studio: Studio, method: Method, request: schemas.ResultRequest) 
 
 
 def _pictures(names: list[str], lines: list[str], variable: str) -> str:
-    """An expression for the pictures; of several splits or uploads the parts are joined."""
+    """An expression for the pictures; parts from several splits or uploads are joined."""
     splits = {name.partition(":")[0] for name in names}
     if len(splits) == 1 and "up" not in splits:
         places = [int(name.partition(":")[2]) for name in names]

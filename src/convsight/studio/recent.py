@@ -1,4 +1,4 @@
-"""Where are results between the request that makes them and those that fetch their parts?"""
+"""Where are results kept between the request that makes them and those that fetch their parts?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How does the studio come up at an address, say where it is, and go down at Ctrl-C?"""
+"""How is the studio started at an address, and stopped by Ctrl-C?"""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from convsight.studio.app import create_app
 from convsight.studio.guard import LOCAL
 from convsight.studio.session import Studio
 
-TRIES = 20  # ports after the wanted one
+TRIES = 20  # how many ports after the wanted one are tried
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where the studio listens, and what a browser must show to be let in."""
+    """Where the studio listens, and the token that a browser must present."""
 
     host: str
     port: int
@@ -63,7 +63,7 @@ def serve(
         timeout_keep_alive=30, h11_max_incomplete_event_size=32 * 1024,
     )  # fmt: skip
     server = uvicorn.Server(config)
-    _ = studio.info  # what the page asks first: it opens at once when it is told where the studio is
+    _ = studio.info  # compute what the page requests first, so that it opens at once
     if address.port != port:
         tell(f"Port {port} is in use; taking {address.port}.")
     tell(f"The studio is at {address.url}")
@@ -88,10 +88,11 @@ def serve(
 def _settle(studio: Studio) -> None:
     """Trace the network for drags, import what panels need, and exempt all that from full garbage collections.
 
-    One through the half million objects that are there by then stops every answer for a fifth of a second.
+    A full collection of the half million objects that exist by then would delay every answer by a fifth of a
+    second.
     """
     known_program(studio.net)
-    importlib.import_module("convsight.training.evaluate")  # with lightning: two seconds
+    importlib.import_module("convsight.training.evaluate")  # imports lightning, which takes two seconds
     gc.freeze()
 
 
@@ -135,12 +136,12 @@ def _is_local(host: str) -> bool:
 
 
 def _own_names(host: str) -> tuple[str, ...]:
-    """Names under which a server that others can reach may be asked; any, if it listens everywhere."""
+    """The host names that a server reachable by others answers to; any, if it listens on all interfaces."""
     return ("*",) if host in ("0.0.0.0", "::") else (host.lower(), f"[{host}]", *LOCAL)
 
 
 def _once_up(server: uvicorn.Server, studio: Studio, url: str | None) -> None:
-    """Open the page, and get ready for clicks behind what the page itself asks for first."""
+    """Open the page in a browser and, after its first requests, prepare for clicks."""
     for _ in range(200):
         if server.started:
             if url is not None:

@@ -1,4 +1,4 @@
-"""What is one studio about: which network, which data set, which run, and what has been computed of them?"""
+"""What does one studio hold: a network, a data set, a run, and everything computed from them?"""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from convsight.run import Run
 from convsight.studio import schemas
 from convsight.studio.auditable import no_audit
 from convsight.studio.jobs import Jobs
-from convsight.studio.occluding import Kept
+from convsight.studio.occluding import CleanPasses
 from convsight.studio.opened import Calls
 from convsight.studio.pictures import MOST_BYTES, MOST_PIXELS, Pictures
 from convsight.studio.predictions import Predictions
@@ -31,8 +31,9 @@ SAMPLES = 24
 class Studio:
     """Everything that the routes answer from.
 
-    net is in evaluation mode for the whole session; `source` is the word it was opened with, `calls` how
-    Python opens the same. `data_source` is what was said in place of the run's own data set. `runs` is the folder in which trainings are started and found.
+    net is in evaluation mode for the whole session; `source` is the argument it was opened with, `calls` the
+    Python expressions that open the same. `data_source` is the data set that was named instead of the run's
+    own. `runs` is the folder in which trainings are started and found.
     """
 
     net: Classifier
@@ -41,7 +42,7 @@ class Studio:
     source: str = ""
     runs: Path = Path("runs")
     data_source: str | None = None
-    is_album: bool = False  # the data is a folder of pictures that are not sorted into classes
+    is_album: bool = False  # whether the data is a folder of pictures not sorted into classes
     calls: Calls = field(default_factory=Calls)
     jobs: Jobs = field(default_factory=Jobs)
     store: Store = field(default_factory=Store)
@@ -51,7 +52,7 @@ class Studio:
         self.net.module.eval()
         self.pictures = Pictures(self.net, self.data)
         self.predictions = Predictions(self.net, self.data)
-        self.occluding = Kept(self.net, self.jobs)
+        self.occluding = CleanPasses(self.net, self.jobs)
         self.weights = self.net.weights_hash
 
     def warm_up(self) -> None:
@@ -79,7 +80,7 @@ class Studio:
 
     @functools.cached_property
     def info(self) -> schemas.Session:
-        """What the page asks first; computed once."""
+        """What the page requests first; computed once."""
         finished, obstacle = self.run is not None, no_audit(self.net, self.data)
         return schemas.Session(
             title=self.title,
@@ -102,7 +103,7 @@ class Studio:
         )
 
     def _samples(self) -> list[str]:
-        """A few pictures to begin with: of every class in turn."""
+        """The ids of a few pictures to begin with, taken from every class in turn."""
         if self.data is None:
             return []
         name = next((n for n in ("test", "validation", "train") if len(self.data.splits[n])), None)

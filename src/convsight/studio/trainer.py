@@ -1,4 +1,5 @@
-"""A training in a process of its own: told what to do on stdin, it tells how far it is on stdout.
+"""Runs a training in a process of its own, which reads its orders from stdin and writes its progress to
+stdout.
 
 Started by `training`. The first line of stdin is JSON, arguments of `convsight.train`; when stdin is closed,
 on purpose or because the server is gone, the training saves and stops as it does at Ctrl-C.
@@ -22,7 +23,8 @@ from convsight.training.recipes import Recipe
 
 
 def main() -> int:
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a server in the background has it ignored
+    # a server in the background may ignore the signal, which children inherit
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     told = json.loads(sys.stdin.readline())
     recipe = told.pop("recipe")
     if isinstance(recipe, dict):

@@ -1,4 +1,4 @@
-"""How does a training run beside the page, tell its epochs live, stop, go on, and compare with others?
+"""How does a training run beside the page, report its epochs, stop, resume, and compare with others?
 
 A training is a process of its own (`trainer`), so that the page never waits for it; it stops when its stdin
 is closed. The folder of a run is made from a checked name: no path comes from the page.
@@ -34,7 +34,8 @@ STOP_S = 60  # how long a training may take to save
 
 def recipes(studio: Studio) -> schemas.Recipes:
     """What can be trained, with what and on what."""
-    from convsight.training.recipes import RECIPES  # with lightning: two seconds that starting need not wait
+    # imports lightning, which takes two seconds, so not at the start
+    from convsight.training.recipes import RECIPES
 
     own = [] if studio.data is None or studio.own_data is None else [
         schemas.Named(name=studio.data.name, summary="the data set that is open here")
@@ -102,7 +103,7 @@ def compare(studio: Studio, names: list[str]) -> schemas.Comparison:
 
 
 def _info(studio: Studio, folder: Path) -> schemas.RunInfo | None:
-    """What is known of a run, finished or not; None if its files cannot be read."""
+    """The facts about a run, finished or not; None if its files cannot be read."""
     run = Run(folder)
     finished = (folder / METRICS).is_file()
     try:
@@ -161,11 +162,12 @@ def _begin(studio: Studio, folder: Path, told: dict[str, Any]) -> schemas.TrainS
 
 
 def _train(job: Job, told: dict[str, Any]) -> None:
-    """Run the process, and pass on what it tells until it ends."""
+    """Run the process, and pass on its events until it ends."""
     with subprocess.Popen(
         [sys.executable, "-m", "convsight.studio.trainer"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
-        start_new_session=True,  # Ctrl-C in the server's terminal must not reach it beside the closed stdin
+        # Ctrl-C in the server's terminal must not reach the training, which is stopped by closing its stdin
+        start_new_session=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     ) as process:  # fmt: skip
         assert process.stdin is not None and process.stdout is not None and process.stderr is not None
@@ -205,7 +207,7 @@ def _follow(job: Job, lines: Iterator[str]) -> str | None:
 
 
 def _stop(process: subprocess.Popen, job: Job) -> None:
-    """Ask for the end; whoever will not save within a minute is ended."""
+    """Ask the training to stop; kill it if it does not save within a minute."""
     job.message = "saving"
     if process.stdin is not None and not process.stdin.closed:
         process.stdin.close()

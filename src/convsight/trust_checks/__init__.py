@@ -37,14 +37,13 @@ def trust(
 ) -> Pictures:
     """How far a map can be trusted: three questions beside each other, with pictures, and no overall mark.
 
-    1. *Does hiding it matter?* The map's strongest tenth is exchanged for the same place of five other
-    pictures. "Yes" needs a fall of the score that beats 95% of 20 random blobs of that size and
-    is above zero in the 95% interval over the fillings; a map that is half or more the picture's strongest edges
-    must also beat the edges.
-    2. *Does it need the trained weights?* Two copies with random weights draw their maps. "No" means theirs
-    are alike (rank correlation), no less than the copies' among themselves, and more than the picture and its
-    edges explain. 3. *Does it depend on the class?* The runner-up's map, held against the map of the same
-    class with invisible noise on the picture.
+    1. *Does hiding it matter?* The strongest tenth of the map is replaced by the same place of five other
+    pictures. "Yes" needs a fall of the score that beats 95% of 20 random blobs of that size and is above zero
+    in the 95% interval over the fillings; a map that is half or more the picture's strongest edges must also
+    beat the edges. 2. *Does it need the trained weights?* Two copies with random weights draw their maps.
+    "No" means theirs are alike (rank correlation), no less than the copies' among themselves, and more than
+    the picture and its edges explain. 3. *Does it depend on the class?* The runner-up's map, held against the
+    map of the same class with invisible noise on the picture.
 
     None of the three is proof. The second once passed the worst map of a comparison and failed a right one:
     read the sentences, look at the pictures, and mind the notes.

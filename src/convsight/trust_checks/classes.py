@@ -16,15 +16,16 @@ from convsight.trust_checks.light import CLASS, Answer, Light, answered
 from convsight.trust_checks.likeness import correlation, ranks
 from convsight.trust_checks.subject import Subject, of_outputs, one_picture
 
-INVISIBLE = 1 / 255  # largest change of a pixel in the picture that the same class is asked about again
-SAME, OTHER = 0.9, 0.7  # of the likeness that the same class keeps
+INVISIBLE = 1 / 255  # largest change of a pixel in the noisy picture
+SAME, OTHER = 0.9, 0.7  # shares of the likeness that the same class keeps under noise
 
 
 def depends_on_class(subject: Subject, seed: int) -> list[Light]:
     """The third light of each picture.
 
-    The runner-up is the class with the highest score beside the map's own. Its map can be no more alike than
-    the same class's map for the same picture with noise that nobody sees, so that is what it is held against.
+    The runner-up is the class with the highest score after the map's own. Its map is compared with the given
+    one, and this likeness with that of the same class's map for the picture under invisible noise: more alike
+    no map can be.
     """
     net, aim, n = subject.net, subject.aim, len(subject.images)
     if aim.outputs is None or net.task != "classify" or len(net.classes) < 2:

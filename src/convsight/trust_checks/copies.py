@@ -22,21 +22,21 @@ from convsight.trust_checks.likeness import (
     of_the_picture,
     ranks,
 )
-from convsight.trust_checks.measured import Kept, fingerprint
+from convsight.trust_checks.measured import Memo, fingerprint
 from convsight.trust_checks.subject import Subject, identity, one_picture
 
 COPIES = 2
-ALIKE, MUCH, SAME = 0.3, 0.5, 0.9  # rank correlations from which maps have something in common, much, all
-_copies = Kept[tuple[Classifier, ...]](1)  # of the last network that was asked about
-_drawn = Kept[list[Ranks]](4)
+ALIKE, MUCH, SAME = 0.3, 0.5, 0.9  # rank correlations above which maps are alike at all, much alike, the same
+_copies = Memo[tuple[Classifier, ...]](1)  # the copies of the last network that was checked
+_drawn = Memo[list[Ranks]](4)
 
 
 def untrained_copies(net: Classifier, key: str = "") -> tuple[Classifier, ...]:
-    """The network with other random weights, `COPIES` times; kept until another network is asked about.
+    """`COPIES` copies of the network with random weights; they are kept until another network is checked.
 
     Batch normalisations measure their statistics on random pictures, as they would in the first step of a
-    training; with those of the trained weights, or none, most signals would die on the way. `key` is the
-    network's `identity`, where it is known.
+    training; with the trained network's statistics, or with none, most signals would vanish on their way
+    through. `key` is the network's `identity`, where it is known.
     """
     make = lambda: tuple(_settled(untrained(net, seed)) for seed in range(COPIES))  # noqa: E731
     return _copies(key or identity(net), make)
@@ -62,9 +62,9 @@ def _settled(net: Classifier) -> Classifier:
 def needs_training(subject: Subject) -> list[Light]:
     """The second light of each picture.
 
-    Likeness is Spearman's: of a signed map with its signs, and also of its magnitude. An untrained copy's map
-    may be alike only because both follow the picture, so the likeness that is left when the picture and its
-    edges are taken out counts too.
+    Likeness is Spearman's rank correlation, of a signed map and of its magnitude. An untrained copy's map may
+    be alike only because both follow the picture; so the partial correlation, given the picture and its
+    edges, counts too.
     """
     n = len(subject.images)
     try:
@@ -81,7 +81,9 @@ def needs_training(subject: Subject) -> list[Light]:
 
 
 def _measured(subject: Subject, maps: list[Tensor]) -> dict[str, Tensor]:
-    """Each likeness of each picture. Every map is ranked once; without negative values its magnitude is itself."""
+    """Each likeness of each picture. Every map is ranked once, and its magnitude only if it has negative
+    values.
+    """
     own, pixels = subject.ranks, subject.images.pixels
     signed = [ranks(m) for m in maps]
     size = _of_magnitude(subject.map.values.float(), own)

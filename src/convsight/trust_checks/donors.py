@@ -39,7 +39,9 @@ def opened(net: Classifier, data: Any) -> Dataset | Images | None:
 
 
 def donors_for(subject: Subject, data: Dataset | Images | None, seed: int) -> Donors:
-    """Other pictures for each picture: of the data, or among those given; else its own pixels from elsewhere."""
+    """Donors for each picture: from `data`, or else the other given pictures, or else the picture itself,
+    shifted.
+    """
     pool, words = _pool(subject, data, seed)
     chosen = []
     for i in range(len(subject.images)):

@@ -19,18 +19,21 @@ from convsight.results.draw import outline, rgb
 from convsight.trust_checks.donors import Donors, donors_for
 from convsight.trust_checks.light import HIDING, Answer, Light, answered
 from convsight.trust_checks.likeness import edge_drawing, smooth
-from convsight.trust_checks.measured import Kept, fingerprint
+from convsight.trust_checks.measured import Memo, fingerprint
 from convsight.trust_checks.subject import Subject, one_picture, pick, scored, tiled
 
-AREA, BLOBS = 0.10, 20  # share of the picture that is hidden; random areas it is compared with
-MOSTLY = 0.5  # of the marked area: an overlap with the edges from which a map may be no more than they are
-GRAINS = (1 / 28, 1 / 14, 1 / 7)  # of random areas, from speckles to lumps; shares of the short side
-SURE, CHANCE = 0.95, 0.5  # shares of the random blobs that a map must beat for a yes, and to escape a no
+# share of the picture that is hidden, and the number of random areas to compare it with
+AREA, BLOBS = 0.10, 20
+MOSTLY = 0.5  # a map that overlaps the edges by this share of its area may be no more than an edge drawing
+# sizes of the grains of random areas, from speckles to lumps, as shares of the short side
+GRAINS = (1 / 28, 1 / 14, 1 / 7)
+# share of the random blobs that a map must beat for "yes", and below which it is "no"
+SURE, CHANCE = 0.95, 0.5
 
 
 @dataclass(frozen=True, eq=False)
 class Baseline:
-    """What hiding does to a picture whatever the map says: its edges, and random blobs."""
+    """How much hiding costs without regard to the map: hiding the edges, and hiding random blobs."""
 
     drawn: Bool[Tensor, "n h w"]
     clean: Float[Tensor, " n"]
@@ -41,8 +44,9 @@ class Baseline:
 def does_hiding_matter(subject: Subject, data: Dataset | Images | None, seed: int) -> list[Light]:
     """The first light of each picture.
 
-    The map (of a signed one its positive part) and an edge drawing are smoothed alike; the strongest tenth
-    is exchanged for other pictures' pixels. Blobs are smooth random fields of the map's own grain.
+    The map (a signed map's positive part) and an edge drawing are smoothed by the same Gaussian; the
+    strongest tenth of each is replaced by other pictures' pixels. Blobs are smooth random fields with the
+    map's own grain.
     """
     pixels, shown = subject.images.pixels, subject.map.values.clamp(min=0).float()
     brush = min(pixels.shape[2:]) / 28
@@ -139,7 +143,7 @@ def top(values: Float[Tensor, "n h w"], count: Int[Tensor, " n"]) -> Bool[Tensor
 
 
 def standing(values: Float[Tensor, "n h w"]) -> Int[Tensor, "n h w"]:
-    """How many pixels of its picture are before each one: 0 for the largest, of equals for the first."""
+    """Each pixel's rank in its picture: 0 for the largest value; of equal ones the first comes first."""
     order = values.flatten(1).sort(dim=1, descending=True, stable=True).indices
     rank = torch.empty_like(order).scatter_(1, order, torch.arange(order.shape[1]).expand_as(order))
     return rank.view_as(values)
@@ -155,7 +159,7 @@ def blobs(size: tuple[int, int], how_many: int, seed: int) -> Float[Tensor, "g b
 
 @functools.lru_cache(maxsize=4)
 def blob_standings(size: tuple[int, int], how_many: int, seed: int) -> Int[Tensor, "g b h w"]:
-    """Their pixels' `standing`, from which blobs of any area are cut."""
+    """The `standing` of the fields' pixels, from which blobs of any area are cut."""
     return torch.stack([standing(field) for field in blobs(size, how_many, seed)])
 
 
@@ -167,9 +171,10 @@ def blob_outlines(size: tuple[int, int], area: int) -> Float[Tensor, " g"]:
 
 
 def grain_of(masks: Bool[Tensor, "n h w"], count: Int[Tensor, " n"]) -> Int[Tensor, " n"]:
-    """The grain whose blobs, cut at the same area, have most nearly the outline's length of each mask.
+    """For each mask the grain whose blobs of the same area have the most similar length of outline.
 
-    A speckled area hits everything a little, a lump hits or misses: they must not be compared.
+    Hiding speckles changes every part of a picture a little, while a lump hits a part or misses it; so only
+    areas of a like grain can be compared.
     """
     found = torch.zeros(len(masks), dtype=torch.long)
     for area in count.unique().tolist():
@@ -190,7 +195,9 @@ def hidden_scores(
     masks: Bool[Tensor, "n m h w"],
     donors: Float[Tensor, "n d c h w"],
 ) -> Float[Tensor, "n k"]:
-    """Scores with mask j hidden under donor j (mod d), for as many j as the longer of the two, in few passes."""
+    """Scores with mask j replaced by donor j, as many as the longer of the two lists; the shorter is
+    repeated.
+    """
     k = max(masks.shape[1], donors.shape[1])
     index, j = torch.arange(len(pixels)).repeat_interleave(k), torch.arange(k).repeat(len(pixels))
 
@@ -209,8 +216,9 @@ def baseline(
     grain: Int[Tensor, " n"],
     seed: int,
 ) -> Baseline:
-    """The baseline of these pictures. Its parts are kept: the scores are the same for all maps of them, the
-    edges for all maps of one area, the blobs for all of one area and grain."""
+    """The baseline of these pictures. Its parts are cached: scores for all maps of these pictures, edges for
+    all maps of one area, blobs for all maps of one area and grain.
+    """
     net, aim, pixels, size = subject.net, subject.aim, subject.images.pixels, subject.images.size
     clean = _clean(subject.asked, lambda: _clean_scores(subject))
     key = f"{subject.asked}{fingerprint(donors, count)}"
@@ -228,7 +236,7 @@ def baseline(
     return Baseline(drawn, clean, clean[:, None] - edges, clean[:, None] - random)
 
 
-_clean, _edges, _scattered = Kept[Tensor](8), Kept[tuple[Tensor, Tensor]](8), Kept[Tensor](8)
+_clean, _edges, _scattered = Memo[Tensor](8), Memo[tuple[Tensor, Tensor]](8), Memo[Tensor](8)
 
 
 def _clean_scores(subject: Subject) -> Float[Tensor, " n"]:

@@ -25,7 +25,7 @@ def likeness(a: Maps, b: Maps) -> Float[Tensor, " n"]:
 
 
 def likeness_beyond(a: Maps, b: Maps, given: list[Maps]) -> Float[Tensor, " n"]:
-    """The same after what the maps `given` predict of each is taken out (partial rank correlation).
+    """The partial rank correlation: likeness after subtracting what the maps `given` predict of each.
 
     NaN where nothing is left of one of them to compare.
     """
@@ -34,15 +34,15 @@ def likeness_beyond(a: Maps, b: Maps, given: list[Maps]) -> Float[Tensor, " n"]:
 
 
 def likeness_by_chance(a: Maps, b: Maps) -> Float[Tensor, " n"]:
-    """The likeness that 1 in 20 of all shifts of b against a (round the edges) exceeds.
+    """The likeness that 5% of all cyclic shifts of b against a exceed.
 
-    Coarse maps have few independent cells and are often alike by accident.
+    Coarse maps have few independent cells, so that they are often alike by chance.
     """
     return correlation_by_chance(ranks(a), ranks(b))
 
 
 def ranks(values: Maps) -> Ranks:
-    """Ranks around zero, ties sharing theirs: make them once for a map that is compared often."""
+    """Ranks with mean zero, ties sharing one; compute them once for a map that is compared often."""
     flat = values.flatten(1).double().numpy()
     found = torch.from_numpy(np.asarray(rankdata(flat, axis=1)))
     return (found - found.mean(1, keepdim=True)).view(values.shape)
@@ -61,7 +61,7 @@ def correlation_by_chance(a: Ranks, b: Ranks) -> Float[Tensor, " n"]:
 
 
 def left_over(values: Ranks, given: list[Ranks]) -> Ranks:
-    """What the others do not predict; 0 where next to nothing is left."""
+    """The residual of a linear prediction from the others; 0 where it is negligible."""
     flat, known = values.flatten(1), torch.stack([g.flatten(1) for g in given], 2)
     inside = known.transpose(1, 2) @ known
     ridge = 1e-9 * inside.diagonal(dim1=1, dim2=2).mean(1)[:, None, None] * torch.eye(known.shape[2])
@@ -74,21 +74,21 @@ def left_over(values: Ranks, given: list[Ranks]) -> Ranks:
 
 
 def edge_drawing(pixels: Float[Tensor, "n c h w"]) -> Maps:
-    """The magnitude of the Sobel gradient of the brightness: a map that knows nothing of any network."""
+    """The magnitude of the Sobel gradient of the brightness, a map that depends on no network."""
     grey = F.pad(pixels.mean(1, keepdim=True), (1, 1, 1, 1), mode="replicate")
     sobel = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]).view(1, 1, 3, 3)
     return torch.hypot(F.conv2d(grey, sobel), F.conv2d(grey, sobel.transpose(2, 3)))[:, 0]
 
 
 def contrast(pixels: Float[Tensor, "n c h w"]) -> Maps:
-    """How far each pixel is from the colour of the border: a map that is the picture itself."""
+    """How far each pixel is from the median colour of the border, a map that depends on no network."""
     sides = [pixels[:, :, 0], pixels[:, :, -1], pixels[:, :, :, 0], pixels[:, :, :, -1]]
     ground = torch.cat(sides, 2).median(2).values
     return (pixels - ground[:, :, None, None]).abs().amax(1)
 
 
 def of_the_picture(pixels: Float[Tensor, "n c h w"]) -> list[Maps]:
-    """What can be drawn without a network: the picture and its edges, sharp and blurred."""
+    """Maps that depend on no network: the picture and its edges, sharp and blurred."""
     sharp = [contrast(pixels), edge_drawing(pixels)]
     reach = min(pixels.shape[2:]) / 14
     return [*sharp, *(smooth(each, reach) for each in sharp)]

@@ -1,4 +1,4 @@
-"""Was this measured before, for another map of the same pictures?"""
+"""How is something measured once for several maps of the same pictures?"""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from torch import Tensor
 T = TypeVar("T")
 
 
-class Kept(Generic[T]):
+class Memo(Generic[T]):
     """The answers to the last `most` different questions.
 
-    >>> squares = Kept[int](2)
+    >>> squares = Memo[int](2)
     >>> squares("3", lambda: 9), squares("3", lambda: 0)
     (9, 9)
     """
@@ -23,7 +23,7 @@ class Kept(Generic[T]):
         self._most, self._answers = most, dict[str, T]()
 
     def __call__(self, key: str, make: Callable[[], T]) -> T:
-        """What was answered to `key` before, or `make()`."""
+        """The value kept for `key`; without one, that of `make()`, which is kept."""
         if key not in self._answers:
             answer = make()
             for old in list(self._answers)[: max(0, len(self._answers) - self._most + 1)]:
@@ -37,7 +37,7 @@ class Kept(Generic[T]):
 
 
 def fingerprint(*parts: Tensor | str) -> str:
-    """The same digits for the same tensors and words, and others for others."""
+    """A digest of tensors and values: equal arguments give equal digits."""
     digest = hashlib.blake2b(digest_size=16)
     for part in parts:
         words = part if isinstance(part, str) else f"{part.dtype}{tuple(part.shape)}"

@@ -21,10 +21,10 @@ from convsight.network.targets import Target, resolve_target
 from convsight.results.draw import limit_of, overlay
 from convsight.results.kinds import Map, Pictures
 from convsight.trust_checks.likeness import ranks
-from convsight.trust_checks.measured import Kept, fingerprint
+from convsight.trust_checks.measured import Memo, fingerprint
 
 Make = Callable[..., Map]
-_scores = Kept[Tensor](8)
+_scores = Memo[Tensor](8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,12 +44,12 @@ class Subject:
 
     @functools.cached_property
     def identity(self) -> str:
-        """Names the network, for what is kept about it."""
+        """A key for what is cached about the network."""
         return identity(self.net)
 
     @functools.cached_property
     def asked(self) -> str:
-        """Names the network, the pictures and the target, for what is the same for every map of them."""
+        """A key for what is cached about network, pictures and target, which every map of them shares."""
         pixels, aim = self.images.pixels, self.aim
         about = repr(aim) if aim.outputs is None else aim.outputs
         return f"{self.identity}{fingerprint(pixels, about)}"
@@ -71,7 +71,7 @@ class Subject:
         return self.make(net, images, aim)
 
     def shown(self, values: Float[Tensor, "h w"], i: int) -> Float[Tensor, "3 h w"]:
-        """A map over picture i as the map itself is drawn."""
+        """`values` drawn over picture i in the style of the given map."""
         limit = limit_of(values, self.map.full_colour)
         return tiled(overlay(self.images.pixels[i], values, self.map.signed, limit=limit))
 
@@ -82,7 +82,7 @@ def tiled(rgb: Any) -> Float[Tensor, "3 h w"]:
 
 
 def one_picture(pixels: Float[Tensor, "c h w"], caption: str) -> Pictures:
-    """What a light shows, with a line under it."""
+    """A picture that a light shows, with a caption."""
     return Pictures(images=pixels[None], captions=(caption,), columns=1)
 
 

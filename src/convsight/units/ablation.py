@@ -20,8 +20,8 @@ from convsight.progress import report
 class Ablation:
     """Scores n k with the channel at work and switched off, and the output that is right for each picture.
 
-    `right` is −1 where the network has no such class; `own` says that it is the network's own answer instead,
-    because none of the labels name one of its classes.
+    `right` is −1 where the network has no such class. `own`: none of the labels names one of its classes, so
+    that `right` is the network's own answer instead.
     """
 
     clean: Float[Tensor, "n k"]

@@ -1,4 +1,4 @@
-"""What is a picture called where there is room for a word or two?"""
+"""How is a picture named where there is room for a word or two?"""
 
 from __future__ import annotations
 

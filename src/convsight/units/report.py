@@ -1,4 +1,4 @@
-"""What do the numbers gathered over pictures say about a layer's channels, in sentences, a table and a curve?"""
+"""How are the numbers gathered about a layer's channels reported, in sentences, a table and curves?"""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _list(found: list[Any], most: int = 10) -> str:
 
 
 def channel_table(found: Responses, shown: Sequence[int], classes: bool) -> Table:
-    """Each channel's numbers; η² if `classes` mean something here."""
+    """Each channel's numbers, with η² if there are `classes`."""
     columns = ["channel", "mean", "largest", "silent on %", "Moran's I", "nearest channel", "correlation"]
     alike = found.correlations
     assert alike is not None

@@ -1,7 +1,7 @@
 """How are strongest answers, class means and histograms kept up to date without keeping every answer?
 
-Each is fed batch by batch, holds memory that does not grow with the number of pictures, and comes out the
-same however the pictures are batched.
+Each class here is fed batch by batch, uses memory that does not grow with the number of pictures, and gives
+the same result however the pictures are batched.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ LEAST_EXPONENT = -40  # histograms start at ±2⁻⁴⁰, so that a channel that
 
 
 class Strongest:
-    """The k largest values of each channel with whatever belongs to them; of equals the earliest."""
+    """The k largest values of each channel with their tags; of equal values the earliest."""
 
     def __init__(self, channels: int, k: int):
         self.k = k
@@ -46,7 +46,7 @@ class ByClass:
 class Histogram:
     """How often each channel takes which value: 2·half bins over −2ᵉ … 2ᵉ, the exponent e growing as needed.
 
-    Bins are halves of one another when e grows, so that counts merge exactly.
+    When e grows by one, two old bins make exactly one new bin, so that counts merge without error.
     """
 
     def __init__(self, channels: int, half: int = 64):

@@ -60,7 +60,7 @@ class Part:
     histogram: Histogram
     gram: Float[Tensor, "c c"] | None
     sums: Float[Tensor, " c"]
-    count: int  # cells of one channel
+    count: int  # cells of one channel over all pictures
 
     @classmethod
     def of(cls, value: Tensor, alike: bool) -> Part:
@@ -78,7 +78,7 @@ class Part:
 
 
 class LayerAccount:
-    """Adds up one layer's parts."""
+    """Accumulates the parts of one layer."""
 
     def __init__(self, layer: Layer, k: int, classes: int, alike: bool):
         c, self.layer, self.alike = layer.output_shape[0], layer, alike

@@ -1,8 +1,8 @@
-"""What is nearest among millions of pictures, in an index on disk, in object storage or on other machines?
+"""How are the nearest of millions of pictures found, by an index on disk, in object storage or on a server?
 
-`FeatureStore.nearest` reads every shard for every question. An index is made once from the store and answers
-many: LanceDB in a folder or a bucket, Qdrant behind a URL. Both speak the same three words, `build`, `open` and
-`search`, so that a fourth home is one more file.
+`FeatureStore.nearest` reads every shard for every query. An index is built once from the store and answers
+many queries: LanceDB in a folder or a bucket, Qdrant behind a URL. Both have the methods `build`, `open` and
+`search`, so that a further kind of index is one more file.
 
 >>> from convsight.features.index import build_index, open_index
 >>> index = build_index(store, "features/fashion.lance")                               # doctest: +SKIP

@@ -1,4 +1,4 @@
-"""What do all homes of an index have in common: what they are asked, what they answer, how it is shown?"""
+"""What do all kinds of index have in common: queries, answers, and how these are shown?"""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Index(ABC):
         """For each query its k nearest rows, nearest first.
 
         where: only rows whose column equals a value, such as {"split": "test", "right": False}; of `FILTERS`.
-        exact: compare every row also where there is a quicker way that may miss some.
+        exact: compare every row, also where the index has a quicker search that may miss some.
         """
 
     def recall(self, queries: Float[Tensor, "q d"], k: int = 10) -> float:
@@ -96,7 +96,7 @@ def rows_of(store: FeatureStore) -> Iterator[Any]:
 
 
 def plan_of(store: FeatureStore, metric: str) -> dict[str, Any]:
-    """What the store says of itself, with the metric and the width of a vector."""
+    """The store's plan with the metric and the width of a vector added."""
     width = next(store.chunks()).shape[1]
     return {**store.plan, "metric": metric, "width": width}
 

@@ -21,8 +21,8 @@ from convsight.progress import report
 
 TABLE = "features"
 ABOUT = b"convsight"
-EXACT_BELOW = 200_000  # rows that are compared one and all; above, partitions are made
-PROBES = 32  # partitions looked into, of about the square root of the number of rows
+EXACT_BELOW = 200_000  # up to so many rows all are compared; above, partitions are made
+PROBES = 32  # partitions that a query searches; there are about √n of them
 DISTANCES: dict[str, Any] = {"l2": "l2", "mse": "l2", "cosine": "cosine"}
 
 
@@ -60,7 +60,8 @@ class LanceIndex(Index):
             raise InputError(f"{url} holds an index already; overwrite=True (--overwrite) replaces it")
         plan = plan_of(store, metric)
         about = {ABOUT: json.dumps(plan).encode()}
-        table, mode = None, "overwrite" if there else "create"  # overwriting nothing is warned of
+        # LanceDB warns when there is nothing to overwrite
+        table, mode = None, "overwrite" if there else "create"
         for done, rows in enumerate(rows_of(store)):
             if table is None:
                 table = base.create_table(TABLE, rows.replace_schema_metadata(about), mode=mode)
@@ -134,9 +135,9 @@ def _literal(value: Any) -> str:
 
 
 def _lancedb() -> Any:
-    """LanceDB, which reads when it is imported how loud it is to be.
+    """The LanceDB package, with its log level set before it is imported, which is when it reads it.
 
-    Equal vectors leave partitions empty; it would warn of each, though nothing is wrong and nothing is lost.
+    Otherwise it would warn of each partition that equal vectors leave empty, although nothing is wrong.
     """
     os.environ.setdefault("LANCEDB_LOG", "error")
     try:

@@ -17,8 +17,8 @@ from convsight.features.shards import vectors_in
 from convsight.progress import report
 
 DISTANCES = {"l2": "EUCLID", "mse": "EUCLID", "cosine": "COSINE", "l1": "MANHATTAN"}
-LEFT_OUT = ("thumbnail",)  # bytes do not travel in a payload; the store keeps them
-BATCH = 1000  # rows of one request, and queries of one
+LEFT_OUT = ("thumbnail",)  # a payload cannot hold bytes; the store keeps them
+BATCH = 1000  # most rows, or queries, in one request
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +132,7 @@ def _client(url: str) -> Any:
 
 @contextmanager
 def _spoken(url: str) -> Iterator[None]:
-    """Inside, a server that is not there or refuses becomes a DataError that names the URL."""
+    """Turns errors of a server that is not there or refuses into a DataError that names the URL."""
     try:
         yield
     except Exception as error:

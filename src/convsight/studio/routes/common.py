@@ -1,4 +1,4 @@
-"""What do all routes share: the session they answer from, how long answers keep, which errors they tell?"""
+"""What do all routes share: the session, how long answers may be cached, and the errors?"""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from convsight.studio.routes.common import FOREVER, The, bytes_of
 router = APIRouter(prefix="/api", tags=["results"])
 Key = Annotated[str, Path(max_length=64)]
 POLL_S = 0.04
-QUIET_S = 15.0  # a comment is sent so often, so that proxies and browsers keep the line open
+QUIET_S = 15.0  # seconds between comments, which keep proxies and browsers from closing the stream
 
 
 @router.post("/results")
@@ -57,10 +57,10 @@ async def events(studio: The, name: Key, request: Request) -> StreamingResponse:
 
 
 async def _told(job: Job, request: Request) -> AsyncIterator[str]:
-    """Every event of a job as it happens, those before first; ends with the job or with the page."""
+    """Every event of a job, past ones first, until the job ends or the page disconnects."""
     seen, quiet = 0, 0.0
     while True:
-        ended = job.finished.is_set()  # asked before the events are read: the last one is not missed
+        ended = job.finished.is_set()  # read before the events, so that the last event is not missed
         fresh = job.events[seen:]
         seen += len(fresh)
         for event, words in fresh:

@@ -1,4 +1,4 @@
-"""What is open here?"""
+"""Which network, data and techniques are open in this session?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is near one picture, and who is mistaken for whom?"""
+"""Which pictures are nearest to one, and which classes are mistaken for which?"""
 
 from __future__ import annotations
 
