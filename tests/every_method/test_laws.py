@@ -197,7 +197,7 @@ def test_a_wrong_target_is_answered_clearly(name: str, target: Any, answer: str)
 
 
 def test_a_bare_module_is_answered_with_how_to_wrap_it() -> None:
-    with pytest.raises(ConvsightError, match=r"wrap it: convsight\.Classifier"):
+    with pytest.raises(InputError, match=r"wrap it: convsight\.Classifier"):
         method("saliency")(nn.Linear(2, 2), pictures(1))
 
 
