@@ -87,10 +87,10 @@ def test_a_network_without_a_fixed_program_is_run_whole():
 
 
 def test_a_wrong_rule_is_found_when_the_object_is_made(monkeypatch):
-    from convsight.occluding.rules.geometry import Axis
+    from convsight.occluding.rules.geometry import KernelAxis
 
-    right = Axis.reads
-    monkeypatch.setattr(Axis, "reads", lambda self, span: right(self, span) + 1)
+    right = KernelAxis.reads
+    monkeypatch.setattr(KernelAxis, "reads", lambda self, span: right(self, span) + 1)
     assert not Occluding(lesson(), smooth(1, 1, (28, 28))).incremental
 
 

@@ -1,4 +1,4 @@
-"""Regions, stores, traces and tiles, each against a slower way to the same answer."""
+"""Regions, clean maps and traced programs, each against a slower way to the same answer."""
 
 import numpy as np
 import pytest
@@ -7,12 +7,11 @@ import torch.nn.functional as F
 from torch import nn
 
 import convsight as cs
-from convsight.occluding.clean_maps import Store
+from convsight.occluding.clean_maps import CleanMaps
 from convsight.occluding.occluders import Occluders
 from convsight.occluding.regions import Span, Window, changed_by, sides_of
 from convsight.occluding.simplify import simplified
 from convsight.occluding.trace import BATCH, program_of
-from convsight.occluding.winograd import SIZES, Filter, best, matrices
 
 
 @pytest.mark.parametrize(
@@ -58,15 +57,15 @@ def test_windows_hold_the_changed_cells_and_stay_inside_the_maps():
             assert (span.at <= low[places]).all() and (span.at + span.size >= high[places]).all()
 
 
-def test_a_store_pastes_windows_and_pads_like_slices_do():
+def test_clean_maps_paste_windows_and_pads_like_slices_do():
     clean = torch.rand(2, 6, 7, 3)
-    store = Store((2, 6, 7, 3), clean)
-    store.load(clean)
+    clean_maps = CleanMaps((2, 6, 7, 3), clean)
+    clean_maps.load(clean)
     window = Window(Span(np.array([0, 2, 3]), 3, 6), Span(np.array([4, 1, 0]), 2, 7))
     windows, picture = torch.rand(3, 3, 2, 3), np.array([0, 1, 1])
-    store.place(windows)
+    clean_maps.place(windows)
     rows, columns = np.arange(-1, 7)[None].repeat(3, 0), np.arange(-2, 8)[None].repeat(3, 0)
-    got = store.gather(store.index(picture, rows, columns, window, pad=-4.0))
+    got = clean_maps.gather(clean_maps.index(picture, rows, columns, window, pad=-4.0))
     for i in range(3):
         whole = clean[picture[i]].clone()
         y, x = window.rows.at[i], window.columns.at[i]
@@ -132,27 +131,3 @@ def test_folded_and_overwriting_steps_give_the_same_scores():
             torch.testing.assert_close(got, wanted, rtol=1e-5, atol=1e-5)
         kept = simplified(program, (0,), True)
         torch.testing.assert_close(kept.run(pixels, [0])[0], module[0](pixels))
-
-
-@pytest.mark.parametrize("m", [1, *SIZES])
-def test_tiles_convolve_in_one_dimension(m):
-    a, g, b = matrices(m)
-    x, w = torch.rand(m + 2).double(), torch.rand(3).double()
-    torch.testing.assert_close(a @ ((g @ w) * (b @ x)), x.unfold(0, 3, 1) @ w)
-    assert torch.equal(g, matrices(6)[1][: m + 2])  # a smaller tile has the first of a larger one's places
-
-
-@pytest.mark.parametrize("m", [(2, 2), (4, 4), (3, 4), (6, 2), (6, 6)])
-def test_tiles_convolve_maps(m):
-    torch.manual_seed(0)
-    weight, bias, maps = torch.randn(5, 4, 3, 3), torch.randn(5), torch.randn(2, 4, 14, 14)
-    filters = Filter.of(weight, bias, m)
-    shape = (2, 12 // m[0], 12 // m[1])
-    tiles = maps.permute(0, 2, 3, 1).unfold(1, m[0] + 2, m[0]).unfold(2, m[1] + 2, m[1])
-    got = filters.run(tiles.permute(4, 5, 0, 1, 2, 3).reshape(filters.into.shape[0], -1), shape)
-    torch.testing.assert_close(got.permute(0, 3, 1, 2), F.conv2d(maps, weight, bias), rtol=0, atol=2e-4)
-
-
-def test_larger_maps_take_larger_tiles():
-    assert best(2, 2, 256, 256) == (2, 2)
-    assert min(best(24, 24, 256, 256)) >= 4

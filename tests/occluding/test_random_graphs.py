@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import convsight as cs
+from convsight.accelerate.processor import wide_registers
 from convsight.occluding import segments
 from convsight.occluding.answers import Reading
 from convsight.occluding.engine import Engine
@@ -145,10 +146,10 @@ def dense(net: cs.Classifier, pixels: torch.Tensor, fill: torch.Tensor, occluder
     size=st.tuples(st.integers(9, 17), st.integers(9, 17)),
     patch=st.tuples(st.integers(1, 5), st.integers(1, 5)),
     stride=st.tuples(st.integers(1, 4), st.integers(1, 4)),
-    fast=st.booleans(),
+    compiled=st.booleans(),
     few=st.booleans(),
 )
-def test_random_networks_answer_as_if_every_picture_were_run_whole(seed, size, patch, stride, fast, few):
+def test_random_networks_answer_as_if_every_picture_were_run_whole(seed, size, patch, stride, compiled, few):
     choose = random.Random(seed)
     channels = choose.choice([1, 3])
     net = cs.Classifier(RandomNet(choose, channels, size).eval(), input_size=size, channels=channels)
@@ -156,15 +157,15 @@ def test_random_networks_answer_as_if_every_picture_were_run_whole(seed, size, p
     assert program is not None
     occluders = Occluders.sliding(size, patch, stride)
     pixels, fill = torch.rand(2, channels, *size), torch.rand(2, channels, *size)
-    engine = Engine(net, program, occluders, (), 2, fast)
+    engine = Engine(net, program, occluders, (), 2, compiled and wide_registers())
     got, wanted = torch.full((2, len(occluders), 3), torch.nan), dense(net, pixels, fill, occluders)
     # a cache for few numbers: each stretch of steps then takes its own few positions at a time
     with torch.no_grad(), mock.patch.object(segments, "CACHED", 1000 if few else segments.CACHED):
         engine.load(pixels, fill, (), 0)
-        for part in engine.chunks(np.arange(len(occluders))):
+        for part in engine.positions.chunks(np.arange(len(occluders))):
             got[:, part] = engine.run(part)[0]
     scale = float((wanted - wanted.mean()).abs().max()) + 1
-    torch.testing.assert_close(got, wanted, rtol=0, atol=(1e-4 if fast else 1e-5) * scale)
+    torch.testing.assert_close(got, wanted, rtol=0, atol=(1e-4 if compiled else 1e-5) * scale)
 
 
 def test_a_chunk_of_scattered_positions_is_answered_too():

@@ -1,4 +1,4 @@
-"""Steps are joined where little passes between them, on as many positions as the cache holds."""
+"""Steps are carried out together where little passes between them, on as many positions as the cache holds."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,6 @@ import convsight as cs
 from convsight.occluding import segments
 from convsight.occluding.answers import Reading
 from convsight.occluding.engine import Engine
-from convsight.occluding.joined import activated, convolution_of, has_onednn
 from convsight.occluding.occluders import Occluders
 from convsight.occluding.segments import stretches
 from convsight.occluding.trace import program_of
@@ -45,7 +44,7 @@ def test_steps_are_cut_where_one_value_passes(monkeypatch):
         "conv2d",
         "add",
         "flatten",
-    ] in kinds  # nothing is cut while the sum's other input waits
+    ] in kinds  # nothing is cut between the two inputs of the sum
     inside = found[kinds.index(["conv2d", "relu", "conv2d", "add", "flatten"])]
     assert inside.numbers == 80 * 196 and inside.size == pytest.approx(8 * 44 / 80)
 
@@ -75,18 +74,3 @@ def test_a_plan_in_parts_answers_like_one_in_a_single_part(monkeypatch):
     assert counts[0] == 1 and counts[1] > 10
     torch.testing.assert_close(answers[0][0], answers[1][0], rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(answers[0][1], answers[1][1], rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.parametrize("after", [None, ("relu", ()), ("hardtanh", (0.0, 6.0)), ("hardtanh", (-0.3, 0.2))])
-@pytest.mark.parametrize("onednn", [True, False])
-def test_a_convolution_with_its_activation_is_both_in_turn(monkeypatch, after, onednn):
-    if not onednn:
-        monkeypatch.setattr("convsight.occluding.joined.has_onednn", lambda _: False)
-    maps, weight, bias = torch.randn(2, 7, 9, 6).permute(0, 3, 1, 2), torch.randn(8, 3, 3, 3), torch.randn(8)
-    got = convolution_of(weight, bias, [2, 1], [1, 0], [1, 1], 2, after)(maps)
-    wanted = activated(nn.functional.conv2d(maps, weight, bias, [2, 1], [1, 0], 1, 2), after)
-    torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-4)
-
-
-def test_other_number_formats_have_no_packed_weights():
-    assert not has_onednn(torch.zeros(1, 1, 3, 3, dtype=torch.float64))

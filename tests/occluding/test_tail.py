@@ -1,4 +1,4 @@
-"""Do vectors behind the last maps answer alike, alone or for many chunks at a time?"""
+"""Are the vectors behind the last maps right, whether computed for one chunk or for many at a time?"""
 
 import numpy as np
 import pytest
@@ -8,24 +8,20 @@ from tests.occluding.networks import smooth
 from torch import nn
 
 import convsight as cs
-from convsight.accelerate import split_filter
-from convsight.occluding import tail
-from convsight.occluding.answers import Reading
+from convsight.occluding.answers import Collected, Reading
 from convsight.occluding.engine import Engine
 from convsight.occluding.occluders import Occluders
 from convsight.occluding.sweep import sweep
-from convsight.occluding.tail import Tail, product
+from convsight.occluding.tail import Tail
 from convsight.occluding.trace import program_of
-
-needs_unit = pytest.mark.skipif(not split_filter.usable(), reason="no matrix unit for float16, or no Numba")
 
 
 class Deep(nn.Module):
-    """Two linear layers with an activation that overwrites the first's value."""
+    """Two linear layers, one of four million weights, with an activation that overwrites the first's value."""
 
     def __init__(self):
         super().__init__()
-        self.conv, self.fc1, self.fc2 = nn.Conv2d(1, 8, 5), nn.Linear(8 * 8 * 8, 1000), nn.Linear(1000, 5)
+        self.conv, self.fc1, self.fc2 = nn.Conv2d(1, 8, 5), nn.Linear(8 * 8 * 8, 8000), nn.Linear(8000, 5)
 
     def forward(self, x):
         maps = F.max_pool2d(torch.relu(self.conv(x)), 3)
@@ -41,7 +37,7 @@ def net():
 def test_the_tail_is_what_lies_behind_the_last_maps(net):
     program = program_of(net)
     found = Tail.of(program.live((program.output,)), program.output)
-    assert [step.kind for step in found.steps] == ["flatten", "linear", "relu", "linear"]
+    assert [step.kind for step in found.steps] == ["flatten", "linear", "relu", "linear"] and found.heavy
     assert program.steps[found.source].kind == "max_pool2d"
 
 
@@ -59,75 +55,44 @@ def test_a_mean_of_maps_belongs_to_the_maps():
     assert [step.kind for step in found.steps] == ["linear"]
 
 
-@pytest.mark.parametrize("mode", ["exact", "fast"])
 @pytest.mark.parametrize("waiting", [0, 10**9])
-def test_chunks_that_wait_for_each_other_answer_alike(net, monkeypatch, mode, waiting):
-    """Scores, a reading of the maps and one of a vector that later steps overwrite; two pictures, four chunks."""
-    monkeypatch.setattr(tail, "HEAVY", 1)
-    monkeypatch.setattr("convsight.accelerate.chain.usable", lambda: False)
+def test_chunks_that_wait_for_each_other_answer_as_the_network_run_whole(net, monkeypatch, waiting):
+    """Scores, a reading of the maps and one of a vector that later steps overwrite; two pictures, seven chunks."""
     monkeypatch.setattr("convsight.occluding.engine.WAITING", waiting)
-    monkeypatch.setattr(Engine, "_chunk_size", lambda self: 25)
     readings = [Reading("conv", torch.tensor([3, 5])), Reading("fc1", torch.tensor([1, 700]), "max")]
     occluders = Occluders.sliding((28, 28), (5, 5), (3, 3))
     pixels, fill = smooth(2, 1, (28, 28)), torch.zeros(2, 1, 28, 28)
-    got = sweep(net, pixels, fill, occluders, readings, mode)
-    assert "Self-check" in got.notes[1]
+    got = in_chunks_of(12, net, pixels, fill, occluders, readings)
     wanted = sweep(net, pixels, fill, occluders, readings, "dense")
     torch.testing.assert_close(got.logits, wanted.logits, atol=1e-5, rtol=1e-4)
-    for one, other in zip(got.readings, wanted.readings, strict=True):
+    for one, other in zip(got.read, wanted.readings, strict=True):
         torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
 
 
-@needs_unit
-@pytest.mark.parametrize(("n", "c", "k"), [(64, 100, 33), (700, 333, 70), (1, 16, 1)])
-def test_products_on_the_matrix_unit_are_as_near_to_float64_as_floats_are(n, c, k):
-    generator = torch.Generator().manual_seed(n)
-    value, weight, bias = (torch.randn(shape, generator=generator) for shape in ((n, c), (k, c), (k,)))
-    weight = weight / 50
-    right = F.linear(value.double(), weight.double(), bias.double())
-    found = product(value, weight, bias, split_filter.scale_of(weight))
-    assert found.shape == (n, k)
-    assert float((found - right).abs().max()) < 2e-6 * float(right.abs().max())
-    bare = product(value, weight, None, split_filter.scale_of(weight))
-    torch.testing.assert_close(bare, found - bias, atol=1e-5, rtol=1e-4)
-
-
-@needs_unit
-def test_only_large_products_go_there(monkeypatch):
-    weight = torch.zeros(1000, 1000)
-    assert tail.suits(torch.zeros(64, 1000), weight)
-    assert not tail.suits(torch.zeros(63, 1000), weight)
-    assert not tail.suits(torch.zeros(64, 1000).double(), weight.double())
-    assert not tail.suits(torch.zeros(64, 100), torch.zeros(10, 100))
-    monkeypatch.setattr(split_filter, "usable", lambda: False)
-    assert not tail.suits(torch.zeros(64, 1000), weight)
-
-
-@needs_unit
-def test_the_tail_uses_it_in_the_fast_mode_alone(net, monkeypatch):
-    monkeypatch.setattr(tail, "HEAVY", 1)
-    monkeypatch.setattr("convsight.accelerate.chain.usable", lambda: False)
-    calls = []
-    monkeypatch.setattr(tail, "product", lambda *args: calls.append(args[0].shape) or product(*args))
-    occluders = Occluders.sliding((28, 28), (5, 5), (3, 3))
-    pixels, fill = smooth(1, 1, (28, 28)), torch.zeros(1, 1, 28, 28)
-    sweep(net, pixels, fill, occluders, (), "exact")
-    assert not calls
-    sweep(net, pixels, fill, occluders, (), "fast")
-    assert calls == [(81, 512)]
+def in_chunks_of(size, net, pixels, fill, occluders, readings):
+    """What an engine answers whose chunks have this many positions."""
+    found = Collected(len(pixels), len(occluders), len(net.classes), len(readings))
+    indices = tuple(net.layers[r.layer].index for r in readings)
+    engine = Engine(net, program_of(net), occluders, indices, len(pixels))
+    engine.positions.known["size"] = size
+    with torch.no_grad():
+        engine.load(pixels, fill, readings, 0)
+        for part, logits, read in engine.answers(np.arange(len(occluders))):
+            found.keep(slice(0, len(pixels)), part, logits, read)
+    return found
 
 
 def test_clean_maps_are_computed_once_for_all_chunks(net, monkeypatch):
     """Later chunks ask for maps that the first did not: they are still there when all are planned."""
     from convsight.occluding.trace import Program
 
-    monkeypatch.setattr(Engine, "_chunk_size", lambda self: 9)
     runs, run = [], Program.run
     monkeypatch.setattr(Program, "run", lambda self, *a, **k: runs.append(a[1]) or run(self, *a, **k))
     program = program_of(net)
     runs.clear()
     occluders = Occluders.sliding((28, 28), (5, 5), (3, 3))
     engine = Engine(net, program, occluders, (), 1)
+    engine.positions.known["size"] = 9
     with torch.no_grad():
         engine.load(smooth(1, 1, (28, 28)), torch.zeros(1, 1, 28, 28), (), 0)
         answered = [len(part) for part, _, _ in engine.answers(np.arange(len(occluders)))]

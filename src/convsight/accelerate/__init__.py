@@ -1,1 +1,12 @@
-"""Compiled kernels, which make the engine of `occluding` quicker where this processor can run them."""
+"""Compiled convolutions, which read their input cells where they lie instead of from a copied window.
+
+The whole interface is here: `why_not` says whether this machine can run the kernels, and `convolution` gives
+a layer, which picks the quickest kernel for windows of a given size. Numba compiles the kernels (`*_kernel.py`) once a machine, in some seconds, and
+keeps them on disk. `convsight.occluding.compiled` is the one file that uses this room, and does without where
+it is missing.
+"""
+
+from convsight.accelerate.convolution import Convolution, Layer, convolution
+from convsight.accelerate.trial import why_not
+
+__all__ = ["Convolution", "Layer", "convolution", "why_not"]

@@ -1,9 +1,9 @@
-"""How do convolutions of few multiplications run, straight from the rows where their cells lie?
+"""The compiled code of convolutions of each channel by itself, and of few channels.
 
-One that keeps channels apart takes some of them through many rows, with the weights of nine taps in registers; one of
-few channels has all outputs of four cells there while taps and channels pass by. Neither needs a copy of a window.
-Numba compiles this file when it is first imported on a machine; only `direct_filter` and other kernels import it.
-Addresses are integers, as `Tensor.data_ptr()` gives them.
+The first keeps the weights of nine taps for some channels in registers while many places pass by; the second
+keeps the sums of all outputs of four places there while taps and channels pass by. Numba compiles this file
+when it is first imported on a machine, so only code that is about to run a kernel imports it. Addresses are
+integers, as `Tensor.data_ptr()` gives them; distances between addresses are in bytes.
 """
 
 # pyright: reportCallIssue=false
@@ -19,12 +19,15 @@ from numba.extending import intrinsic
 
 from convsight.accelerate.registers import BYTES, FLOAT, FLOATS, LONG, between, fused, line, on, read, spread
 
-PLACES = 4  # whose sums are in registers at a time
-BLOCK = 48  # rows whose cells are found at a time; some channels of all of them are in the first-level cache
+PLACES = 4  # places whose sums are in registers at the same time
+BLOCK = 48  # places whose addresses are worked out at a time; their cells then stay in the first-level cache
 
 
 def _add(builder: Any, sums: Sequence[Any], weights: Sequence[Any], place: Any, shift: Any) -> None:
-    """Add to sums the lines of a cell, each times its weights; the cell is `shift` on from the address at `place`."""
+    """Add a cell's lines, each times its weights, to the sums.
+
+    The address of the cell stands at the address `place`, and `shift` is added to it.
+    """
     fma, cell = fused(builder), builder.load(builder.inttoptr(place, LONG.as_pointer()))
     cell = builder.add(cell, shift)
     for i, (its_weights, total) in enumerate(zip(weights, sums, strict=True)):
@@ -32,10 +35,11 @@ def _add(builder: Any, sums: Sequence[Any], weights: Sequence[Any], place: Any, 
 
 
 def _weighing(lines: int, taps: int = 0) -> Any:
-    """An instruction that sums `count` cells of 16 · `lines` channels, weighted, onto a bias, between limits, for `rows`.
+    """An instruction that computes 16 · `lines` channels of `rows` places: bias + sum of weight × cell, cut to limits.
 
-    `cells` is the address of the cells' addresses, row by row, `shift` what is added to each; the weights of two taps
-    and the sums of two rows are `pitch` bytes apart. A known number of `taps` has its weights in registers.
+    `cells` is the address of an array with the address of each of the `count` cells of each place; `shift` is
+    added to every address in it. The weights of two taps, and two places' values, are `pitch` bytes apart. With a
+    number of `taps` that is known here, the weights of all taps stay in registers.
     """
 
     def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
@@ -69,9 +73,10 @@ nine2, nine1 = _weighing(2, 9), _weighing(1, 9)  # 3×3
 
 
 def _crossing(lines: int) -> Any:
-    """An instruction that sums all channels of `count` cells, weighted for 16 · `lines` outputs, for four places.
+    """An instruction that computes 16 · `lines` outputs of four places from all `channels` of their `count` cells.
 
-    `cells` is the address of the cells' addresses, place by place; the places' outputs are `pitch` bytes apart.
+    `cells` is the address of an array with the address of each cell of each place; the places' values are
+    `pitch` bytes apart.
     """
 
     def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
@@ -96,7 +101,7 @@ def _crossing(lines: int) -> Any:
                     every = spread(builder, builder.load(builder.inttoptr(number, FLOAT.as_pointer())))
                     for weights_of, total in zip(own, place, strict=True):
                         builder.store(builder.call(fma, [every, weights_of, builder.load(total)]), total)
-        for number, place in enumerate(sums):  # in order: what a row has too much is overwritten by the next
+        for number, place in enumerate(sums):  # a place's surplus outputs are overwritten by the next place
             to = builder.add(out, builder.mul(pitch, ir.Constant(LONG, number)))
             for i, total in enumerate(place):
                 builder.store(between(builder, builder.load(total), low, high), line(builder, to, i), align=4)
@@ -111,65 +116,85 @@ cross1, cross2 = _crossing(1), _crossing(2)
 
 
 @njit(cache=True, nogil=True)
-def _find(table, fresh, known, index, start, taps, pitch, cells, first):  # type: ignore[no-untyped-def]
-    """Write the addresses of a place's cells."""
+def first_cell(place, layout):  # type: ignore[no-untyped-def]
+    """The number of the first cell that a place of a window reads.
+
+    `layout` has the height and width of a window and of its block of cells, and the stride down and across.
+    """
+    height, width, rows, columns, down, across = layout
+    window, inside = place // (height * width), place % (height * width)
+    return (window * rows + inside // width * down) * columns + inside % width * across
+
+
+@njit(cache=True, nogil=True)
+def find_cells(table, fresh, known, index, start, taps, pitch, found, at):  # type: ignore[no-untyped-def]
+    """Write the addresses of the cells start + taps into `found` from position `at` on.
+
+    `table` and `fresh` are the addresses of two tables whose rows are `pitch` bytes apart. `index`, if it is not
+    empty, says which row a cell is; rows from number `known` on are those of the second table.
+    """
     for t in range(len(taps)):
         cell = start + taps[t]
         if len(index) > 0:
             cell = index[cell]
-        cells[first + t] = fresh + (cell - known) * pitch if cell >= known else table + cell * pitch
+        found[at + t] = fresh + (cell - known) * pitch if cell >= known else table + cell * pitch
 
 
 @njit(cache=True, nogil=True)
-def convolve(
-    table, fresh, known, index, starts, taps, channels, weight, bias, out, begin, end, limits, cells, cells_at
+def convolve_depthwise(
+    table, fresh, known, index, layout, taps, channels, weight, bias, out, begin, end, limits, found, found_at
 ):  # type: ignore[no-untyped-def]
-    """Rows `begin` ... `end` − 1 of the value: in row r each channel sums the cells starts[r] + taps, weighted.
+    """Places `begin` ... `end` − 1 of the value; for the cells see `first_cell` and `find_cells`.
 
-    `table` are rows of `channels` floats; `index`, if it is not empty, says which row a cell is, where the rows from
-    `known` on are those of `fresh`. `cells` has room for the taps' addresses of `BLOCK` rows, and lies at `cells_at`.
+    `found` is an array for the addresses of the cells of `BLOCK` places, and `found_at` its own address.
     """
     pitch, count = channels * 4, len(taps)
     lines = 2 if count == 9 else 4
     for first in range(begin, end, BLOCK):
         rows, to = min(BLOCK, end - first), out + first * pitch
         for r in range(rows):
-            _find(table, fresh, known, index, starts[first + r], taps, pitch, cells, r * count)
+            find_cells(
+                table, fresh, known, index, first_cell(first + r, layout), taps, pitch, found, r * count
+            )
         for at in range(0, channels // (16 * lines) * lines * BYTES, lines * BYTES):
             given, own, low, high = weight + at, bias + at, limits[0], limits[1]
             if count == 9:
-                nine2(cells_at, at, given, pitch, count, rows, own, to + at, low, high)
+                nine2(found_at, at, given, pitch, count, rows, own, to + at, low, high)
             else:
-                weigh4(cells_at, at, given, pitch, count, rows, own, to + at, low, high)
+                weigh4(found_at, at, given, pitch, count, rows, own, to + at, low, high)
         for at in range(channels // (16 * lines) * lines * BYTES, pitch, BYTES):
             given, own, low, high = weight + at, bias + at, limits[0], limits[1]
             if count == 9:
-                nine1(cells_at, at, given, pitch, count, rows, own, to + at, low, high)
+                nine1(found_at, at, given, pitch, count, rows, own, to + at, low, high)
             else:
-                weigh1(cells_at, at, given, pitch, count, rows, own, to + at, low, high)
+                weigh1(found_at, at, given, pitch, count, rows, own, to + at, low, high)
 
 
 @njit(cache=True, nogil=True)
 def convolve_few(
-    table, fresh, known, index, starts, taps, channels, outputs, weight, bias, out, limits, cells, cells_at
+    table,
+    fresh,
+    known,
+    index,
+    layout,
+    rows,
+    taps,
+    channels,
+    outputs,
+    weight,
+    bias,
+    out,
+    limits,
+    found,
+    found_at,
 ):  # type: ignore[no-untyped-def]
-    """The same for a value of few `outputs`, each of which sums all channels; `out` has room for more rows."""
-    for first in range(0, len(starts), PLACES):
+    """All `rows` places of a value with few `outputs`; `out` has room for `PLACES` places more than there are."""
+    for first in range(0, rows, PLACES):
         for place in range(PLACES):
-            start = starts[min(first + place, len(starts) - 1)]
-            _find(table, fresh, known, index, start, taps, channels * 4, cells, place * len(taps))
+            start = first_cell(min(first + place, rows - 1), layout)
+            find_cells(table, fresh, known, index, start, taps, channels * 4, found, place * len(taps))
         to = out + first * outputs * 4
         if outputs <= 16:
-            cross1(cells_at, channels, weight, len(taps), bias, to, outputs * 4, limits[0], limits[1])
+            cross1(found_at, channels, weight, len(taps), bias, to, outputs * 4, limits[0], limits[1])
         else:
-            cross2(cells_at, channels, weight, len(taps), bias, to, outputs * 4, limits[0], limits[1])
-
-
-@njit(cache=True, nogil=True)
-def collect(table, fresh, known, index, out):  # type: ignore[no-untyped-def]
-    """Copy the rows that `index` names, those from `known` on out of `fresh`."""
-    for i in range(len(index)):
-        row, at = out[i], index[i]
-        cell = fresh[at - known] if at >= known else table[at]
-        for j in range(len(row)):
-            row[j] = cell[j]
+            cross2(found_at, channels, weight, len(taps), bias, to, outputs * 4, limits[0], limits[1])

@@ -1,4 +1,4 @@
-"""What can this machine's processor do that our own kernels need?"""
+"""What can this machine's processor do that our kernels need?"""
 
 from __future__ import annotations
 
@@ -6,18 +6,29 @@ import functools
 
 
 @functools.cache
-def can(*features: str) -> bool:
-    """Whether the processor has all `features` (LLVM's names), and Numba is there and allowed to compile for it."""
+def has_numba() -> bool:
+    """Whether Numba is installed and allowed to compile (NUMBA_DISABLE_JIT is not set)."""
     try:
-        from llvmlite import binding
         from numba import config
-
-        has = binding.get_host_cpu_features()
-        return not getattr(config, "DISABLE_JIT", 0) and all(has.get(feature, False) for feature in features)
-    except Exception:  # no Numba, or a processor it does not know
+    except ImportError:  # not installed, or not for this Python or this NumPy
         return False
+    return not getattr(config, "DISABLE_JIT", 0)
+
+
+@functools.cache
+def can(*features: str) -> bool:
+    """Whether Numba is there and the processor has all `features`, by LLVM's names for them."""
+    if not has_numba():
+        return False
+    from llvmlite import binding
+
+    try:
+        has = binding.get_host_cpu_features()
+    except RuntimeError:  # LLVM does not know this processor
+        return False
+    return all(has.get(feature, False) for feature in features)
 
 
 def wide_registers() -> bool:
-    """Whether kernels on lines of 16 floats (`registers.py`) are worth it: AVX-512, or AVX2 with fused sums."""
+    """Whether the processor has the registers that the kernels are written for: AVX-512, or AVX2 with FMA."""
     return can("avx512f") or can("avx2", "fma")

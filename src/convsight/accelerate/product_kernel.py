@@ -1,8 +1,9 @@
-"""How do convolutions of many channels run, straight from the rows where their cells lie?
+"""The compiled code of matrix products, and of convolutions as products of the cells that they read.
 
-Six rows at a time have their sums for some lines of sixteen outputs in registers while taps and channels pass by:
-no window is copied, and what is written is final. Numba compiles this file when it is first imported on a machine;
-only `product_filter` and `winograd_kernel` import it. Addresses are integers, as `Tensor.data_ptr()` gives them.
+The sums of six rows, for up to four lines of sixteen outputs, stay in registers while taps and channels pass by;
+no window is copied. Numba compiles this file when it is first imported on a machine, so only code that is about
+to run a kernel imports it. Addresses are integers, as `Tensor.data_ptr()` gives them; distances between addresses
+are in bytes.
 """
 
 # pyright: reportCallIssue=false
@@ -16,7 +17,7 @@ from numba import njit
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from convsight.accelerate.direct_kernel import _find
+from convsight.accelerate.direct_kernel import find_cells, first_cell
 from convsight.accelerate.registers import (
     BYTES,
     EMPTY,
@@ -30,19 +31,19 @@ from convsight.accelerate.registers import (
     spread,
 )
 
-ROWS = 6  # whose sums are in registers at a time
-BLOCK = 96  # rows that the weights of some outputs pass by before the next ones are read
+ROWS = 6  # rows whose sums are in registers at the same time
+BLOCK = 96  # rows that use the weights of some outputs before the weights of the next outputs are read
 
 
 def _sums(builder: Any, lines: int) -> list[list[Any]]:
-    """Room for the sums of each row, which the compiler keeps in registers."""
+    """Variables for the sums of each row; the compiler keeps them in registers."""
     return [[cgutils.alloca_once(builder, FLOATS) for _ in range(lines)] for _ in range(ROWS)]
 
 
 def _add_up(
     builder: Any, sums: Sequence[Sequence[Any]], rows: Sequence[Any], weight: Any, count: Any
 ) -> None:
-    """Add to the sums of each row its `count` numbers times the weights, a line of sums for each."""
+    """Add to each row's sums: each of its `count` numbers times that number's weights, one line of weights a line of sums."""
     fma, lines = fused(builder), len(sums[0])
     with cgutils.for_range(builder, count) as channel:
         on = builder.mul(channel.index, ir.Constant(LONG, 4))
@@ -55,21 +56,24 @@ def _add_up(
                 builder.store(builder.call(fma, [every, its_weights, builder.load(total)]), total)
 
 
-def _apart(builder: Any, first: Any, pitch: Any) -> list[Any]:
-    """The addresses of rows that are `pitch` bytes apart."""
+def _every(builder: Any, first: Any, pitch: Any) -> list[Any]:
+    """The addresses of `ROWS` rows that are `pitch` bytes apart."""
     return [builder.add(first, builder.mul(pitch, ir.Constant(LONG, row))) for row in range(ROWS)]
 
 
 def _multiplying(lines: int) -> Any:
-    """An instruction that multiplies rows of `count` numbers, `pitch` apart, with weights for 16 · `lines` outputs."""
+    """An instruction that multiplies `ROWS` rows of `count` numbers with the weights of 16 · `lines` outputs.
+
+    The rows are `pitch` bytes apart, their results `apart` bytes.
+    """
 
     def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         first, pitch, count, weight, out, apart = given
         sums = _sums(builder, lines)
         for total in (total for row in sums for total in row):
             builder.store(EMPTY, total)
-        _add_up(builder, sums, _apart(builder, first, pitch), weight, count)
-        for to, row in zip(_apart(builder, out, apart), sums, strict=True):
+        _add_up(builder, sums, _every(builder, first, pitch), weight, count)
+        for to, row in zip(_every(builder, out, apart), sums, strict=True):
             for i, total in enumerate(row):
                 builder.store(builder.load(total), line(builder, to, i), align=4)
         return context.get_dummy_value()
@@ -82,9 +86,10 @@ multiply1, multiply2, multiply4 = (_multiplying(lines) for lines in (1, 2, 4))
 
 
 def _convolving(lines: int) -> Any:
-    """An instruction that sums all channels of `count` cells of each row, weighted, onto a bias, between limits.
+    """An instruction that computes 16 · `lines` outputs of `ROWS` places from all `channels` of their `count` cells.
 
-    `cells` is the address of the cells' addresses, row by row; the rows' outputs are `apart` bytes apart.
+    `cells` is the address of an array with the address of each cell of each place; the places' values are `apart`
+    bytes apart.
     """
 
     def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
@@ -99,10 +104,10 @@ def _convolving(lines: int) -> Any:
             first = builder.add(cells, builder.mul(tap.index, ir.Constant(LONG, 8)))
             at = [
                 builder.load(builder.inttoptr(place, LONG.as_pointer()))
-                for place in _apart(builder, first, of_row)
+                for place in _every(builder, first, of_row)
             ]
             _add_up(builder, sums, at, builder.add(weight, of_tap), channels)
-        for to, row in zip(_apart(builder, out, apart), sums, strict=True):
+        for to, row in zip(_every(builder, out, apart), sums, strict=True):
             for i, total in enumerate(row):
                 value = between(builder, builder.load(total), low, high)
                 builder.store(value, line(builder, to, i), align=4)
@@ -117,14 +122,22 @@ convolve1, convolve2, convolve4 = (_convolving(lines) for lines in (1, 2, 4))
 
 
 @njit(cache=True, nogil=True)
-def multiply(first, groups, from_group, depth, weight, wide, out, to_group, width):  # type: ignore[no-untyped-def]
-    """`ROWS` rows of `depth` numbers, of each group, times weights for `width` outputs, at most `wide` lines at a time.
+def outputs_at_a_time(lines):  # type: ignore[no-untyped-def]
+    """How many outputs the widest instruction for at most `lines` lines computes."""
+    return 64 if lines >= 4 else 32 if lines >= 2 else 16
 
-    The groups' rows and outputs are `from_group` and `to_group` bytes apart.
+
+@njit(cache=True, nogil=True)
+def multiply(first, groups, from_group, depth, weight, most_lines, out, to_group, width):  # type: ignore[no-untyped-def]
+    """Multiply `ROWS` rows of `depth` numbers, in each of `groups` groups, with the weights of `width` outputs.
+
+    The rows of two groups are `from_group` bytes apart, their results `to_group` bytes. At most `most_lines`
+    lines of sixteen outputs are computed at a time.
     """
     done = 0
     while done < width:
-        lines, panel, to = min(wide, (width - done) // 16), weight + done * depth * 4, out + done * 4
+        lines, panel = min(most_lines, (width - done) // 16), weight + done * depth * 4
+        to = out + done * 4
         for g in range(groups):
             rows, sums = first + g * from_group, to + g * to_group
             if lines >= 4:
@@ -133,58 +146,40 @@ def multiply(first, groups, from_group, depth, weight, wide, out, to_group, widt
                 multiply2(rows, depth * 4, depth, panel, sums, width * 4)
             else:
                 multiply1(rows, depth * 4, depth, panel, sums, width * 4)
-        done += 64 if lines >= 4 else 32 if lines >= 2 else 16
+        done += outputs_at_a_time(lines)
 
 
 @njit(cache=True, nogil=True)
 def convolve(
-    table,
-    fresh,
-    known,
-    index,
-    starts,
-    taps,
-    depth,
-    width,
-    weight,
-    bias,
-    wide,
-    out,
-    begin,
-    end,
-    limits,
-    cells,
-    cells_at,
-):  # type: ignore[no-untyped-def]
-    """Rows `begin` ... `end` − 1 of the value: row r sums all channels of the cells starts[r] + taps, weighted.
+    table, fresh, known, index, layout, taps, depth, width, weight, bias, most_lines, out, begin, end, limits,
+    found, found_at,
+):  # type: ignore[no-untyped-def]  # fmt: skip
+    """Places `begin` ... `end` − 1 of the value; for the cells see `first_cell` and `find_cells`.
 
-    `table` are rows of `depth` floats; `index`, if it is not empty, says which row a cell is, where the rows from
-    `known` on are those of `fresh`. `cells` has room for the taps' addresses of `BLOCK` rows, and lies at
-    `cells_at`. With fewer rows than `ROWS`, `out` has room for so many.
+    `depth` are the input channels, `width` the outputs. `found` is an array for the addresses of the cells of
+    `BLOCK` places, and `found_at` its own address. Where there are fewer than `ROWS` places, `out` still has room
+    for `ROWS`.
     """
-    last = max(begin, end - ROWS)
+    count, last = len(taps), max(begin, end - ROWS)
     for first in range(begin, end, BLOCK):
-        count = min(BLOCK, (end - first + ROWS - 1) // ROWS * ROWS)
-        for b in range(0, count, ROWS):  # the last rows again rather than rows that do not exist
+        rows = min(BLOCK, (end - first + ROWS - 1) // ROWS * ROWS)
+        for b in range(
+            0, rows, ROWS
+        ):  # the last group overlaps the one before instead of reaching beyond the end
             for row in range(ROWS):
-                start = starts[min(min(first + b, last) + row, end - 1)]
-                _find(table, fresh, known, index, start, taps, depth * 4, cells, (b + row) * len(taps))
+                start = first_cell(min(min(first + b, last) + row, end - 1), layout)
+                find_cells(table, fresh, known, index, start, taps, depth * 4, found, (b + row) * count)
         done = 0
         while done < width:
-            lines, panel = min(wide, (width - done) // 16), weight + done * len(taps) * depth * 4
-            for b in range(0, count, ROWS):
+            lines, panel = min(most_lines, (width - done) // 16), weight + done * count * depth * 4
+            own, low, high = bias + done * 4, limits[0], limits[1]
+            for b in range(0, rows, ROWS):
                 to = out + (min(first + b, last) * width + done) * 4
-                given = cells_at + b * len(taps) * 8
+                cells = found_at + b * count * 8
                 if lines >= 4:
-                    convolve4(
-                        given, len(taps), depth, panel, bias + done * 4, to, width * 4, limits[0], limits[1]
-                    )
+                    convolve4(cells, count, depth, panel, own, to, width * 4, low, high)
                 elif lines >= 2:
-                    convolve2(
-                        given, len(taps), depth, panel, bias + done * 4, to, width * 4, limits[0], limits[1]
-                    )
+                    convolve2(cells, count, depth, panel, own, to, width * 4, low, high)
                 else:
-                    convolve1(
-                        given, len(taps), depth, panel, bias + done * 4, to, width * 4, limits[0], limits[1]
-                    )
-            done += 64 if lines >= 4 else 32 if lines >= 2 else 16
+                    convolve1(cells, count, depth, panel, own, to, width * 4, low, high)
+            done += outputs_at_a_time(lines)

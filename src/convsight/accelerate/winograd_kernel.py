@@ -1,11 +1,10 @@
-"""How does a convolution on Winograd tiles run without a copy of its windows, and with all it needs in the cache?
+"""The compiled code of convolutions on Winograd's tiles.
 
-Some tiles at a time: their cells are read where they lie and transformed, sixteen channels in a register; each
-transformed place is a matrix product; the sums are brought back, limited and written into the window. Numba
-compiles this file when it is first imported on a machine; only `winograd_filter` imports it.
-
-The transforms' numbers are in the instructions: a nought costs nothing. Addresses are integers, as
-`Tensor.data_ptr()` gives them, and pitches are bytes.
+For some tiles at a time, the cells are read where they lie and transformed, sixteen channels in a register; each
+transformed place is then one matrix product; the sums are transformed back, cut to limits and written into the
+window. The transforms' matrices are part of the instructions, so that their zeros cost nothing. Numba compiles this
+file when it is first imported on a machine, so only code that is about to run it imports it. Addresses are integers,
+as `Tensor.data_ptr()` gives them; distances between addresses are in bytes.
 """
 
 # pyright: reportCallIssue=false
@@ -21,7 +20,7 @@ from numba.extending import intrinsic
 
 from convsight.accelerate.product_kernel import ROWS, multiply
 from convsight.accelerate.registers import BYTES, FLOAT, FLOATS, LONG, between, fused, line, on, read
-from convsight.occluding.winograd import SIZES, matrices
+from convsight.accelerate.winograd import SIZES, matrices
 
 
 def _weighted(builder: Any, lines: Sequence[Any], numbers: Sequence[float]) -> Any:
@@ -41,10 +40,10 @@ def _weighted(builder: Any, lines: Sequence[Any], numbers: Sequence[float]) -> A
 
 
 def _transform(matrix: Sequence[Sequence[float]], by_address: bool) -> Any:
-    """An instruction that brings lines of 16 floats through a matrix, along one axis of a tile.
+    """An instruction that multiplies a matrix with lines of 16 floats, along one axis of a tile.
 
-    The inputs are `pitch` apart; with `by_address` what lies there are the addresses of cells, to which `shift`
-    is added. The outputs are `apart` apart.
+    The input lines are `pitch` bytes apart, the outputs `apart` bytes. With `by_address` the inputs are not lines
+    but the addresses of cells, to which `shift` is added.
     """
 
     def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
@@ -72,7 +71,7 @@ out1, out2, out3, out4, out5, out6 = (_transform(a.tolist(), False) for a in OUT
 
 @intrinsic
 def finish(typing: Any, sums: Any, bias: Any, out: Any, low: Any, high: Any) -> Any:
-    """Write a line with its bias, between limits."""
+    """Write a line of sums with its bias added, cut to limits."""
 
     def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         sums, bias, out, low, high = given
@@ -86,7 +85,7 @@ def finish(typing: Any, sums: Any, bias: Any, out: Any, low: Any, high: Any) -> 
 
 @njit(cache=True, nogil=True)
 def _gather(m, cells, on, pitch, out, apart):  # type: ignore[no-untyped-def]
-    """Bring one column of a tile's cells through the transform of tiles of `m` cells."""
+    """Transform one column of a tile's cells, given the array of their addresses, for tiles of `m` cells."""
     if m == 1:
         gather1(cells, on, pitch, out, apart)
     elif m == 2:
@@ -103,7 +102,7 @@ def _gather(m, cells, on, pitch, out, apart):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _into(m, lines, pitch, out, apart):  # type: ignore[no-untyped-def]
-    """The same for one row, whose lines are `pitch` apart."""
+    """Transform one row of a tile, whose lines are `pitch` bytes apart, for tiles of `m` cells."""
     if m == 1:
         into1(lines, 0, pitch, out, apart)
     elif m == 2:
@@ -120,7 +119,7 @@ def _into(m, lines, pitch, out, apart):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _back(m, lines, pitch, out, apart):  # type: ignore[no-untyped-def]
-    """Bring one row or column of products back to `m` cells."""
+    """Transform one row or column of products back to `m` cells."""
     if m == 1:
         out1(lines, 0, pitch, out, apart)
     elif m == 2:
@@ -136,66 +135,106 @@ def _back(m, lines, pitch, out, apart):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def convolve(table, fresh, known, index, m, block, windows, extent, depth, width, weight, bias, wide, out, begin, end, limits, some, room, starts, apart, cells, cells_at):  # type: ignore[no-untyped-def]  # fmt: skip
-    """Tiles `begin` ... `end` − 1 of the value: `windows` of `extent` cells, in tiles of `m` (rows, columns) cells.
+def convolve(
+    table, fresh, known, index, m, block, windows, extent, depth, width, weight, bias, most_lines, out, begin, end,
+    limits, together, room, starts, pitches, found, found_at,
+):  # type: ignore[no-untyped-def]  # fmt: skip
+    """Tiles `begin` ... `end` − 1 of `windows` windows of `extent` cells, in tiles of `m` (rows, columns) cells.
 
-    `table` are rows of `depth` floats; `index`, if it is not empty, says which row a cell of a window's `block` is,
-    where the rows from `known` on are those of `fresh`. `some` tiles are done at a time. In `room`, inputs, sums
-    and one tile begin at the bytes `starts`; places of inputs and of sums are apart[0] and apart[1] bytes apart,
-    and groups of `ROWS` tiles as many times that as there are places. `cells` has room for a tile's addresses and
-    lies at `cells_at`.
+    `table`, `fresh`, `known` and `index` say where the cells of the windows' blocks are (see `find_cells`).
+    `together` tiles are done at a time, in the memory `room`: inputs, sums and one tile start there at the offsets
+    `starts`; two places of the inputs and of the sums are `pitches` bytes apart, and two groups of `ROWS` tiles as
+    many times that as there are places. `found`, whose own address is `found_at`, has room for a tile's addresses.
     """
-    n0, n1, pitch, reach = m[0] + 2, m[1] + 2, depth * 4, width * 4
     inputs, sums, row = room + starts[0], room + starts[1], room + starts[2]
-    places, line = n0 * n1, row + n0 * n1 * BYTES
-    kinds = _kinds(m, windows, extent)
-    for first in range(begin, end, some):
-        count = min(some, end - first)
+    ends = _ends(m, windows, extent)
+    for first in range(begin, end, together):
+        count = min(together, end - first)
         for b in range(count):
-            e, i, j, rows, columns = _tile(first + b, m, extent, kinds)
-            start = e * block[0] * block[1] + i * block[1] + j
-            for y in range(rows + 2):
-                for x in range(columns + 2):
-                    cell = start + y * block[1] + x
-                    if len(index) > 0:
-                        cell = index[cell]
-                    cells[y * n1 + x] = (
-                        fresh + (cell - known) * pitch if cell >= known else table + cell * pitch
-                    )
-            to = inputs + b // ROWS * places * apart[0] + b % ROWS * pitch
-            for shift in range(0, pitch, BYTES):
-                for x in range(columns + 2):
-                    _gather(rows, cells_at + x * 8, shift, n1 * 8, row + x * BYTES, n1 * BYTES)
-                for y in range(rows + 2):
-                    _into(columns, row + y * n1 * BYTES, BYTES, to + y * n1 * apart[0] + shift, apart[0])
-        for p in range(places):
-            low, high = _having(p // n1, p % n1, m, extent, kinds)
-            group, last = max(0, low - first) // ROWS, (min(count, high - first) + ROWS - 1) // ROWS
-            given = inputs + p * apart[0] + group * places * apart[0]
-            found = sums + p * apart[1] + group * places * apart[1]
-            own = weight + p * depth * reach
-            multiply(
-                given, last - group, places * apart[0], depth, own, wide, found, places * apart[1], width
-            )
+            tile = _tile(first + b, m, extent, ends)
+            _find_tile(table, fresh, known, index, m, block, tile, depth * 4, found)
+            to = inputs + b // ROWS * (m[0] + 2) * (m[1] + 2) * pitches[0] + b % ROWS * depth * 4
+            _transform_tile(m, tile, found_at, depth * 4, row, to, pitches[0])
+        _multiply_places(
+            first, count, m, extent, ends, inputs, sums, pitches, depth, weight, most_lines, width
+        )
         for b in range(count):
-            e, i, j, rows, columns = _tile(first + b, m, extent, kinds)
-            corner = out + ((e * extent[0] + i) * extent[1] + j) * reach
-            given = sums + b // ROWS * places * apart[1] + b % ROWS * reach
-            for shift in range(0, reach, BYTES):
-                for x in range(columns + 2):
-                    _back(rows, given + x * apart[1] + shift, n1 * apart[1], row + x * BYTES, n1 * BYTES)
-                for y in range(rows):
-                    _back(columns, row + y * n1 * BYTES, BYTES, line, BYTES)
-                    for x in range(columns):
-                        to = corner + (y * extent[1] + x) * reach + shift
-                        finish(line + x * BYTES, bias + shift, to, limits[0], limits[1])
+            tile = _tile(first + b, m, extent, ends)
+            given = sums + b // ROWS * (m[0] + 2) * (m[1] + 2) * pitches[1] + b % ROWS * width * 4
+            _write_tile(m, tile, extent, given, pitches[1], width * 4, row, bias, out, limits)
 
 
 @njit(cache=True, nogil=True)
-def _kinds(m, windows, extent):  # type: ignore[no-untyped-def]
-    """Where tiles of each kind end: last of a row, whole, last of both, and last of a column, in this order.
+def _find_tile(table, fresh, known, index, m, block, tile, pitch, found):  # type: ignore[no-untyped-def]
+    """Write the addresses of the cells that a tile reads; rows of the tables are `pitch` bytes apart."""
+    window, i, j, rows, columns = tile
+    start = window * block[0] * block[1] + i * block[1] + j
+    for y in range(rows + 2):
+        for x in range(columns + 2):
+            cell = start + y * block[1] + x
+            if len(index) > 0:
+                cell = index[cell]
+            at = fresh + (cell - known) * pitch if cell >= known else table + cell * pitch
+            found[y * (m[1] + 2) + x] = at
 
-    A last one is smaller than `m` and has only the first of its places. So the tiles that have a place follow each other.
+
+@njit(cache=True, nogil=True)
+def _transform_tile(m, tile, found_at, channels, row, to, pitch):  # type: ignore[no-untyped-def]
+    """Bring a tile's cells, `channels` bytes each, into transformed places that are `pitch` bytes apart."""
+    n1, rows, columns = m[1] + 2, tile[3], tile[4]
+    for shift in range(0, channels, BYTES):
+        for x in range(columns + 2):
+            _gather(rows, found_at + x * 8, shift, n1 * 8, row + x * BYTES, n1 * BYTES)
+        for y in range(rows + 2):
+            _into(columns, row + y * n1 * BYTES, BYTES, to + y * n1 * pitch + shift, pitch)
+
+
+@njit(cache=True, nogil=True)
+def _multiply_places(first, count, m, extent, ends, inputs, sums, pitches, depth, weight, most_lines, width):  # type: ignore[no-untyped-def]  # fmt: skip
+    """One matrix product for each transformed place, over the tiles from `first` on that have this place."""
+    n1, places = m[1] + 2, (m[0] + 2) * (m[1] + 2)
+    for p in range(places):
+        low, high = _having(p // n1, p % n1, m, extent, ends)
+        group, last = max(0, low - first) // ROWS, (min(count, high - first) + ROWS - 1) // ROWS
+        given = inputs + p * pitches[0] + group * places * pitches[0]
+        found = sums + p * pitches[1] + group * places * pitches[1]
+        own = weight + p * depth * width * 4
+        multiply(
+            given,
+            last - group,
+            places * pitches[0],
+            depth,
+            own,
+            most_lines,
+            found,
+            places * pitches[1],
+            width,
+        )
+
+
+@njit(cache=True, nogil=True)
+def _write_tile(m, tile, extent, given, pitch, outputs, row, bias, out, limits):  # type: ignore[no-untyped-def]
+    """Bring a tile's sums, `pitch` bytes from place to place, back to cells of `outputs` bytes, and write these."""
+    window, i, j, rows, columns = tile
+    n1, line = m[1] + 2, row + (m[0] + 2) * (m[1] + 2) * BYTES
+    corner = out + ((window * extent[0] + i) * extent[1] + j) * outputs
+    for shift in range(0, outputs, BYTES):
+        for x in range(columns + 2):
+            _back(rows, given + x * pitch + shift, n1 * pitch, row + x * BYTES, n1 * BYTES)
+        for y in range(rows):
+            _back(columns, row + y * n1 * BYTES, BYTES, line, BYTES)
+            for x in range(columns):
+                to = corner + (y * extent[1] + x) * outputs + shift
+                finish(line + x * BYTES, bias + shift, to, limits[0], limits[1])
+
+
+@njit(cache=True, nogil=True)
+def _ends(m, windows, extent):  # type: ignore[no-untyped-def]
+    """Where each kind of tile ends in the order in which tiles are done.
+
+    First come the last tiles of each row of tiles, if these are narrower; then whole tiles; then the last tiles of
+    each column, if these are lower; then those that are both. A smaller tile has only the first of a whole tile's
+    places. In this order, the tiles that have a place follow each other.
     """
     down, across = extent[0] // m[0], extent[1] // m[1]
     right, below = int(extent[1] % m[1] > 0), int(extent[0] % m[0] > 0)
@@ -206,23 +245,23 @@ def _kinds(m, windows, extent):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _having(y, x, m, extent, kinds):  # type: ignore[no-untyped-def]
-    """The tiles (from, to) that have the place in row `y` and column `x`."""
-    low = kinds[0] if x >= extent[1] % m[1] + 2 else 0
-    high = kinds[3] if x < extent[1] % m[1] + 2 else kinds[2]
-    return low, kinds[1] if y >= extent[0] % m[0] + 2 else high
+def _having(y, x, m, extent, ends):  # type: ignore[no-untyped-def]
+    """The tiles (from, to) that have the transformed place in row `y` and column `x`."""
+    low = ends[0] if x >= extent[1] % m[1] + 2 else 0
+    high = ends[3] if x < extent[1] % m[1] + 2 else ends[2]
+    return low, ends[1] if y >= extent[0] % m[0] + 2 else high
 
 
 @njit(cache=True, nogil=True)
-def _tile(number, m, extent, kinds):  # type: ignore[no-untyped-def]
-    """The window, the first row and column of a tile in it, and how many it has."""
+def _tile(number, m, extent, ends):  # type: ignore[no-untyped-def]
+    """A tile's window, its first row and column there, and how many rows and columns it has."""
     down, across = extent[0] // m[0], extent[1] // m[1]
-    if number < kinds[0]:
+    if number < ends[0]:
         return number // down, number % down * m[0], across * m[1], m[0], extent[1] % m[1]
-    if number < kinds[1]:
-        at, each = number - kinds[0], down * across
+    if number < ends[1]:
+        at, each = number - ends[0], down * across
         return at // each, at % each // across * m[0], at % across * m[1], m[0], m[1]
-    if number < kinds[2]:
-        at = number - kinds[1]
+    if number < ends[2]:
+        at = number - ends[1]
         return at // across, down * m[0], at % across * m[1], extent[0] % m[0], m[1]
-    return number - kinds[2], down * m[0], across * m[1], extent[0] % m[0], extent[1] % m[1]
+    return number - ends[2], down * m[0], across * m[1], extent[0] % m[0], extent[1] % m[1]

@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from convsight.occluding.answers import Answers
-from convsight.occluding.coarse_to_fine import filled, most_varied, stages
+from convsight.occluding.coarse_to_fine import filled, levels, most_varied
 from convsight.occluding.sweep import Sweep
 
 COARSE = 0.5  # of the budget at most goes to the even grid, the rest to where the scores vary
@@ -20,12 +20,12 @@ def on_budget(work: Sweep, scores: Callable[[Answers], tuple[Tensor, Tensor]], b
     """Answers for all positions of which a share of `budget` was computed, with its measured error."""
     grid, m = work.occluders.grid, len(work.occluders)
     most = max(4, round(budget * m))
-    order = stages(grid)
+    order = levels(grid)
     work.run(order[0])
-    for stage in order[1:]:
-        if len(work.answered()) + len(stage) > COARSE * most:
+    for level in order[1:]:
+        if len(work.answered()) + len(level) > COARSE * most:
             break
-        work.run(stage)
+        work.run(level)
     while (left := most - len(work.answered())) > 0:
         known = work.answered()
         work.run(most_varied(scores(work.answers())[0], known, grid, -(-left // 2)))

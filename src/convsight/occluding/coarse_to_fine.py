@@ -1,8 +1,8 @@
 """In which order are positions answered, so that a usable map is there early?
 
-First a few rows and columns of the grid, corners among them, then those between, and so on. Until a position
-is answered it shows the answer of the nearest one that is. On a budget the last positions are chosen where the
-answers so far differ most.
+First come a few rows and columns of the grid, corners among them, then those halfway between, and so on. Until a
+position is answered, it shows the answer of the nearest position that is. On a budget, the last positions are chosen
+where the answers so far differ most.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from torch import Tensor
 from convsight.occluding.answers import Answers
 from convsight.results.gaps import Gaps
 
-FIRST = 0.03  # of the positions, at most, in the first stage
+FIRST = 0.03  # of the positions, at most, in the first level
 
 
-def stages(grid: tuple[int, int]) -> list[np.ndarray]:
-    """Positions (row · columns + column) in the order of coming; all of them together are the grid.
+def levels(grid: tuple[int, int]) -> list[np.ndarray]:
+    """Positions (row · columns + column), coarse levels first; all levels together are the grid.
 
-    >>> [len(stage) for stage in stages((27, 27))]
+    >>> [len(level) for level in levels((27, 27))]
     [9, 16, 39, 132, 533]
     """
     skips = [1]

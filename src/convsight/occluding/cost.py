@@ -1,4 +1,4 @@
-"""How much less work are the changed regions than whole pictures, and where does the engine go whole?"""
+"""How much less work are the changed regions than whole pictures, and how is it done best?"""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import math
 from torch import Tensor
 
 from convsight.network.operations import CONVOLUTIONS, LINEAR
-from convsight.occluding.engine import Engine
 from convsight.occluding.plan import GATHER
-from convsight.occluding.trace import Step
+from convsight.occluding.positions import Positions
+from convsight.occluding.trace import Program, Step
 
-WORTH = 0.9  # of the dense loop's work: above it the dense loop is kept
-FAST_WORTH = 1.2  # in the fast mode, whose kernels take less time even for whole maps
+WORTH = 0.9  # windows are taken where their modelled work is below this share of the dense loop's
+COMPILED_WORTH = 1.2  # the same with compiled kernels, which are quicker than torch's for whole maps too
+LARGE = 2e11  # multiply-adds of all pictures run whole from which on compiled kernels are loaded
 
 
 def macs_per_cell(step: Step) -> int:
@@ -22,29 +23,42 @@ def macs_per_cell(step: Step) -> int:
     return weights[0].numel() if weighted and weights else 0
 
 
-def bound(engine: Engine) -> float:
+def is_large(program: Program, pictures: int) -> bool:
+    """Whether compiled kernels save more time on so many pictures than loading them takes in a new process.
+
+    The answer must not depend on what the process did before: the same call gives the same numbers.
+    """
+    macs = sum(macs_per_cell(s) * _places(s) for s in program.steps)
+    return macs * pictures >= LARGE
+
+
+def _places(step: Step) -> int:
+    return math.prod(step.field.extent) if step.field.places and len(step.shape) == 3 else 1
+
+
+def bound(where: Positions) -> float:
     """Multiply-adds of whole pictures ÷ those of the cells that change, over all positions.
 
     No method that recomputes changed cells with the same kernels can save more.
     """
     whole = changed = 0
-    for step in engine.live:
-        macs, region = macs_per_cell(step), engine.changed[step.index]
+    for step in where.live:
+        macs, region = macs_per_cell(step), where.changed[step.index]
         places = math.prod(region.extent) if region else 1
-        whole += macs * places * len(engine.occluders)
-        changed += macs * (region.cells if region else len(engine.occluders))
+        whole += macs * places * len(where.occluders)
+        changed += macs * (region.cells if region else len(where.occluders))
     return whole / changed if changed else 1.0
 
 
-def work(engine: Engine) -> tuple[float, float]:
+def work(where: Positions) -> tuple[float, float]:
     """The modelled work of one position by windows, and of one picture run whole."""
-    return engine.once("work", lambda: _work(engine))
+    return where.once("work", lambda: _work(where))
 
 
-def _work(engine: Engine) -> tuple[float, float]:
+def _work(where: Positions) -> tuple[float, float]:
     whole = small = 0.0
-    for step in engine.live:
-        region, numbers = engine.changed[step.index], math.prod(step.shape)
+    for step in where.live:
+        region, numbers = where.changed[step.index], math.prod(step.shape)
         places = math.prod(region.extent) if region else 1
         cost = macs_per_cell(step) * places + GATHER * numbers
         area = region.window(slice(None)).area if region else 1
@@ -53,26 +67,24 @@ def _work(engine: Engine) -> tuple[float, float]:
     return small, whole
 
 
-def worthwhile(engine: Engine, pictures: int, checked: int) -> bool:
-    """Whether windows, clean pictures and checks together are modelled to be clearly less than all whole."""
-    small, whole = work(engine)
-    positions = len(engine.occluders) * pictures
-    worth = FAST_WORTH if engine.fast else WORTH
+def worthwhile(where: Positions, pictures: int, checked: int) -> bool:
+    """Whether windows, clean pictures and `checked` pictures together are clearly less work than all pictures whole."""
+    small, whole = work(where)
+    positions = len(where.occluders) * pictures
+    worth = COMPILED_WORTH if where.compiled else WORTH
     return small * positions + whole * (pictures + checked) < worth * whole * positions
 
 
-def note(engine: Engine) -> str:
+def note(where: Positions) -> str:
     """One sentence on the work that is saved, and the layers that have to be computed whole."""
-    return engine.once("note", lambda: _note(engine))
+    return where.once("note", lambda: _note(where))
 
 
-def _note(engine: Engine) -> str:
-    weighted = [s for s in engine.live if macs_per_cell(s)]
-    everywhere = [
-        s for s in weighted if (c := engine.changed[s.index]) is None or c.window(slice(None)).whole
-    ]
-    words = f"Only changed regions were recomputed, at most {bound(engine):.1f} times fewer multiply-adds"
+def _note(where: Positions) -> str:
+    weighted = [s for s in where.live if macs_per_cell(s)]
+    everywhere = [s for s in weighted if (c := where.changed[s.index]) is None or c.window(slice(None)).whole]
+    words = f"Only changed regions were recomputed, at most {bound(where):.1f} times fewer multiply-adds"
     if not everywhere:
         return words + "."
-    name = engine.net.layers.nodes[everywhere[0].index].name
+    name = where.net.layers.nodes[everywhere[0].index].name
     return f"{words}; {len(everywhere)} of {len(weighted)} weighted layers change as a whole, from {name}."

@@ -13,16 +13,19 @@ from torch import Tensor
 from convsight.errors import InputError
 from convsight.images import as_images
 from convsight.network.classifier import Classifier
-from convsight.occluding.cost import WORTH, work
+from convsight.occluding import compiled
+from convsight.occluding.cost import WORTH, is_large, work
 from convsight.occluding.engine import Engine
 from convsight.occluding.occluders import Occluders, fill_pictures
 from convsight.occluding.programs import known_program
-from convsight.occluding.sweep import MINDS_LAYOUT, TOLERANCE
+from convsight.occluding.self_check import within
+from convsight.occluding.sweep import UNFIT_FOR_WINDOWS
 from convsight.occluding.trace import Program
 
 Box = tuple[int, int, int, int]  # y, x, height, width in pixels, like the numbers of a crop
 Where = Box | Bool[Tensor, "h w"]
 FLOATS = (torch.float32, torch.float64)
+QUESTIONS = 700  # that are asked of one picture: compiled kernels are loaded where they pay for so many
 
 
 class Occluding:
@@ -52,7 +55,7 @@ class Occluding:
         with torch.no_grad():
             self.clean: Float[Tensor, " k"] = net.forward(self.picture[None])[0].cpu()
         program = known_program(net) if net.dtype in FLOATS else None
-        self._engine = None if program is None else self._checked(program)
+        self._engine = None if program is None else self._quickest(program)
 
     @property
     def incremental(self) -> bool:
@@ -108,7 +111,7 @@ class Occluding:
             engine = self._engine
             if engine is not None:
                 engine.move(_box(changed))
-                windows, whole = work(engine)
+                windows, whole = work(engine.positions)
                 if windows < WORTH * whole:
                     return self._on_windows(engine, edited)
             return self.net.forward(edited[None])[0].cpu()
@@ -117,21 +120,26 @@ class Occluding:
         engine.show(edited[None])
         return engine.run(np.array([0]))[0][0, 0]
 
-    def _checked(self, program: Program) -> Engine | None:
-        """An engine whose answer to one box is as it should be."""
+    def _quickest(self, program: Program) -> Engine | None:
+        """An engine on compiled kernels where these pay, else without; None if neither is right."""
+        pays = compiled.suits(self.net) and is_large(program, QUESTIONS)
+        engine = self._checked(program, True) if pays and not compiled.why_not() else None
+        return engine or self._checked(program, False)
+
+    def _checked(self, program: Program, on_kernels: bool) -> Engine | None:
+        """An engine that answered one box as the network run whole does; None if it did not."""
         height, width = self.net.input_size
         cover = self._cover((height // 3, width // 3, max(1, height // 8), max(1, width // 8)))
         edited = torch.where(cover, 1 - self.picture, self.picture)
-        engine = Engine(self.net, program, _box(cover), (), 1, keep_clean=True)
+        engine = Engine(self.net, program, _box(cover), (), 1, on_kernels, keep_clean=True)
         with torch.no_grad():
             try:
                 engine.load(self.picture[None], edited[None], (), 0)
                 found = engine.run(np.array([0]))[0][0, 0]
-            except MINDS_LAYOUT:
+            except UNFIT_FOR_WINDOWS:
                 return None
             wanted = self.net.forward(edited[None])[0].cpu()
-        effect = max(float((wanted - self.clean).abs().max()), 0.05 * float(self.clean.abs().max()))
-        return engine if float((found - wanted).abs().max()) <= TOLERANCE["exact"] * effect else None
+        return engine if within(found, wanted, self.clean) else None
 
     def _cover(self, where: Where) -> Bool[Tensor, "h w"]:
         height, width = self.net.input_size

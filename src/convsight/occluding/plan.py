@@ -1,7 +1,7 @@
 """What is computed for one chunk of positions, in which order, from which cells?
 
-Planning looks only at shapes and positions. It turns every step of the program into one function of the
-values so far, with all indices worked out, so that a plan serves every picture.
+Planning looks only at shapes and positions, never at numbers. It turns every step of the program into one function
+of the values so far, with all indices worked out, so that a plan serves any pictures.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 from torch import Tensor
 
-from convsight.accelerate import direct_filter
-from convsight.accelerate.rows import Cells
-from convsight.occluding.clean_maps import Maps, Store
+from convsight.occluding.clean_maps import Cells, CleanMaps
 from convsight.occluding.parts import Compute, Segment, Values, carried_out
 from convsight.occluding.regions import Changed, Window
 from convsight.occluding.trace import Program, Step
@@ -31,7 +30,6 @@ class Outcome:
 
     window: Window | None
     compute: Compute
-    reads: Sequence[int] | None = None  # values, if not those of the step's parents
 
 
 Rule = Callable[[Step, "Planner"], Outcome | None]
@@ -43,17 +41,18 @@ class Planner:
 
     program: Program
     changed: Mapping[int, Changed | None]
-    store_of: Callable[[int], Store]
+    clean_maps_of: Callable[[int], CleanMaps]
     rules: Mapping[str, Rule]
     like: Tensor  # has the network's device and number format
     picture_shape: tuple[int, ...]
     picture: np.ndarray
     places: np.ndarray
-    prepared: dict[tuple, Any]  # what was made of the weights, for every chunk
+    largest: Mapping[
+        int, tuple[int, int]
+    ]  # height and width of the largest windows of a value, over all positions
     windows: dict[int, Window | None] = field(default_factory=dict)
     segments: list[Segment] = field(default_factory=list)
-    fast: bool = False
-    dense: list[int] = field(default_factory=list)
+    compiled: bool = False  # whether convolutions run on compiled kernels where there are some
     turn: int = 0  # the part of the segment that is being computed
     _placed: set[int] = field(default_factory=set)
     _wanted: dict[int, Window | None] = field(default_factory=dict)
@@ -105,37 +104,24 @@ class Planner:
         rows: np.ndarray,
         columns: np.ndarray,
         pad: float = 0.0,
-        arrange: Callable[[Tensor], Tensor] | None = None,
     ) -> Compute:
-        """Getter of the cells rows[i] × columns[i] of element i; cells outside of the maps are `pad`.
-
-        They come as m h w c, or as `arrange` orders m h w, and then c.
-        """
+        """Getter of the cells rows[i] × columns[i] of element i, m h w c; cells outside of the maps are `pad`."""
         window = self.windows[index]
         assert window is not None, "a whole map has no windows"
-        if arrange is None and self._as_they_are(window, rows, columns):
+        if self._as_they_are(window, rows, columns):
             return self.value_of(index)
-        where, store = self._where(index, window, rows, columns, pad), self.store_of(index)
-        where = where if arrange is None else [arrange(w).contiguous() for w in where]
-        if self.fast and self.like.device.type == "cpu" and direct_filter.usable():
-            value, known = self.value_of(index), store.first_window_row
-
-            def cells(values: Values) -> Tensor:
-                of = Cells(store.table, None, value(values), known)
-                return direct_filter.collected(of, where[self.turn])
-
-            return cells
+        where, clean = self._where(index, window, rows, columns, pad), self.clean_maps_of(index)
         self._place(index)
-        return lambda values: store.gather(where[self.turn])
+        return lambda values: clean.gather(where[self.turn])
 
     def rows_of(self, index: int, rows: np.ndarray, columns: np.ndarray) -> Callable[[Values], Cells]:
-        """Where the same cells are, without a copy; those outside of the maps are 0."""
+        """Getter of where the same cells lie, without copying them; cells outside of the maps are 0."""
         window, value = self.windows[index], self.value_of(index)
         assert window is not None, "a whole map has no windows"
         if self._as_they_are(window, rows, columns):
             return lambda values: Cells(value(values))
-        where, store = self._where(index, window, rows, columns, 0.0), self.store_of(index)
-        return lambda values: Cells(store.table, where[self.turn], value(values), store.first_window_row)
+        where, clean = self._where(index, window, rows, columns, 0.0), self.clean_maps_of(index)
+        return lambda values: Cells(clean.table, where[self.turn], value(values), clean.first_window_row)
 
     @staticmethod
     def _as_they_are(window: Window, rows: np.ndarray, columns: np.ndarray) -> bool:
@@ -146,13 +132,13 @@ class Planner:
     ) -> list[Tensor]:
         """Rows of the table of a value for the cells, part by part; its windows are behind the clean maps."""
         number = np.concatenate([np.arange(size) for size in self.sizes])
-        return self.by_part(self.store_of(index).index(self.picture, rows, columns, window, pad, number))
+        return self.by_part(self.clean_maps_of(index).index(self.picture, rows, columns, window, pad, number))
 
     def clean_cells(self, index: int, rows: np.ndarray, columns: np.ndarray) -> Compute:
         """Getter of the clean picture's cells at the same places."""
-        store = self.store_of(index)
-        where = self.by_part(store.index(self.picture, rows, columns, None))
-        return lambda values: store.gather(where[self.turn])
+        clean = self.clean_maps_of(index)
+        where = self.by_part(clean.index(self.picture, rows, columns, None))
+        return lambda values: clean.gather(where[self.turn])
 
     def value_of(self, index: int) -> Compute:
         """Getter of a value as it is: windows n h w c, or whole."""
@@ -163,7 +149,7 @@ class Planner:
         if self.windows[index] is None:
             return self.value_of(index)
         places = self.places_of(index)
-        height, width = self.store_of(index).shape[1:3]
+        height, width = self.clean_maps_of(index).shape[1:3]
         rows = np.broadcast_to(np.arange(height), (len(self), height))
         cells = self.cells_of(index, rows, np.broadcast_to(np.arange(width), (len(self), width)))
         return lambda values: logical(cells(values), places)
@@ -171,19 +157,11 @@ class Planner:
     def places_of(self, index: int) -> tuple[int, int]:
         return (2, 3) if index < 0 else self.step(index).field.places or (2, 3)
 
-    def largest(self, step: Step) -> tuple[int, int]:
-        """Height and width of the largest window of a step's value, over all positions."""
-        changed = self.changed[step.index]
-        window = None if changed is None else changed.window(slice(None))
-        return (step.shape[1], step.shape[2]) if window is None else (window.rows.size, window.columns.size)
-
-    def prepare(self, key: tuple, make: Callable[[], Any]) -> Any:
-        """What `make` answers, made once for all chunks: what depends on the positions or pictures."""
-        return _once(self.prepared, key, make)
-
     def lay_out(self, key: tuple, make: Callable[[], Any]) -> Any:
-        """Weights in another layout, made once for all calls."""
-        return _once(self.program.prepared, key, make)
+        """What `make` returns, such as weights in another layout; it is made once and kept for later calls."""
+        if key not in self.program.prepared:
+            self.program.prepared[key] = make()
+        return self.program.prepared[key]
 
     def paste_cost(self, index: int) -> float:
         if self.windows[index] is None:
@@ -194,18 +172,12 @@ class Planner:
 
     def add(self, step: Step) -> None:
         """Plan one step: by its rule, or on whole maps where it has none or they are cheaper."""
-        if step.inside is not None:
-            whole = self.windows[step.parents[0]] is None
-            self.windows[step.index] = None if whole else self.wanted(step.index)
-            return
         rule, windowed = self.rules.get(step.kind), [self.windows[p] is not None for p in step.parents]
         outcome = rule(step, self) if rule and all(windowed) == any(windowed) else None
-        if outcome is None and any(windowed) and self.wanted(step.index) is not None:
-            self.dense.append(step.index)
         if outcome is None:
             outcome = self.run_whole(step)
         self.windows[step.index] = outcome.window
-        self.emit(step.index, outcome.compute, step.parents if outcome.reads is None else outcome.reads)
+        self.emit(step.index, outcome.compute, step.parents)
 
     def run_whole(self, step: Step) -> Outcome:
         """The original operation on whole values, windows pasted on the clean maps: exact for any operation."""
@@ -229,8 +201,8 @@ class Planner:
         if index in self._placed:
             return
         self._placed.add(index)
-        store, value = self.store_of(index), self.value_of(index)
-        self.emit(None, lambda values: store.place(value(values)), [index])
+        clean, value = self.clean_maps_of(index), self.value_of(index)
+        self.emit(None, lambda values: clean.place(value(values)), [index])
 
     def run(self) -> Values:
         """Carry out the plan: the values that its last segment keeps."""
@@ -240,21 +212,15 @@ class Planner:
         self.turn = turn
 
 
-def _once(found: dict[tuple, Any], key: tuple, make: Callable[[], Any]) -> Any:
-    if key not in found:
-        found[key] = make()
-    return found[key]
-
-
 def _same(one: np.ndarray, two: np.ndarray) -> bool:
     return one.shape == two.shape and bool((one == two).all())
 
 
-def logical(cells: Maps, places: tuple[int, int]) -> Tensor:
+def logical(cells: Float[Tensor, "n h w c"], places: tuple[int, int]) -> Tensor:
     """Windows n h w c in the order of axes that the network's operation works on (a view)."""
     return cells if places == (1, 2) else cells.permute(0, 3, 1, 2)
 
 
-def physical(value: Tensor, places: tuple[int, int]) -> Maps:
+def physical(value: Tensor, places: tuple[int, int]) -> Float[Tensor, "n h w c"]:
     """An operation's value as n h w c, rows of channels contiguous."""
     return (value if places == (1, 2) else value.permute(0, 2, 3, 1)).contiguous()

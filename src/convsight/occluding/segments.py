@@ -55,7 +55,7 @@ def _blocks(live: Sequence[Step]) -> list[tuple[Step, ...]]:
     for at, step in enumerate(live):
         open_.add(step.index)
         open_ = {i for i in open_ if last.get(i, -1) > at}
-        if open_ <= {step.index} and step.inside is None:
+        if open_ <= {step.index}:
             found.append(tuple(live[start : at + 1]))
             start = at + 1
     return found

@@ -1,7 +1,8 @@
 """Which operations can be joined or done in place without changing what the network answers?
 
-Normalisation is folded into the convolution before it (fast mode: the scores move by rounding). An activation
-whose input nobody else reads may overwrite it (both modes: the same numbers in less memory).
+For compiled kernels, zero padding and batch norms are folded into the convolution beside them, and activations are
+computed by it: the scores change by rounding. In any case, an activation that is the only reader of its input
+overwrites it: the same numbers in less memory.
 """
 
 from __future__ import annotations
@@ -17,55 +18,45 @@ from torch import Tensor
 
 from convsight.network.graph import Ref
 from convsight.network.operations import CONVOLUTIONS, is_convolution
-from convsight.occluding.bottleneck import enclose
-from convsight.occluding.joined import After, then
-from convsight.occluding.trace import SAME, Program, Step
+from convsight.occluding.trace import RELU, SAME, Program, Step, limited
 
 FRESH = CONVOLUTIONS | {"batch_norm", "linear", "add", "cat", "max_pool2d", "avg_pool2d"}
 
 
 def simplified(program: Program, keep: Collection[int], fold: bool) -> Program:
-    """The program with steps folded (if asked) and in place; the values `keep` stay what they were."""
+    """The program with activations in place and, to `fold`, steps joined to convolutions; the values `keep` stay."""
     key = ("simplified", tuple(keep), fold)
     if key not in program.prepared:
         steps = list(program.steps)
         if fold:
             _join_pads(steps, keep)
             _fold(steps, keep)
-            _finish(steps, keep)
-            enclose(steps, keep)
+            _join_activations(steps, keep)
         _in_place(steps, {*keep, program.output})
         program.prepared[key] = Program(tuple(steps), program.output)
     return program.prepared[key]
 
 
 def _join_pads(steps: list[Step], keep: Collection[int]) -> None:
-    """Let a convolution pad with noughts what it alone reads, more on one side than on the other if need be."""
+    """Fold zero padding into the convolution that is its only reader; the two sides may differ."""
     readers = Counter(parent for step in steps for parent in step.parents)
     for at, step in enumerate(steps):
         pad = steps[step.parents[0]] if step.parents and step.parents[0] >= 0 else None
         if not is_convolution(step.kind) or pad is None or readers[pad.index] > 1 or pad.index in keep:
             continue
-        margins = noughts(pad)
-        if (
-            margins is not None
-            and isinstance(step.args[0], Ref)
-            and not isinstance(step.argument(4, "padding", 0), str)
-        ):
+        margins, numbers = zero_padding(pad), not isinstance(step.argument(4, "padding", 0), str)
+        if margins is not None and isinstance(step.args[0], Ref) and numbers:
             steps[at] = replace(
                 step, func=_padding(step.func, margins), args=(pad.args[0], *step.args[1:]), parents=pad.parents,
-                before=(margins[2], margins[0]),
+                padded=(margins[2], margins[0]),
             )  # fmt: skip
-            steps[pad.index] = replace(pad, parents=())  # nothing reads it
+            steps[pad.index] = replace(pad, parents=())  # nothing reads it any more
 
 
-def noughts(step: Step) -> list[int] | None:
-    """Left, right, top and bottom margins of a step that pads maps with noughts."""
-    if (
-        step.kind not in ("pad", "constant_pad_nd")
-        or len(step.parents) != 1
-        or not isinstance(step.args[0], Ref)
-    ):
+def zero_padding(step: Step) -> list[int] | None:
+    """Left, right, top and bottom margins of a step that pads maps with zeros; None for any other step."""
+    pads = step.kind in ("pad", "constant_pad_nd") and len(step.parents) == 1
+    if not pads or not isinstance(step.args[0], Ref):
         return None
     margins, mode = list(step.argument(1, "pad") or ()), step.argument(2, "mode", "constant")
     value = step.argument(3, "value", 0.0) if isinstance(mode, str) else mode
@@ -75,7 +66,7 @@ def noughts(step: Step) -> list[int] | None:
 
 
 def _padding(func: Callable, margins: list[int]) -> Callable:
-    """The convolution behind the pad as one."""
+    """Padding and the convolution behind it as one function."""
     return lambda value, *given, **named: func(F.pad(value, margins), *given, **named)
 
 
@@ -91,8 +82,8 @@ def _fold(steps: list[Step], keep: Collection[int]) -> None:
             steps[at] = replace(step, kind=SAME, func=_same, args=(Ref(before.index),), kwargs={})
 
 
-def _finish(steps: list[Step], keep: Collection[int]) -> None:
-    """Mark convolutions whose only reader is an activation that can be done before their value is written."""
+def _join_activations(steps: list[Step], keep: Collection[int]) -> None:
+    """Join each activation to the convolution before it, if nothing else reads the convolution's value."""
     readers = Counter(parent for step in steps for parent in step.parents)
     for at, step in enumerate(steps):
         if len(step.parents) != 1 or step.parents[0] < 0 or activation(step) is None:
@@ -102,23 +93,26 @@ def _finish(steps: list[Step], keep: Collection[int]) -> None:
             path.append(steps[path[-1].parents[0]])
         before = path[-1]
         alone = all(readers[s.index] == 1 and s.index not in keep for s in path)
-        if alone and is_convolution(before.kind) and before.after is None:
-            after = activation(step)
-            assert after is not None
-            steps[before.index] = replace(before, func=then(before.func, after), after=after)
+        if alone and is_convolution(before.kind) and before.limits is None:
+            limits = activation(step)
+            steps[before.index] = replace(before, func=_limiting(before.func, limits), limits=limits)
             steps[at] = replace(step, kind=SAME, func=_same, args=step.args[:1], kwargs={}, in_place=False)
 
 
-def activation(step: Step) -> After | None:
-    """The name and numbers of an activation as oneDNN's convolutions know it."""
+def activation(step: Step) -> tuple[float, float] | None:
+    """The limits between which an activation cuts its input; None for one that does anything else."""
     if step.kind == "relu":
-        return "relu", ()
+        return RELU
     if step.kind == "relu6":
-        return "hardtanh", (0.0, 6.0)
+        return 0.0, 6.0
     if step.kind == "hardtanh":
-        low, high = step.argument(1, "min_val", -1.0), step.argument(2, "max_val", 1.0)
-        return "hardtanh", (float(low), float(high))
+        return float(step.argument(1, "min_val", -1.0)), float(step.argument(2, "max_val", 1.0))
     return None
+
+
+def _limiting(func: Callable, limits: tuple[float, float] | None) -> Callable:
+    """The convolution and its activation as one function."""
+    return lambda *args, **kwargs: limited(func(*args, **kwargs), limits)
 
 
 def _same(value: Tensor) -> Tensor:
@@ -126,7 +120,7 @@ def _same(value: Tensor) -> Tensor:
 
 
 def _folded(convolution: Step, norm: Step) -> Step | None:
-    """The convolution with the normalisation in it: (w x + b − mean) · scale + shift."""
+    """The convolution with the batch norm in it: (w x + b − mean) · scale + shift."""
     mean, variance, gain, shift = (
         norm.argument(i, n) for i, n in enumerate(("running_mean", "running_var", "weight", "bias"), 1)
     )
@@ -150,12 +144,12 @@ def _folded(convolution: Step, norm: Step) -> Step | None:
 
 
 def _exact(numbers: Tensor) -> Tensor:
-    """In float64 on the processor: not every device knows it."""
+    """The numbers in float64, on the processor: not every device has float64."""
     return numbers.cpu().double()
 
 
 def _normalised(func: Callable, gain: Tensor) -> Callable:
-    """The convolution and what is folded into it, without a second copy of all weights."""
+    """The convolution and the batch norm that is folded into it, without a second copy of the weights."""
 
     def run(*args: Any, bias: Any = None, **kwargs: Any) -> Tensor:
         if len(args) > 2:

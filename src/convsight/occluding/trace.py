@@ -1,13 +1,14 @@
 """Which operations turn a picture into scores, as a list that can be run again, one at a time?
 
-A network is traced with two batches of different size and content. Where the two recordings differ by the
-batch size the number is a batch size; where they differ otherwise the network decides as it goes, and has no
+A network is traced with two batches of different size and content. An argument that is 2 in one recording and 3
+in the other is the batch size. If the recordings differ in any other way, the network decides as it goes and has no
 fixed program.
 """
 
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,10 +20,12 @@ from convsight.network.classifier import Classifier
 from convsight.network.graph import Node, Ref
 from convsight.network.intervals import Field
 from convsight.network.receptive_field import fields
-from convsight.occluding.joined import After
 
 BATCHES = (2, 3)
-SAME = "same"  # the kind of a step that only hands its input on
+SAME = "same"  # the kind of a step that returns its input
+
+
+RELU = 0.0, math.inf  # the limits between which a ReLU's values are
 
 
 class _Batch:
@@ -45,14 +48,11 @@ class Step:
     parents: tuple[int, ...]
     in_place: bool
     field: Field
-    after: After | None = None  # an activation that was joined to a convolution
-    gain: Tensor | None = (
-        None  # of a normalisation folded into a convolution: what its weights are multiplied by
+    limits: tuple[float, float] | None = None  # of an activation that a convolution computes as well
+    gain: Tensor | None = None  # of a batch norm folded into a convolution: multiplies each output's weights
+    padded: tuple[int, int] | None = (
+        None  # rows and columns of zeros before the maps, beside a convolution's own
     )
-    before: tuple[int, int] | None = (
-        None  # rows and columns of noughts that a convolution pads itself, its own apart
-    )
-    inside: int | None = None  # the step that computes it along with its own value
 
     def argument(self, position: int, name: str, default: Any = None) -> Any:
         if position < len(self.args):
@@ -60,24 +60,24 @@ class Step:
         return self.kwargs.get(name, default)
 
     def weights(self) -> tuple[Tensor, Tensor | None]:
-        """A convolution's weights and biases, as they are with what was folded into it."""
+        """A convolution's weights, with the gain of a folded batch norm in them, and its biases."""
         weight, bias, gain = self.unscaled()
         return weight if gain is None else weight * gain[:, None, None, None], bias
 
     def unscaled(self) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """Weights, biases, and what each output's weights are still to be multiplied by, for who need no copy of all."""
+        """Weights, biases and the gain of a folded batch norm, without a copy of the weights."""
         return self.argument(1, "weight"), self.argument(2, "bias"), self.gain
 
     @functools.cached_property
     def _plain(self) -> bool:
-        """Whether values and batch sizes stand directly among the positional arguments."""
+        """Whether values and batch sizes are positional arguments themselves, not inside of lists or keywords."""
         found: list[Any] = []
         nested = [a for a in self.args if isinstance(a, (tuple, list, Mapping))]
         mapped((nested, self.kwargs), found.append)
         return not any(isinstance(item, Ref) or item is BATCH for item in found)
 
     def filled(self, values: Callable[[int], Tensor], batch: int) -> tuple[tuple, Mapping[str, Any]]:
-        """The arguments with the values and the number of pictures in their places."""
+        """The arguments, with values for every `Ref` and the number of pictures for every `BATCH`."""
 
         def real(item: Any) -> Any:
             if isinstance(item, Ref):
@@ -91,19 +91,17 @@ class Step:
     def run(self, values: Callable[[int], Tensor], batch: int, own: bool = False) -> Tensor:
         """The operation's first value, given those of its parents.
 
-        Its inputs are left as they were, unless they are the caller's `own`: then an in-place one may change
-        them, as it does in the network.
+        An in-place operation works on a copy of its input, unless the inputs are the caller's `own`: then it may
+        change them, as it does in the network.
         """
-
         args, kwargs = self.filled(values, batch)
         if self.in_place and not own:
             args = (args[0].clone(), *args[1:])
-        if self.kind == "view" and isinstance(
-            args[0], Tensor
-        ):  # the network's maps may lie in another layout
+        if self.kind == "view" and isinstance(args[0], Tensor):
+            # A view needs the layout that the maps have in the network; ours may have their channels last.
             args = (args[0].contiguous(), *args[1:])
         value = self.func(*args, **kwargs)
-        if self.kind == "setitem":  # y[:, 1:] = x answers nothing: its value is y
+        if self.kind == "setitem":  # y[:, 1:] = x returns None; the value is y
             value = args[0]
         return value[0] if isinstance(value, (tuple, list)) else value
 
@@ -125,7 +123,7 @@ class Program:
         return [step for step in self.steps if step.index in needed]
 
     def run(self, inside: Tensor, wanted: Sequence[int], keep: bool = False) -> dict[int, Tensor]:
-        """The values `wanted` (or, to `keep`, every one they depend on) for normalised pictures (under −1)."""
+        """The values `wanted` for normalised pictures, which are value −1; with `keep`, all values on the way too."""
         live = self.live(wanted)
         last = {parent: step.index for step in live for parent in step.parents}
         values = {-1: inside}
@@ -158,19 +156,13 @@ def program_of(net: Classifier) -> Program | None:
         with torch.no_grad():
             again = net.rows(program.run(net.normalise(pixels), (output,))[output], len(pixels))
             right = torch.allclose(again, net.forward(pixels), rtol=1e-4, atol=1e-4)
-    except (
-        _NotFixed,
-        RuntimeError,
-        TypeError,
-        ValueError,
-        IndexError,
-    ):  # whatever a replayed operation raises
-        return None
+    except (_NotFixed, RuntimeError, TypeError, ValueError, IndexError):
+        return None  # the network decides as it goes, or an operation cannot be run again
     return program if right else None
 
 
 class _NotFixed(Exception):
-    pass
+    """The two recordings differ by more than the number of pictures."""
 
 
 def _steps(first: Sequence[Node], second: Sequence[Node], size: tuple[int, int]) -> Iterator[Step]:
@@ -206,6 +198,13 @@ def _pairs(one: Sequence, two: Sequence) -> list[tuple[Any, Any]]:
     if len(one) != len(two):
         raise _NotFixed
     return list(zip(one, two, strict=True))
+
+
+def limited(value: Tensor, limits: tuple[float, float] | None) -> Tensor:
+    """The value, overwritten by an activation that cuts it to (lowest, highest)."""
+    if limits is None:
+        return value
+    return torch.relu_(value) if limits == RELU else value.clamp_(*limits)
 
 
 def mapped(value: Any, change: Callable[[Any], Any]) -> Any:

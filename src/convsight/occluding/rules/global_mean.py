@@ -1,4 +1,4 @@
-"""A mean over all places: the clean mean, less the old window, plus the new one."""
+"""A mean over all places: the clean mean, minus the share of the old window, plus that of the new one."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def global_mean(step: Step, plan: Planner) -> Outcome | None:
     window = plan.windows[parent]
     if window is None or plan.places_of(parent) != (2, 3):
         return None
-    store = plan.store_of(parent)
-    cells = store.shape[1] * store.shape[2]
+    clean = plan.clean_maps_of(parent)
+    cells = clean.shape[1] * clean.shape[2]
     if 3 * window.area > cells:  # reading old and new windows costs more than pasting
         return None
     new = plan.value_of(parent)
@@ -27,7 +27,7 @@ def global_mean(step: Step, plan: Planner) -> Outcome | None:
 
     def compute(values: dict[int, Tensor]) -> Tensor:
         change = (new(values) - old(values)).sum((1, 2)) / cells
-        return (store.mean()[picture[plan.turn]] + change).view(-1, *shape)
+        return (clean.mean()[picture[plan.turn]] + change).view(-1, *shape)
 
     return Outcome(None, compute)
 
@@ -46,7 +46,7 @@ def adaptive_average(step: Step, plan: Planner) -> Outcome | None:
         return None
     if size == (1, 1):
         return global_mean(step, plan)
-    if size == plan.store_of(step.parents[0]).shape[1:3]:
+    if size == plan.clean_maps_of(step.parents[0]).shape[1:3]:
         parent = step.parents[0]
         return Outcome(plan.windows[parent], plan.value_of(parent))
     return None

@@ -22,7 +22,10 @@ def chosen(
     pad: float = 0.0,
     margins: tuple[int, int] = (0, 0),
 ) -> Outcome | None:
-    """The value's cell (y, x) is the input's (rows[y], columns[x]); −1 is `pad`, as are channel `margins`."""
+    """The value's cell (y, x) is the input's cell (sources[0][y], sources[1][x]), where −1 stands for `pad`.
+
+    `margins` are channels of `pad` that are added before and after the input's own.
+    """
     (parent,) = set(step.parents)
     window = plan.wanted(step.index)
     if window is None or plan.windows[parent] is None or plan.places_of(parent) != (2, 3):
@@ -35,7 +38,7 @@ def chosen(
 
 
 def _places(plan: Planner, parent: int) -> list[np.ndarray]:
-    return [np.arange(n) for n in plan.store_of(parent).shape[1:3]]
+    return [np.arange(n) for n in plan.clean_maps_of(parent).shape[1:3]]
 
 
 def pad(step: Step, plan: Planner) -> Outcome | None:
@@ -83,7 +86,7 @@ def upsample(step: Step, plan: Planner) -> Outcome | None:
         return None
     if step.kind == "interpolate" and step.argument(3, "mode", "nearest") not in NEAREST:
         return None
-    height, width = plan.store_of(parent).shape[1:3]
+    height, width = plan.clean_maps_of(parent).shape[1:3]
     y = torch.arange(height, dtype=torch.float)[None, None, :, None].expand(1, 1, height, width)
     x = torch.arange(width, dtype=torch.float)[None, None, None, :].expand(1, 1, height, width)
     rows, columns = step.run(lambda i: y, 1), step.run(lambda i: x, 1)

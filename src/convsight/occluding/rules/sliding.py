@@ -9,20 +9,27 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from convsight.occluding.joined import convolution_of
 from convsight.occluding.plan import Compute, Outcome, Planner, Rule
 from convsight.occluding.regions import Span, Window
-from convsight.occluding.rules.bottleneck import enclosing
-from convsight.occluding.rules.geometry import Axes, Axis, block_cost, convolution_axes, pair, whole_cost
-from convsight.occluding.rules.own import by_own_kernel, by_product
-from convsight.occluding.rules.tiles import tiled
-from convsight.occluding.trace import Step
+from convsight.occluding.rules.compiled import compiled
+from convsight.occluding.rules.geometry import (
+    KernelAxes,
+    KernelAxis,
+    block_cost,
+    convolution_axes,
+    pair,
+    whole_cost,
+)
+from convsight.occluding.trace import Step, limited
 
 
 def slide(
-    step: Step, plan: Planner, axes: Axes, pad: float, macs: float, run: Callable[[Tensor], Tensor]
+    step: Step, plan: Planner, axes: KernelAxes, pad: float, macs: float, run: Callable[[Tensor], Tensor]
 ) -> Outcome | None:
-    """Windows by `run` on blocks (n c h w views), unless whole maps are cheaper. `macs` is per cell."""
+    """The windows of a value, by `run` on blocks of cells (n c h w); None if whole maps are cheaper.
+
+    `macs` are the multiply-adds for one cell, and `pad` is the value of cells outside of the maps.
+    """
     window = plan.wanted(step.index)
     if window is None or block_cost(step, plan, window, axes, macs) > whole_cost(step, plan, macs):
         return None
@@ -43,9 +50,7 @@ def convolution(step: Step, plan: Planner) -> Outcome | None:
     if axes is None or plan.places_of(step.parents[0]) != (2, 3):
         return None
     groups = step.argument(8 if step.kind == "convolution" else 6, "groups", 1)
-    outcome = (enclosing(step, plan) or by_own_kernel(step, plan, axes, groups)) if plan.fast else None
-    if outcome is None and plan.fast and groups == 1:
-        outcome = tiled(step, plan, axes) or by_product(step, plan, axes, groups)
+    outcome = compiled(step, plan, axes, groups) if plan.compiled else None
     if outcome is not None:
         return outcome
     if plan.windows[step.parents[0]] is None:
@@ -55,44 +60,42 @@ def convolution(step: Step, plan: Planner) -> Outcome | None:
 
 
 def _kernel(
-    step: Step, plan: Planner, stride: list[int], padding: list[int], axes: Axes, groups: int
+    step: Step, plan: Planner, stride: list[int], padding: list[int], axes: KernelAxes, groups: int
 ) -> Callable[[Tensor], Tensor]:
-    """The convolution of maps whose channels are last."""
+    """The convolution, and the activation joined to it, of maps whose channels are last."""
     dilation = [a.dilation for a in axes]
-    if plan.fast:
-        return plan.lay_out(
-            ("joined", step.index, *stride, *padding),
-            lambda: convolution_of(*step.weights(), stride, padding, dilation, groups, step.after),
-        )
-    weight, bias = step.weights()
-    rows_last = plan.lay_out(("channels last", step.index), lambda: _channels_last(weight))
-    return lambda maps: F.conv2d(maps, rows_last, bias, stride, padding, dilation, groups)
+
+    def laid_out() -> tuple[Tensor, Tensor | None]:
+        weight, bias = step.weights()
+        return weight.contiguous(memory_format=torch.channels_last), bias
+
+    weight, bias = plan.lay_out(("channels last", step.index), laid_out)
+
+    def run(maps: Tensor) -> Tensor:
+        return limited(F.conv2d(maps, weight, bias, stride, padding, dilation, groups), step.limits)
+
+    return run
 
 
-def _whole(step: Step, plan: Planner, axes: Axes, groups: int) -> Outcome | None:
+def _whole(step: Step, plan: Planner, axes: KernelAxes, groups: int) -> Outcome | None:
     """The convolution of whole maps, whose channels are already last; None for padding that is not two numbers."""
     value, padding = plan.value_of(step.parents[0]), step.argument(4, "padding", 0)
-    if isinstance(padding, str) or step.before:
+    if isinstance(padding, str) or step.padded:
         return None
     run = _kernel(step, plan, [a.stride for a in axes], list(pair(padding)), axes, groups)
     return Outcome(None, lambda values: run(value(values)))
-
-
-def _channels_last(weight: Tensor) -> Tensor:
-    """A convolution's weights in the layout that its windows have."""
-    return weight.contiguous(memory_format=torch.channels_last)
 
 
 def _can_slide(step: Step, plan: Planner) -> bool:
     return plan.windows[step.parents[0]] is not None and plan.places_of(step.parents[0]) == (2, 3)
 
 
-def _pool_axes(step: Step, dilated: bool) -> Axes:
+def _pool_axes(step: Step, dilated: bool) -> KernelAxes:
     kernel = pair(step.argument(1, "kernel_size"))
     stride = pair(step.argument(2, "stride") or kernel)
     padding = pair(step.argument(3, "padding", 0))
     dilation = pair(step.argument(4, "dilation", 1)) if dilated else (1, 1)
-    rows, columns = (Axis(kernel[a], stride[a], padding[a], dilation[a]) for a in (0, 1))
+    rows, columns = (KernelAxis(kernel[a], stride[a], padding[a], dilation[a]) for a in (0, 1))
     return rows, columns
 
 
@@ -129,16 +132,16 @@ def average_pool(step: Step, plan: Planner) -> Outcome | None:
     return slide(step, plan, axes, 0.0, cost, run)
 
 
-def _overhangs(step: Step, plan: Planner, axes: Axes) -> bool:
+def _overhangs(step: Step, plan: Planner, axes: KernelAxes) -> bool:
     """Whether the last cell of a ceil_mode pool reads beyond the maps."""
-    extent = plan.store_of(step.parents[0]).shape[1:3]
+    extent = plan.clean_maps_of(step.parents[0]).shape[1:3]
     return any(
         (n - 1) * a.stride + a.kernel > e for n, a, e in zip(step.shape[1:], axes, extent, strict=True)
     )
 
 
-def _counts(step: Step, plan: Planner, axes: Axes, window: Window) -> Tensor:
-    extent = plan.store_of(step.parents[0]).shape[1:3]
+def _counts(step: Step, plan: Planner, axes: KernelAxes, window: Window) -> Tensor:
+    extent = plan.clean_maps_of(step.parents[0]).shape[1:3]
     padded = bool(step.argument(5, "count_include_pad", True))
     rows, columns = (
         _taps(axis, span, length, padded)
@@ -148,7 +151,7 @@ def _counts(step: Step, plan: Planner, axes: Axes, window: Window) -> Tensor:
     return torch.from_numpy(counts)[:, None].to(plan.like)
 
 
-def _taps(axis: Axis, span: Span, length: int, padded: bool) -> np.ndarray:
+def _taps(axis: KernelAxis, span: Span, length: int, padded: bool) -> np.ndarray:
     """How many cells each place's average divides by along one axis."""
     margin = axis.before if padded else 0
     first = span.cells() * axis.stride - axis.before

@@ -1,7 +1,8 @@
 """Which positions are answered together, so that windows of one size hold little that did not change?
 
-A chunk's windows are as high and as wide as the largest of them. Those of positions at a border are smaller, at
-either border alike: so rows and columns of positions are put in the order of what they change, and then cut.
+All windows of a chunk are as high and as wide as its largest one. Positions at a border change less than others. So
+rows and columns of positions are sorted by how much they change before they are cut into chunks, which brings
+positions at opposite borders together.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ def changes(all_changed: Iterable[Changed | None]) -> tuple[np.ndarray, np.ndarr
 def chunks(
     places: np.ndarray, across: int, size: int, extents: tuple[np.ndarray, np.ndarray]
 ) -> Iterator[np.ndarray]:
-    """Positions on a grid `across` wide in chunks of about `size`, those with about the same `extents` together."""
+    """Positions on a grid with `across` columns, in chunks of about `size` that change about as much.
+
+    `extents` says how many rows and columns of cells each position changes (see `changes`).
+    """
     rows, columns = places // across, places % across
     some_rows, some_columns = (
         _in_order(which, extent[places]) for which, extent in zip((rows, columns), extents, strict=True)
