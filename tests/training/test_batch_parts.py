@@ -72,7 +72,8 @@ def test_each_part_is_normalised_by_its_own_statistics_and_their_mean_is_kept(tw
     assert network[2].num_batches_tracked == 1
 
 
-def test_one_thread_and_two_give_the_same_weights_to_the_last_bit():
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_one_thread_and_two_give_the_same_weights_to_the_last_bit(dtype):
     weights = []
     for threads in (1, 2):
         before = torch.get_num_threads()
@@ -80,7 +81,7 @@ def test_one_thread_and_two_give_the_same_weights_to_the_last_bit():
         torch.manual_seed(0)
         network = build("fast", 3, 1, (12, 12))
         optimiser = torch.optim.SGD(network.parameters(), lr=0.1)
-        with InParts(network, 2) as learner:
+        with InParts(network, 2, dtype) as learner:
             for seed in range(5):
                 pixels = torch.rand(32, 1, 12, 12, generator=torch.Generator().manual_seed(seed))
                 F.cross_entropy(learner(pixels), torch.arange(32) % 3).backward()

@@ -14,7 +14,10 @@ from convsight.datasets.pixels import MemoryStore
 from convsight.training.checkpoint import Standing
 from convsight.training.feed import batches, prepared
 from convsight.training.job import Job, mean_and_std
+from convsight.training.precision import Precision
 from convsight.training.recipes import recipe
+
+FLOAT32 = Precision("float32", "float32", "it was asked for")
 
 
 def processes(rank: int = 0, of: int = 1) -> Any:
@@ -27,7 +30,7 @@ def job(n: int = 40, batch_size: int = 8, **changes: Any) -> Job:
     split = Split(MemoryStore(pixels), torch.arange(n), tuple(map(str, range(n))))
     data = Dataset("numbered", split.classes, split, split, split)
     chosen = recipe("fast", **{"batch_size": batch_size, "flip": "", "opening": 1.0, **changes})
-    return Job(data, nn.Identity(), chosen, 0, torch.zeros(3), torch.ones(3), Path(), {})
+    return Job(data, nn.Identity(), chosen, 0, torch.zeros(3), torch.ones(3), Path(), {}, FLOAT32)
 
 
 def labels(work: Job, standing: Standing, fabric: Any) -> list[list[int]]:
@@ -76,7 +79,9 @@ def test_the_network_gets_pixels_of_mean_zero_and_deviation_one():
     mean, std = mean_and_std(Split(MemoryStore(pixels), torch.zeros(300, dtype=torch.int64)))
     torch.testing.assert_close(mean, (pixels / 255).mean((0, 2, 3)))
     torch.testing.assert_close(std, (pixels / 255).std((0, 2, 3), correction=0))
-    ready = prepared(pixels, Job(work.data, work.network, work.recipe, 0, mean, std, Path(), {}), processes())
+    ready = prepared(
+        pixels, Job(work.data, work.network, work.recipe, 0, mean, std, Path(), {}, FLOAT32), processes()
+    )
     assert ready.mean((0, 2, 3)).abs().max() < 1e-4
     assert ready.std((0, 2, 3)).tolist() == pytest.approx([1, 1, 1], abs=1e-3)
     assert ready.is_contiguous(memory_format=torch.channels_last)

@@ -213,12 +213,12 @@ from test_train import bar_data, TINY, train
 def progress(report):
     if report.row:
         print("epoch", report.epoch, flush=True)
-train(bar_data(), **TINY, flip="random", average=0.5, epochs={epochs}, out={out!r}, progress=progress)
+train(bar_data(), **TINY, flip="random", average=0.5, epochs={epochs}, precision={precision!r}, out={out!r}, progress=progress)
 """
 
 
-def start(out: Path, epochs: int) -> subprocess.Popen:
-    code = CHILD.format(tests=str(Path(__file__).parent), out=str(out), epochs=epochs)
+def start(out: Path, epochs: int, precision: str) -> subprocess.Popen:
+    code = CHILD.format(tests=str(Path(__file__).parent), out=str(out), epochs=epochs, precision=precision)
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=env)
 
@@ -231,12 +231,14 @@ def wait_for(child: subprocess.Popen, line: str) -> None:
     raise AssertionError(f"the training never said {line!r}")
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory) -> Path:
+@pytest.fixture(scope="module", params=["float32", "bfloat16"])
+def undisturbed(tmp_path_factory, request) -> Path:
+    """A run that nobody stopped, in either precision; its settings are SETTINGS."""
     out = tmp_path_factory.mktemp("undisturbed") / "r"
+    SETTINGS["precision"] = request.param
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    train(bar_data(), **TINY, flip="random", average=0.5, epochs=EPOCHS, out=out)
+    train(bar_data(), **SETTINGS, out=out)
     torch.set_num_threads(threads)
     return out
 
@@ -247,7 +249,7 @@ SETTINGS = {**TINY, "flip": "random", "average": 0.5, "epochs": EPOCHS}
 
 def test_kill_9_and_resume_gives_the_same_weights_to_the_last_bit(tmp_path, undisturbed):
     out = tmp_path / "r"
-    child = start(out, EPOCHS)
+    child = start(out, EPOCHS, SETTINGS["precision"])
     wait_for(child, "epoch 3")
     child.kill()
     child.wait()
@@ -408,7 +410,7 @@ def test_two_processes_under_torchrun_train_one_network(tmp_path):
         "from test_train import bar_data, train\n"
         "if __name__ == '__main__':\n"
         f"    run = train(bar_data(), network='lesson-1', optimizer='momentum', batch_size=32, epochs=3,"
-        f" device='cpu', out={str(tmp_path / 'two')!r})\n"
+        f" device='cpu', precision='float32', out={str(tmp_path / 'two')!r})\n"
         "    print('accuracy', run.metrics['test']['accuracy'])\n"
     )
     command = [
@@ -424,8 +426,9 @@ def test_two_processes_under_torchrun_train_one_network(tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.count("accuracy") == 2
     one = train(
-        bar_data(), network="lesson-1", optimizer="momentum", batch_size=32, epochs=3, out=tmp_path / "one"
-    )
+        bar_data(), network="lesson-1", optimizer="momentum", batch_size=32, epochs=3, precision="float32",
+        out=tmp_path / "one",
+    )  # fmt: skip
     two = weights(tmp_path / "two")
     for name, value in weights(one).items():  # each process had half of every batch; the gradient is the same
         torch.testing.assert_close(two[name], value, atol=1e-5, rtol=1e-4)

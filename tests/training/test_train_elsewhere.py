@@ -41,9 +41,10 @@ def test_a_recipe_learns_there_what_it_learns_here(
 ) -> None:
     name = "locate-drawn" if recipe == "locate" else "drawn-garments"
     data = cs.dataset(name, n_train=192, n_validation=48, n_test=48)
-    there = cs.train(data, recipe=recipe, epochs=2, out=tmp_path / "there")
+    alike = {"recipe": recipe, "epochs": 2, "precision": "float32"}
+    there = cs.train(data, **alike, out=tmp_path / "there")
     monkeypatch.undo()
-    here = cs.train(data, recipe=recipe, epochs=2, out=tmp_path / "here", device="cpu")
+    here = cs.train(data, **alike, out=tmp_path / "here", device="cpu")
     used = [run.metrics["training"]["device"] for run in (there, here)]
     assert used[0].startswith(training_there.type) and used[1] == "cpu"
     for one, other in zip(there.log, here.log, strict=True):

@@ -9,13 +9,11 @@ from functools import partial
 
 from torch import nn
 
-from convsight.architectures.fast import FastNet, Stage
+from convsight.architectures.fast import FastNet
 from convsight.architectures.lesson import LessonNet, LessonOne, LessonTwo
 from convsight.architectures.positions import Positions
-from convsight.architectures.stages.where import usable, worthwhile
 from convsight.architectures.vgg import VGG
 from convsight.errors import InputError, closest
-from convsight.progress import report
 
 __all__ = [
     "VGG",
@@ -27,7 +25,6 @@ __all__ = [
     "Positions",
     "available",
     "build",
-    "prepare",
 ]
 
 
@@ -114,10 +111,3 @@ def build(
         if knob not in known:
             raise InputError(f"network '{name}' has no knob '{knob}'; {closest(knob, known)}")
     return architecture.make(n_classes, channels, size, **knobs)
-
-
-def prepare(network: nn.Module, threads: int = 1) -> None:
-    """Compile now what training on the processor will run with so many threads, rather than in its first step."""
-    if worthwhile(threads) and any(isinstance(layer, Stage) for layer in network.modules()):
-        report(0, "compiling for this processor (some seconds, once)")
-        usable()

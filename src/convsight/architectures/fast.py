@@ -12,8 +12,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from convsight.architectures.stages import first, stage
-
 
 class Stage(nn.Module):
     """Half the resolution, `wide` channels: relu(norm(pool(conv x))), then x + relu(norm(conv x))."""
@@ -29,9 +27,6 @@ class Stage(nn.Module):
         self.relu2 = nn.ReLU()
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k h2 w2"]:
-        layers = tuple(self.children())
-        if self.training and stage.fits(layers, x):
-            return stage.stage(x, layers)
         x = self.relu1(self.norm1(self.pool(self.conv1(x))))
         return x + self.relu2(self.norm2(self.conv2(x)))
 
@@ -79,8 +74,7 @@ class FastNet(nn.Module):
         self.head = nn.Linear(widths[-1] * (rows * cols if place else 2), n_classes)
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
-        compiled = self.training and first.fits(self.stem, x)
-        x = self.stages(first.first(x, self.stem) if compiled else self.stem(x))
+        x = self.stages(self.stem(x))
         if self.place:
             return self.head(x.flatten(1))
         return self.head(torch.cat([x.amax((2, 3)), x.mean((2, 3))], dim=1))

@@ -68,6 +68,7 @@ class TrainingDisplay:
     def __init__(self, quiet: bool = False):
         self.quiet = quiet
         self._progress: Progress | None = None
+        self._told = False  # in which number format the network learns
         self._open = contextlib.ExitStack()
 
     def __enter__(self) -> TrainingDisplay:
@@ -89,6 +90,9 @@ class TrainingDisplay:
     def __call__(self, p: Any) -> None:
         if self.quiet:
             return
+        if not self._told:
+            self._told = True
+            err.print(f"Computing in {p.precision.used}: {p.precision.why}.", soft_wrap=True)
         score = f"accuracy {p.accuracy:6.2%}" if p.accuracy is not None else f"error {p.error_px:.2f} px"
         if p.row is not None:
             err.print(

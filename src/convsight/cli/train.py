@@ -16,6 +16,7 @@ from convsight.training import train as train_run
 RECIPE_OPTIONS = (
     "network", "task", "epochs", "optimizer", "lr", "momentum", "weight_decay", "batch_size", "schedule",
     "loss", "label_smoothing", "until_loss", "patience", "channels", "limit",
+    "precision",
 )  # fmt: skip
 
 
@@ -84,7 +85,10 @@ def summary(run: Run) -> None:
         out.print("There are no test pictures, so nothing was measured.")
         return
     print_result(class_table(test))
-    took = f"{training['seconds']:.0f} s of training, {training['images_per_second']:,.0f} images/s"
+    took = (
+        f"{training['seconds']:.0f} s of training in {training.get('precision', 'float32')},"
+        f" {training['images_per_second']:,.0f} images/s"
+    )
     if "accuracy" in test:
         low, high = test["interval"]
         flipped = test.get("flip", {}).get("accuracy")

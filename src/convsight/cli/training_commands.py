@@ -50,6 +50,12 @@ def train(commands: Any) -> None:
         "--validation", type=float, help="share (or number) of training pictures kept to choose by"
     )
     train.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="default: auto")
+    train.add_argument(
+        "--precision",
+        choices=("auto", "float32", "bfloat16"),
+        help="number format in which layers compute while they learn; auto takes bfloat16 where the hardware"
+        " multiplies it quickly (default: the recipe's, which is auto but for the lesson's)",
+    )
     train.add_argument("--report", action="store_true", help="also write report.html into the run")
     train.add_argument("--json", action="store_true", help="print the metrics as JSON, and nothing else")
 

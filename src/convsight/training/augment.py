@@ -33,7 +33,7 @@ class Augment:
     def __call__(
         self, pixels: Shaped[Tensor, "n c h w"], coins: Bool[Tensor, " n"], generator: torch.Generator
     ) -> Shaped[Tensor, "n c h w"]:
-        """`coins` says which pictures the alternating flip mirrors in this epoch."""
+        """The batch, varied; `coins` says which pictures the alternating flip mirrors in this epoch."""
         if self.flip == "random":
             coins = torch.rand(len(pixels), generator=generator) < 0.5
         if self.flip:

@@ -1,10 +1,10 @@
 """Which training pictures are worth another look? Those the network still finds hard, and some of the others.
 
-After an epoch most pictures are easy: the network is right and sure, so they move its weights no more, and cost as
-much as the rest. Between the first epoch and the last, an epoch shows the pictures with the largest losses when they
-were last seen (Loshchilov and Hutter 2015, arXiv 1511.06343, rank them so too), and as many of the others, drawn
-anew, as keep the network from forgetting them. The last epoch shows everything; so does the first, or a part of it:
-what it leaves out counts as hardest until it is seen.
+After one epoch the network is right and sure about most pictures: they hardly move its weights, and cost as much as
+the rest. So between the first epoch and the last, an epoch shows the pictures that had the largest losses when they
+were last seen (the ranking of Loshchilov and Hutter 2015, arXiv 1511.06343), and a sample of the others, drawn anew
+each time, so that the network does not forget them. The last epoch shows everything. The first shows everything or a
+part; a picture that it leaves out counts as hardest until it is seen.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch import Generator, Tensor
 
 @dataclass(frozen=True)
 class Share:
-    """How many pictures an epoch shows: so many of the hardest, and so many drawn from the `easier` others."""
+    """How many pictures an epoch shows: the `hardest`, and as many as `drawn` from the `easier` others."""
 
     hardest: int
     drawn: int = 0
@@ -54,8 +54,8 @@ def shown(
 ) -> tuple[Int64[Tensor, " k"], Float[Tensor, " n"]]:
     """The pictures of an epoch in a random order, and for how many each picture of the set then stands.
 
-    An easier one that was drawn stands for others too, so that sums over the epoch weighted like this estimate
-    sums over the set, whatever was left out.
+    An easier picture that was drawn stands also for those that were not. Sums over the epoch, weighted by these
+    numbers, estimate sums over the whole set.
     """
     order = torch.randperm(len(share), generator=generator)
     stands_for = torch.ones(len(losses))
@@ -72,7 +72,7 @@ def shown(
 class LastLosses:
     """The loss at which each training picture was last seen; infinite where it never was.
 
-    An epoch is chosen by `before`, which stays as it is while `now` takes what the epoch shows.
+    `before` decides what an epoch shows and does not change during it; `now` collects the losses of that epoch.
     """
 
     before: Tensor = field(default_factory=lambda: torch.empty(0))

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from convsight.architectures import Positions
 from convsight.datasets import Dataset, Split
 from convsight.training.focus import Share, share
+from convsight.training.precision import Precision
 from convsight.training.recipes import Recipe
 
 PIXELS_TO_MEASURE = 2**26  # mean and std of more pictures than make so many numbers are taken from a part
@@ -35,6 +36,7 @@ class Job:
     std: Float[Tensor, " c"]
     folder: Path
     about: Mapping[str, Any]
+    precision: Precision
 
     @property
     def classify(self) -> bool:
@@ -53,7 +55,7 @@ class Job:
         )
 
     def steps_in(self, epoch: int) -> int:
-        """Whole batches only: what is left over comes in another epoch, in another order."""
+        """Updates in `epoch`: whole batches only; the order changes, so another epoch shows the remainder."""
         return max(1, len(self.share(epoch)) // self.recipe.batch_size)
 
     def steps_before(self, epoch: int) -> int:

@@ -9,7 +9,6 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from convsight.architectures import prepare
 from convsight.datasets import Split
 from convsight.errors import TrainingError
 from convsight.run import CHECKPOINT, LOG
@@ -54,7 +53,7 @@ class Training:
         own = optimisers(self.recipe.optimizer, self.network, self.recipe.optimiser_knobs)
         self.peaks = [[group["lr"] for group in optimiser.param_groups] for optimiser in own]
         alone = fabric.world_size == 1 and fabric.device.type == "cpu"
-        self.learner = InParts(self.network, self.recipe.parts if alone else 1)
+        self.learner = InParts(self.network, self.recipe.parts if alone else 1, job.precision.dtype)
         self.module, *self.optimisers = fabric.setup(self.learner, *own)
         self.criterion = loss_function(self.recipe.loss, self.network, self.recipe.label_smoothing)
         self.plain_criterion = loss_function(self.recipe.loss, self.network)
@@ -64,8 +63,6 @@ class Training:
             load_checkpoint(job.folder / CHECKPOINT, self.parts, job.about) if resume else Standing()
         )
         self.parts.losses.start(len(job.data.train), fabric.device)
-        if fabric.device.type == "cpu":
-            prepare(self.network, torch.get_num_threads() // (1 + len(self.learner.copies)))
         self.clock = Clock(self.standing.seconds, self.standing.cpu_seconds)
         self.reporter = Reporter(tell, job)
 
@@ -135,6 +132,7 @@ class Training:
                 row["validation_loss"], row[f"validation_{score}"] = self.measure(self.job.data.validation)
                 self.note_the_best(row["validation_loss"])
         row |= {"seconds": round(self.clock.seconds, 3), "cpu_seconds": round(self.clock.cpu_seconds, 3)}
+        row["precision"] = self.job.precision.used
         standing.log.append(row)
         standing.epoch, standing.step = standing.epoch + 1, 0
         if recipe.until_loss is not None and loss < recipe.until_loss:

@@ -19,7 +19,7 @@ def loss_function(name: str, network: nn.Module, label_smoothing: float = 0.0) -
 
     cross-entropy: -log softmax(logits) of the true class; with smoothing s, the target is 1-s on the true
     class plus s spread over all (Szegedy et al. 2015, arXiv 1512.00567). mse and smooth-l1 (quadratic below
-    one spread, linear above; Girshick 2015, arXiv 1504.08083) compare positions in units of their spread.
+    one standard deviation, linear above; Girshick 2015, arXiv 1504.08083) compare positions in units of their spread.
     """
     if name == "cross-entropy":
         return lambda logits, labels: F.cross_entropy(

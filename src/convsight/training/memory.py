@@ -1,4 +1,4 @@
-"""Why does the same step ask the system for the same memory again and again? It need not: keep it in between."""
+"""How does a training keep the memory that one step frees for the next, instead of giving it back to the system?"""
 
 from __future__ import annotations
 

@@ -100,18 +100,19 @@ class Muon(Optimizer):
         assert gradient is not None
         buffer = state["momentum_buffer"].mul_(group["momentum"]).add_(gradient)
         direction = gradient.add(buffer, alpha=group["momentum"])
-        update = orthogonalise(as_lying(direction).flatten(1), group["steps"])
-        update = update.view_as(as_lying(kernel))
-        as_lying(kernel).mul_(1 - group["lr"] * group["weight_decay"]).add_(update, alpha=-group["lr"])
+        update = orthogonalise(in_memory_order(direction).flatten(1), group["steps"])
+        weight = in_memory_order(kernel)
+        weight.mul_(1 - group["lr"] * group["weight_decay"]).add_(update.view_as(weight), alpha=-group["lr"])
 
 
-def as_lying(kernel: Float[Tensor, "k c h w"]) -> Tensor:
-    """The kernel with its axes in the order of its memory, so that a row of its matrix is no copy.
+def in_memory_order(kernel: Float[Tensor, "k c h w"]) -> Tensor:
+    """A view of the kernel with its axes in the order of its memory, which flattens without a copy.
 
-    The nearest orthogonal matrix has its columns in the order of the given one's, whatever that is.
+    Permuting the columns of a matrix permutes those of its nearest orthogonal matrix in the same way, so the
+    step is the same in either order.
     """
-    last = kernel.is_contiguous(memory_format=torch.channels_last)
-    return kernel.permute(0, 2, 3, 1) if last else kernel
+    channels_last = kernel.is_contiguous(memory_format=torch.channels_last)
+    return kernel.permute(0, 2, 3, 1) if channels_last else kernel
 
 
 OPTIMISERS = ("sgd", "momentum", "nesterov", "adam", "adamw", "muon")

@@ -1,8 +1,8 @@
 """How do two cores learn from one batch? Each takes a part of it, in a thread with its own gradients.
 
-Threads inside each operation, torch's own way, wait for each other some hundred times a step; on a network as
-small as ours that eats most of what the second core gives. Here they meet twice a step: after the forward
-and after the backward pass.
+torch splits each operation between threads, which then wait for each other some hundred times a step; in a network
+as small as ours the waiting costs most of what the second core gains. Here the threads meet twice a step: after the
+forward and after the backward pass.
 """
 
 from __future__ import annotations
@@ -16,19 +16,25 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from convsight.training.precision import computed_in
+
 SMALLEST = 4  # pictures in a part; statistics over fewer are noise
 
 
 class InParts(nn.Module):
-    """`network`, to be called in its place: the batch is cut into `parts`, and each goes its own way at once.
+    """A wrapper of `network` that cuts each batch into `parts` and sends them through it at the same time.
 
-    The outputs come back as one tensor; its backward pass adds the parts' gradients up in `network`, as if
-    the batch had gone through whole. Batch normalisation sees one part at a time ("ghost batches"; Hoffer et
+    The outputs come back as one tensor; its backward pass adds the parts' gradients up in the weights of
+    `network`, as if the batch had gone through whole. Batch normalisation sees one part at a time ("ghost batches"; Hoffer et
     al. 2017, arXiv 1705.08741), and its running statistics are the mean over the parts.
 
-    Where torch may use one thread, or the network draws random numbers (dropout), the parts follow each
-    other, so that the same seed gives the same weights. Use it as a context manager: inside, this thread's
-    torch works with its share of the threads.
+    Where torch may use one thread only, or the network draws random numbers (dropout), the parts run one after
+    another; the same seed gives the same weights either way. Use it as a context manager: inside, torch uses the
+    calling thread's share of the threads.
+
+    While it is in training mode, layers compute in `dtype` where that is shorter than float32
+    (`training.precision`); the outputs are float32 again, and so are the gradients. In evaluation everything is
+    float32.
 
     >>> network = nn.Linear(3, 2)
     >>> with InParts(network, 2) as learner:
@@ -37,9 +43,9 @@ class InParts(nn.Module):
     tensor([8., 8.])
     """
 
-    def __init__(self, network: nn.Module, parts: int):
+    def __init__(self, network: nn.Module, parts: int, dtype: torch.dtype = torch.float32):
         super().__init__()
-        self.network = network
+        self.network, self.dtype = network, dtype
         copies = [_sharing_weights(network) for _ in range(parts - 1)]
         self.copies = tuple(copies)  # a tuple: they are no modules of this one, their weights are `network`'s
         self._pool: ThreadPoolExecutor | None = None
@@ -62,11 +68,17 @@ class InParts(nn.Module):
     def forward(self, pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
         networks = (self.network, *self.copies)[: max(1, len(pixels) // SMALLEST)]
         if len(networks) == 1:
-            return self.network(pixels)
+            return self.outputs(self.network, pixels)
         for other in networks[1:]:
             other.train(self.training)
             _copy_buffers(self.network, other)
         return _Parts.apply(self, networks, pixels, torch.zeros((), requires_grad=torch.is_grad_enabled()))
+
+    def outputs(self, network: nn.Module, pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
+        """What `network` says, in float32; the context that shortens numbers holds for the calling thread alone."""
+        with computed_in(self.dtype if self.training else torch.float32, pixels.device):
+            outputs = network(pixels)
+        return outputs.float()
 
     def each(self, work: Callable[..., Any], *arguments: Sequence[Any]) -> list[Any]:
         """`work` on each part's arguments, at once if there are threads for it; results in order."""
@@ -84,7 +96,7 @@ class _Parts(torch.autograd.Function):
 
         def through(network: nn.Module, part: Tensor) -> Tensor:
             with torch.set_grad_enabled(grad):
-                return network(part)
+                return learner.outputs(network, part)
 
         ctx.learner, ctx.networks = learner, networks
         ctx.outputs = learner.each(through, networks, pixels.tensor_split(len(networks)))
@@ -131,5 +143,5 @@ def _average_buffers(networks: Sequence[nn.Module]) -> None:
 
 
 def _draws(network: nn.Module) -> bool:
-    """Random layers share torch's one generator, and threads would take turns in no certain order."""
+    """Whether it has dropout: that draws from torch's one generator, which threads would use in no fixed order."""
     return any(isinstance(layer, nn.modules.dropout._DropoutNd) for layer in network.modules())

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from convsight.training.checkpoint import Standing
 from convsight.training.job import Job
+from convsight.training.precision import Precision
 
 EVERY_S = 0.2  # seconds between two reports; reading the loss off an accelerator more often would slow it
 
@@ -22,7 +23,8 @@ class Progress:
 
     epoch and epochs count from 1; step and steps count updates of the whole training. loss and accuracy (0 to
     1) are means over this epoch so far; for positions accuracy is None and error_px the mean error in pixels.
-    seconds is the time trained, seconds_left an estimate. `row` is the epoch's line in the log when the
+    seconds is the time trained, seconds_left an estimate. precision says in which number format the layers
+    compute, and why. `row` is the epoch's line in the log when the
     report closes an epoch, otherwise None.
     """
 
@@ -36,6 +38,7 @@ class Progress:
     images_per_second: float
     seconds: float
     seconds_left: float
+    precision: Precision
     row: dict[str, Any] | None = None
 
 
@@ -98,6 +101,7 @@ class Reporter:
                 images_per_second=pace * job.recipe.batch_size,
                 seconds=seconds,
                 seconds_left=(job.steps - step) / pace if pace else float("nan"),
+                precision=job.precision,
                 row=row,
             )
         )

@@ -11,6 +11,7 @@ from convsight.errors import InputError, closest
 from convsight.training.augment import Augment
 from convsight.training.losses import LOSSES
 from convsight.training.optimisers import OPTIMISERS, Knobs
+from convsight.training.precision import PRECISIONS
 from convsight.training.schedules import SCHEDULES
 
 LEARNING_RATES = {"sgd": 0.05, "momentum": 0.02, "nesterov": 0.02, "adam": 1e-3, "adamw": 1e-3, "muon": 0.1}
@@ -34,6 +35,8 @@ class Recipe:
     augment: how batches are varied. average: decay of the running mean of the weights, which is what is kept
         (0: the last weights are kept).
     standardise: subtract the mean and divide by the standard deviation of the training pixels.
+    precision: float32, bfloat16, or auto, which is bfloat16 where the hardware multiplies it quickly
+        (`training.precision`).
     until_loss: stop when an epoch's mean loss is below. patience: stop after so many epochs without a lower
         validation loss, and keep the best weights.
     """
@@ -64,6 +67,7 @@ class Recipe:
     augment: Augment = field(default_factory=Augment)
     average: float = 0.0
     standardise: bool = True
+    precision: str = "auto"
     until_loss: float | None = None
     patience: int | None = None
 
@@ -76,6 +80,7 @@ class Recipe:
             ("optimiser", self.optimizer, OPTIMISERS),
             ("schedule", self.schedule, SCHEDULES),
             ("loss", self.loss, LOSSES),
+            ("precision", self.precision, PRECISIONS),
         ):
             if value not in known:
                 raise InputError(f"no {what} '{value}'; {closest(value, known)}")
@@ -113,6 +118,7 @@ LESSON = {
     "schedule": "constant",
     "label_smoothing": 0.0,
     "standardise": False,
+    "precision": "float32",  # as the lesson computes; its networks are too small to gain much
 }
 
 RECIPES: dict[str, Recipe] = {

@@ -27,6 +27,7 @@ from convsight.training.checkpoint import Standing, about, same_training
 from convsight.training.evaluate import test
 from convsight.training.job import Job, mean_and_std
 from convsight.training.loop import fit
+from convsight.training.precision import Precision, choose_precision, resumed_precision
 from convsight.training.progress import Tell
 from convsight.training.recipes import Recipe, suited
 from convsight.training.recipes import recipe as find_recipe
@@ -51,6 +52,7 @@ def train(
     limit: int | None = None,
     validation: float | None = None,
     device: str = "auto",
+    precision: str | None = None,
     **changes: Any,
 ) -> Run:
     """Train a network on pictures, test it once on pictures it never saw, and keep everything in a directory.
@@ -67,6 +69,10 @@ def train(
         which must have the same settings (a finished one is opened); overwrite: throw the run there away.
     progress: called with a `Progress` about five times a second and after every epoch.
     device: "auto", "cpu" or "cuda". Under `torchrun` all its processes train together.
+    precision: the number format in which layers compute while they learn: "float32", "bfloat16" (about half the
+        time where the hardware multiplies it), or "auto", which takes bfloat16 where it is quick and `network` runs
+        in it. By default the recipe's. Losses, weights and every test are float32. `config.json` says what was
+        asked, what was used and why; a resumed run keeps what it began with.
 
     Returns the `Run`. Raises InputError (a setting), DataError (the data, or another run in `out`),
     TrainingError (the loss diverges), StorageError (disk), Interrupted (Ctrl-C, saved).
@@ -76,6 +82,7 @@ def train(
     """
     name = network if isinstance(network, str | None) else type(network).__name__
     own = copy.deepcopy(network) if isinstance(network, nn.Module) else None
+    changes["precision"] = precision
     if recipe is not None:
         find_recipe(
             recipe, epochs=epochs, network=name, **changes
@@ -92,8 +99,12 @@ def train(
         return Run(folder, module=own, data=pictures)
     with _random_state_kept(fabric.device):
         torch.manual_seed(seed)
-        job = _job(pictures, config, chosen, seed, folder, own)
         resume = resume and (folder / CHECKPOINT).is_file()
+        network = _network(pictures, chosen, own)
+        used = _precision(folder, chosen, pictures, network, fabric, resume=resume)
+        config["precision"] = asdict(used)
+        mean, std = torch.tensor(config["mean"]), torch.tensor(config["std"])
+        job = Job(pictures, network, chosen, seed, mean, std, folder, about(config), used)
         fabric.barrier()
         if fabric.is_global_zero:
             write_json(folder / CONFIG, config)
@@ -176,20 +187,28 @@ def _needs_training(folder: Path, config: dict[str, Any], *, resume: bool, overw
     return not finished
 
 
-def _job(
-    pictures: Dataset, config: dict[str, Any], recipe: Recipe, seed: int, folder: Path, own: nn.Module | None
-) -> Job:
+def _network(pictures: Dataset, recipe: Recipe, own: nn.Module | None) -> nn.Module:
+    """The user's `own` network or a fresh one of the recipe's, with outputs in pixels if it is to locate."""
     outputs = len(pictures.classes or pictures.outputs)
     network = own
     if network is None:
-        size = pictures.size
-        knobs = recipe.knobs
-        network = build(recipe.network, outputs, pictures.channels, size, task=pictures.task, **knobs)
+        channels, size = pictures.channels, pictures.size
+        network = build(recipe.network, outputs, channels, size, task=pictures.task, **recipe.knobs)
     if pictures.task == "locate":
         network = Positions(network, outputs)
         network.measure(pictures.train.labels)
-    mean, std = torch.tensor(config["mean"]), torch.tensor(config["std"])
-    return Job(pictures, network, recipe, seed, mean, std, folder, about(config))
+    return network
+
+
+def _precision(
+    folder: Path, recipe: Recipe, pictures: Dataset, network: nn.Module, fabric: Fabric, *, resume: bool
+) -> Precision:
+    """The precision of the run that is resumed, else what the recipe asks for; the same in all processes."""
+    if resume:
+        begun = Run(folder).config.get("precision", {"used": "float32"})
+        return resumed_precision(recipe.precision, begun["used"], fabric.device)
+    example = torch.zeros(2, pictures.channels, *pictures.size)
+    return fabric.broadcast(choose_precision(recipe.precision, fabric.device, network, example))
 
 
 def _finish(job: Job, config: dict[str, Any], standing: Standing, fabric: Fabric) -> None:
@@ -205,6 +224,7 @@ def _finish(job: Job, config: dict[str, Any], standing: Standing, fabric: Fabric
         "images_per_second": round(trained / max(standing.seconds, 1e-9), 1),
         "stopped": standing.stopped or "all epochs done",
         "device": str(fabric.device),
+        "precision": job.precision.used,
         "processes": fabric.world_size,
         "threads": torch.get_num_threads(),
         "parameters": sum(p.numel() for p in job.network.parameters()),
