@@ -5,7 +5,7 @@
 Trains the recipes on Fashion-MNIST and times, beside them, the loop that the lesson writes: one picture at a
 time through a Dataset and a DataLoader, batches of 20, SGD with momentum. Accuracies are of the 10,000 test
 pictures, which no recipe saw or was chosen by. `--quick` leaves out what takes long (recipe `best`, 30 epochs
-of the lesson) and trains one seed.
+of the lesson) and trains one seed. Recipes compute in their default precision, which the device column names.
 """
 
 from __future__ import annotations
@@ -145,6 +145,7 @@ def used(runs: list[Run], what: str) -> list[float]:
 
 def measure(table: Table, data: Dataset, seeds: range, folder: Path, *, quick: bool) -> None:
     fast = runs_of("fast", data, seeds, folder)
+    table.device += f", {fast[0].config['precision']['used']}"
     table.add("fast: accuracy, mirror images averaged", percent(fast, mirrored=True), "%", least=93.0)
     table.add("fast: accuracy", percent(fast), "%")
     table.add("fast: training time", used(fast, "seconds"), "s", most=60)
