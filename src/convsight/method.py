@@ -121,10 +121,15 @@ class Method:
         net = given.get("net")
         started = time.perf_counter()
         quiet = torch.random.fork_rng(devices=[]) if net is None else undisturbed(net.module)
-        with quiet, _kept_random_states(), torch.enable_grad():
+        images = given.get("images")
+        seeing = contextlib.nullcontext() if net is None else net.seeing(images.pixels if images else None)
+        with quiet, seeing, _kept_random_states(), torch.enable_grad():
             result = compute()
         provenance = self._provenance(net, given, time.perf_counter() - started)
-        return dataclasses.replace(result, title=result.title or self.title, provenance=provenance)
+        notes = (*result.notes, *(note for note in (net.told if net else ()) if note not in result.notes))
+        return dataclasses.replace(
+            result, title=result.title or self.title, notes=notes, provenance=provenance
+        )
 
     def _provenance(self, net: Classifier | None, given: Mapping[str, Any], seconds: float) -> Provenance:
         return Provenance(

@@ -2,35 +2,48 @@
 
 from __future__ import annotations
 
+import inspect
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from convsight.bring.brought import Brought
 from convsight.bring.files import from_program, from_python_file
-from convsight.bring.hubs import from_timm, from_torchvision
+from convsight.bring.hubs import first_channels, from_timm, from_torchvision
+from convsight.bring.huggingface import from_huggingface, is_pretrained
+from convsight.bring.scripted import from_script, is_script
 from convsight.errors import InputError, ModelError, closest
+from convsight.network.checkpoint import Checkpoint
 from convsight.network.classifier import Classifier
-from convsight.network.weights import put_weights, read_metadata, read_weights
+from convsight.network.weights import put_weights, read_checkpoint, read_metadata
 
 FORMS = (
-    "a run directory, 'torchvision:NAME', 'timm:NAME', 'file.py:function', 'program.pt2', or a network's name"
+    "a run directory, 'torchvision:NAME', 'timm:NAME', 'hf:NAME' or 'hf:FOLDER', 'file.py:function', 'program.pt2', "
+    "'scripted.pt', or a network's name"
 )
+HUBS: dict[str, Callable[[str, Any], Brought]] = {
+    "torchvision": from_torchvision,
+    "timm": from_timm,
+    "hf": from_huggingface,
+}
 
 
 def load(source: Any, weights: str | Path | None = None, **given: Any) -> Classifier:
     """A classifier from anywhere.
 
     source: a run directory (`"runs/demo"`), `"torchvision:vgg16"`, `"timm:resnet18"`,
-        `"path/to/file.py:function"` (a function that returns the module; it may take the weights' path),
-        an exported program `"model.pt2"`, the name of one of our networks (`"vgg16"`), or an `nn.Module`.
-    weights: a .safetensors, .pth or .pt file of weights; `"random"` for an untrained torchvision, timm or
-        own network. Left out, torchvision and timm fetch their published weights, checked.
-    given: `classes`, `input_size`, `channels`, `mean`, `std`, `crop`, `task`, `outputs` override what the
-        source says of itself.
+        `"hf:NAME"` or `"hf:FOLDER"` (Hugging Face), `"path/to/file.py:function"` (a function that returns the
+        module; it may take the weights' path), an exported program `"model.pt2"`, TorchScript
+        (`"model.ts"`, `"model.pt"`), the name of one of our networks (`"vgg16"`), or an `nn.Module`.
+    weights: a .safetensors, .pth, .pt, .bin or .ckpt file of weights, as trainers write them (`FILE#NAME` takes
+        one of several in it); `"random"` for an untrained torchvision, timm, Hugging Face or own network. Left
+        out, torchvision, timm and Hugging Face fetch their published weights, checked.
+    given: `classes` (also "imagenet", a file or a dictionary), `input_size`, `channels`, `mean`, `std`, `crop`,
+        `task`, `outputs` override what the source says of itself.
 
     Raises DataNotFound, ModelError or MissingExtra saying what is missing and how to pass it.
 
@@ -40,23 +53,21 @@ def load(source: Any, weights: str | Path | None = None, **given: Any) -> Classi
     if isinstance(source, Classifier):
         return source
     if isinstance(source, nn.Module):
-        brought = Brought(source, type(source).__name__)
-        if weights is not None:
-            put_weights(source, read_weights(weights), str(weights))
-        return _classifier(brought, given)
+        return _classifier(_filled(source, weights), given)
     text = str(source)
-    if text.startswith("torchvision:"):
-        return _classifier(from_torchvision(text.partition(":")[2], weights), given)
-    if text.startswith("timm:"):
-        return _classifier(from_timm(text.partition(":")[2], weights), given)
+    scheme, _, rest = text.partition(":")
+    if scheme in HUBS:
+        return _classifier(HUBS[scheme](rest, weights), given)
     if re.search(r"\.py:\w+$", text):
         return _classifier(from_python_file(text, weights), given)
-    path = Path(text).expanduser()
+    path = Path(rest if scheme == "script" else text).expanduser()
     if path.suffix == ".pt2":
         return _classifier(from_program(path), given)
+    if scheme == "script" or path.suffix == ".ts" or is_script(path):
+        return _classifier(from_script(path, _no_weights(text, weights)), given)
     if path.is_dir():
-        return _run(path, weights, given)
-    if path.suffix in (".pth", ".pt", ".safetensors"):
+        return _folder(path, weights, given)
+    if path.suffix in (".pth", ".pt", ".safetensors", ".bin", ".ckpt"):
         raise InputError(
             f"{text} holds weights without their network; name the network too: "
             f"load('file.py:function', weights={text!r}), or on the command line --weights"
@@ -64,47 +75,42 @@ def load(source: Any, weights: str | Path | None = None, **given: Any) -> Classi
     return _classifier(_own(text, weights, given), given)
 
 
-def _run(path: Path, weights: Any, given: dict[str, Any]) -> Classifier:
+def _filled(module: nn.Module, weights: str | Path | None) -> Brought:
+    name = type(module).__name__
+    if weights is None:
+        return Brought(module, name)
+    return Brought(module, name, notes=put_weights(module, read_checkpoint(weights), str(weights)))
+
+
+def _no_weights(text: str, weights: Any) -> None:
+    if weights is not None:
+        raise InputError(f"{text} has its weights inside; leave weights={str(weights)!r} out")
+
+
+def _folder(path: Path, weights: Any, given: dict[str, Any]) -> Classifier:
+    """A run, or a folder that Hugging Face's `save_pretrained` wrote."""
     from convsight.run import Run
 
+    if is_pretrained(path):
+        return _classifier(from_huggingface(str(path), weights), given)
     if weights is not None or given:
         raise InputError(f"{path} is a run, which has its own weights and settings; leave the others out")
     return Run.open(path).classifier
 
 
 def _classifier(brought: Brought, given: dict[str, Any]) -> Classifier:
-    known = (
-        "classes",
-        "input_size",
-        "channels",
-        "mean",
-        "std",
-        "crop",
-        "task",
-        "outputs",
-        "output",
-        "units",
-        "thresholds",
-        "explain",
-    )
+    known = tuple(name for name in inspect.signature(Classifier).parameters if name not in ("module", "name"))
     for name in given:
         if name not in known:
             raise InputError(f"load has no option {name!r}; {closest(name, known)}")
-    settings: dict[str, Any] = {name: getattr(brought, name, None) for name in known} | {
-        "outputs": (),
-        "explain": "output",
+    said = {name: getattr(brought, name, None) for name in known}
+    settings = {n: v for n, v in said.items() if v is not None} | {
+        n: v for n, v in given.items() if v is not None
     }
-    settings |= {name: value for name, value in given.items() if value is not None}
-    if settings["channels"] is None:
-        settings["channels"] = _first_channels(brought.module)
-    return Classifier(brought.module, name=brought.name, **settings)
-
-
-def _first_channels(module: nn.Module) -> int:
-    for child in module.modules():
-        if isinstance(child, nn.Conv2d):
-            return child.in_channels
-    return 3
+    settings.setdefault("channels", first_channels(brought.module))
+    net = Classifier(brought.module, name=brought.name, **settings)
+    net.told, net.notes = (*brought.notes, *net.told), (*brought.notes, *net.notes)
+    return net
 
 
 def _own(name: str, weights: str | Path | None, given: dict[str, Any]) -> Brought:
@@ -117,26 +123,33 @@ def _own(name: str, weights: str | Path | None, given: dict[str, Any]) -> Brough
             f"{name!r} is an architecture without weights: pass weights=FILE, or weights='random'"
         )
     metadata = read_metadata(weights)
-    state = None if str(weights) == "random" else read_weights(weights)
+    checkpoint = None if str(weights) == "random" else read_checkpoint(weights)
     big = name.startswith("vgg")
     size = given.get("input_size") or (224 if big else 28)
     size = (size, size) if isinstance(size, int) else tuple(size)
     channels = given.get("channels") or (3 if big else 1)
     n = (
         len(given.get("classes") or metadata.get("classes") or ())
-        or _rows_of_last(state)
+        or _rows_of_last(checkpoint)
         or (1000 if big else 10)
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         module = build(name, n, channels, size)
-    if state is not None:
-        put_weights(module, state, str(weights))
+    notes = () if checkpoint is None else put_weights(module, checkpoint, str(weights))
     return Brought(
-        module, name, metadata.get("classes"), size, channels, metadata.get("mean"), metadata.get("std")
-    )  # type: ignore[arg-type]
+        module,
+        name,
+        metadata.get("classes"),
+        size,  # type: ignore[arg-type]
+        channels,
+        metadata.get("mean"),
+        metadata.get("std"),
+        notes=notes,
+    )
 
 
-def _rows_of_last(state: dict[str, Tensor] | None) -> int:
-    matrices = [v for v in (state or {}).values() if v.ndim >= 2]
+def _rows_of_last(checkpoint: Checkpoint | None) -> int:
+    tables = [] if checkpoint is None else list(checkpoint.tables.values())[:1]
+    matrices = [v for table in tables for v in table.values() if v.ndim >= 2]
     return matrices[-1].shape[0] if matrices else 0

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
@@ -15,10 +14,11 @@ class Brought:
 
     module: nn.Module
     name: str
-    classes: Sequence[str] | None = None
+    classes: Any = None
     input_size: tuple[int, int] | None = None
     channels: int | None = None
     mean: Any = None
     std: Any = None
     crop: float = 1.0
-    extra: dict[str, Any] = field(default_factory=dict)
+    task: str | None = None
+    notes: tuple[str, ...] = ()  # what was chosen, built or left out, for the user

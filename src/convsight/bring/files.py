@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from convsight.bring.brought import Brought
 from convsight.errors import ConvsightError, DataNotFound, ModelError, closest
-from convsight.network.weights import put_weights, read_metadata, read_weights
+from convsight.network.weights import put_weights, read_checkpoint, read_metadata
 
 
 def from_python_file(text: str, weights: str | Path | None) -> Brought:
@@ -46,9 +46,10 @@ def from_python_file(text: str, weights: str | Path | None) -> Brought:
         raise ModelError(f"{text} raised {type(error).__name__}: {error}") from error
     if not isinstance(module, nn.Module):
         raise ModelError(f"{text} must return a torch.nn.Module; it returned a {type(module).__name__}")
+    described = _described(module, Path(path).stem, vars(code), read_metadata(weights))
     if weights is not None and not takes_path and str(weights) != "random":
-        put_weights(module, read_weights(weights), str(weights))
-    return _described(module, Path(path).stem, vars(code), read_metadata(weights))
+        described.notes = put_weights(module, read_checkpoint(weights), str(weights))
+    return described
 
 
 def _import_file(path: Path) -> ModuleType:

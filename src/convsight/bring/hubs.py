@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,9 +11,12 @@ from typing import Any
 from torch import Tensor, nn
 
 from convsight.bring.brought import Brought
+from convsight.bring.heads import adapt
 from convsight.bring.torchvision_shim import import_torchvision
 from convsight.errors import MissingExtra, ModelError, closest
-from convsight.network.weights import put_weights, read_weights
+from convsight.network.checkpoint import Checkpoint
+from convsight.network.class_names import LARGE
+from convsight.network.weights import put_weights, read_checkpoint
 
 
 def from_torchvision(name: str, weights: str | Path | None) -> Brought:
@@ -24,22 +26,55 @@ def from_torchvision(name: str, weights: str | Path | None) -> Brought:
         raise ModelError(f"torchvision has no classifier {name!r}; {closest(name, known)}")
     published = models.get_model_weights(name).DEFAULT
     preset = published.transforms()
-    module = models.get_model(name, weights=None)
+    module, notes = models.get_model(name, weights=None), ()
     if str(weights) != "random":
-        state = _published_torchvision(name, published) if weights is None else read_weights(weights)
-        module = _with_classes(lambda n: models.get_model(name, weights=None, num_classes=n), module, state)
-        put_weights(module, state, f"the weights for {name}")
+        notes = _fill_torchvision(module, name, weights, published)
     classes = published.meta["categories"]
+    channels = first_channels(module)
+    mean, std, words = for_channels(list(preset.mean), list(preset.std), channels)
     return Brought(
         module,
         name,
         classes=classes if _outputs(module) == len(classes) else None,
         input_size=(preset.crop_size[0], preset.crop_size[0]),
-        channels=3,
-        mean=list(preset.mean),
-        std=list(preset.std),
+        channels=channels,
+        mean=mean,
+        std=std,
         crop=min(1.0, preset.crop_size[0] / preset.resize_size[0]),
+        notes=(*notes, *words),
     )
+
+
+def _fill_torchvision(
+    module: nn.Module, name: str, weights: str | Path | None, published: Any
+) -> tuple[str, ...]:
+    if weights is None:
+        checkpoint = Checkpoint(Path(name), {"": _published_torchvision(name, published)})
+    else:
+        checkpoint = read_checkpoint(weights)
+    notes = adapt(module, checkpoint, name)
+    notes += put_weights(module, checkpoint, f"the weights for {name}" if weights is None else str(weights))
+    if hasattr(module, "transform_input"):  # GoogLeNet and Inception come from another framework
+        module.transform_input = True  # type: ignore[assignment]
+        notes += (f"{name} converts its input as its published weights need (transform_input).",)
+    return notes
+
+
+def first_channels(module: nn.Module) -> int:
+    """How many channels the first convolution takes; 3 where there is none."""
+    return next((child.in_channels for child in module.modules() if isinstance(child, nn.Conv2d)), 3)
+
+
+def for_channels(mean: list[float], std: list[float], channels: int) -> tuple[Any, Any, tuple[str, ...]]:
+    """The normalisation for a stem of another number of channels: grey, or anything else, gets the average."""
+    if channels == len(mean):
+        return mean, std, ()
+    one, other = sum(mean) / len(mean), sum(std) / len(std)
+    words = (
+        f"It takes {channels} channel{'s' if channels > 1 else ''}: mean {one:.3f} and std {other:.3f}, the averages "
+        "of the three published ones, were taken; mean= and std= give yours."
+    )
+    return one, other, (words,)
 
 
 def _published_torchvision(name: str, published: Any) -> dict[str, Tensor]:
@@ -50,21 +85,6 @@ def _published_torchvision(name: str, published: Any) -> dict[str, Tensor]:
             f"the published weights of {name} could not be fetched ({error}). Get {published.url} where "
             f"there is a network and pass weights={published.url.rpartition('/')[2]!r}; or weights='random'"
         ) from error
-
-
-def _with_classes(make: Callable[[int], nn.Module], module: nn.Module, state: dict[str, Tensor]) -> nn.Module:
-    """The network with as many outputs as the weights have: a fine-tuned head of another size."""
-    own = module.state_dict()
-    last = next((n for n in reversed(list(own)) if own[n].ndim >= 2), None)
-    found = next((state[n] for n in state if last is not None and n.endswith(last)), None)
-    if (
-        last is None
-        or found is None
-        or found.shape == own[last].shape
-        or found.shape[1:] != own[last].shape[1:]
-    ):
-        return module
-    return make(found.shape[0])
 
 
 def _outputs(module: nn.Module) -> int:
@@ -80,25 +100,28 @@ def from_timm(name: str, weights: str | Path | None) -> Brought:
         raise MissingExtra("timm", "vision", "a network from timm") from error
     if not timm.is_model(name.split(".")[0]):
         raise ModelError(f"timm has no network {name!r}; {closest(name, timm.list_models())}")
-    module = _timm_module(timm, name, weights)
+    module, notes = _timm_module(timm, name, weights)
     config = module.pretrained_cfg
     channels, height, width = config["input_size"]
+    channels = first_channels(module) if notes else channels
+    mean, std, words = for_channels(list(config["mean"]), list(config["std"]), channels)
     return Brought(
         module,
         name,
-        classes=_timm_classes(module),
+        classes=_timm_classes(timm, module),
         input_size=(height, width),
         channels=channels,
-        mean=list(config["mean"]),
-        std=list(config["std"]),
+        mean=mean,
+        std=std,
         crop=config.get("crop_pct") or 1.0,
+        notes=(*notes, *words),
     )
 
 
-def _timm_module(timm: ModuleType, name: str, weights: str | Path | None) -> Any:
+def _timm_module(timm: ModuleType, name: str, weights: str | Path | None) -> tuple[Any, tuple[str, ...]]:
     if weights is None:
         try:
-            return timm.create_model(name, pretrained=True)
+            return timm.create_model(name, pretrained=True), ()
         except Exception as error:  # the hub client raises many kinds; each means: not to be had from here
             raise ModelError(
                 f"the published weights of timm:{name} could not be fetched ({type(error).__name__}). Get "
@@ -106,19 +129,20 @@ def _timm_module(timm: ModuleType, name: str, weights: str | Path | None) -> Any
                 "or weights='random'"
             ) from error
     module = timm.create_model(name, pretrained=False)
-    if str(weights) != "random":
-        state = read_weights(weights)
-        module = _with_classes(
-            lambda n: timm.create_model(name, pretrained=False, num_classes=n), module, state
-        )
-        put_weights(module, state, str(weights))
-    return module
+    if str(weights) == "random":
+        return module, ()
+    checkpoint = read_checkpoint(weights)
+    notes = adapt(module, checkpoint, name)
+    return module, (*notes, *put_weights(module, checkpoint, str(weights)))
 
 
-def _timm_classes(module: Any) -> list[str] | None:
-    from timm.data import ImageNetInfo  # type: ignore[import-not-found]
-
-    if module.num_classes != 1000:
+def _timm_classes(timm: ModuleType, module: Any) -> list[str] | None:
+    """ImageNet's names, for a network with as many outputs as one of its sets has classes."""
+    heads = module.get_classifier()
+    head = heads[0] if isinstance(heads, (tuple, list)) else heads
+    weight = next((p for p in head.parameters() if p.ndim >= 2), None)
+    subset = {1000: "imagenet1k", **LARGE}.get(module.num_classes if weight is None else weight.shape[0])
+    if subset is None:
         return None
-    info = ImageNetInfo()
-    return [info.index_to_description(i).split(",")[0] for i in range(1000)]
+    info = timm.data.ImageNetInfo(subset)
+    return [info.index_to_description(i).split(",")[0] for i in range(info.num_classes())]

@@ -42,9 +42,9 @@ def zero_notes(net: Classifier, aim: Target, arrived: Tensor, scores: Tensor) ->
     if not empty:
         return ()
     which = _pictures(empty, len(scores))
-    top = list(net.layers.values())[-1]
-    if aim.outputs is not None and top.kind in RECTIFIERS and all(float(scores[i]) == 0 for i in empty):
-        reason = f"the score is 0, cut off by the {top.kind} at the end of the network, and cannot change"
+    top = _last_kind(net)
+    if aim.outputs is not None and top in RECTIFIERS and all(float(scores[i]) == 0 for i in empty):
+        reason = f"the score is 0, cut off by the {top} at the end of the network, and cannot change"
     elif aim.outputs is None and all(float(scores[i]) <= 0 for i in empty):
         reason = f"{aim.labels[0]} is silent there (its value is {float(scores[empty[0]]):.3g})"
     else:
@@ -64,6 +64,11 @@ def empty_cam_notes(cam: Tensor, positive: bool) -> tuple[str, ...]:
 def score_notes(net: Classifier, aim: Target) -> tuple[str, ...]:
     """What the reader of a map of this target should know of the network's outputs, and of the target."""
     return net.notes_on(aim)
+
+
+def _last_kind(net: Classifier) -> str:
+    """The kind of the last operation; "" where none can be seen."""
+    return list(net.layers.values())[-1].kind if net.habits.visible else ""
 
 
 def rule_notes(net: Classifier, aim: Target, count: Rectifiers) -> tuple[str, ...]:

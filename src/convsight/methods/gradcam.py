@@ -29,6 +29,10 @@ class Gradcam(Method):
     the gradient, and the map points elsewhere: a note says which share is left. With `average` off each cell
     is weighted by its own gradient instead (HiResCAM, Draelos & Carin 2020, arXiv:2011.08891).
 
+    In a transformer, or another network that keeps its maps as tokens, the default is the last row of tokens that the
+    score depends on, laid out as they lie in the picture; class tokens are left out. Behind the last attention of a
+    network that reads its class token, no other token counts, so it is the input of that attention.
+
     Enlarging lays the map over the whole picture, as the paper does, although without padding the centres of
     the outermost cells lie up to half a receptive field inside it.
 
@@ -53,13 +57,14 @@ class Gradcam(Method):
     average: bool = knob(True, "off weights each cell with its own gradient, right for networks that flatten")
 
     def compute(self, net: Classifier, images: Images, target: Any = None, layer: str | None = None) -> Map:
-        aim, chosen = net.target(target, images), map_layer(net, layer)
+        aim = net.target(target, images)
+        chosen = map_layer(net, layer, aim, images.pixels)
         found = class_activation(net, aim, images.pixels, chosen.name, self.average)
         cam = found.cam.clamp(min=0) if self.positive else found.cam
         return Map(
             caption=f"Bright: the features of {chosen.name} that the score rests on are here.",
             notes=(
-                _coarseness(chosen, images.size),
+                _coarseness(net, chosen, images.size),
                 *(averaging_notes(found) if self.average else ()),
                 *empty_cam_notes(cam, self.positive),
                 *score_notes(net, aim),
@@ -72,8 +77,12 @@ class Gradcam(Method):
         )
 
 
-def _coarseness(layer: Layer, size: tuple[int, int]) -> str:
-    rows, columns = layer.output_shape[1:]
+def _coarseness(net: Classifier, layer: Layer, size: tuple[int, int]) -> str:
+    grid = None if layer.is_map else net.layers.grid(layer.name)
+    rows, columns = layer.output_shape[1:] if grid is None else (grid.rows, grid.columns)
+    words = "" if grid is None else " of tokens"
+    if grid is not None and grid.beside:
+        words = f" of tokens ({grid.beside} beside them, the class token or such, left out)"
     height, width = (min(a, b) for a, b in zip(layer.receptive_field, size, strict=True))
     sees = "the whole picture" if (height, width) == size else f"up to {height}×{width} pixels"
-    return f"{layer.name} has {rows}×{columns} cells, each seeing {sees}: this shows regions, not outlines."
+    return f"{layer.name} has {rows}×{columns} cells{words}, each seeing {sees}: this shows regions, not outlines."

@@ -39,7 +39,8 @@ class GuidedGradcam(Method):
     source = "Selvaraju et al. 2016, arXiv:1610.02391"
 
     def compute(self, net: Classifier, images: Images, target: Any = None, layer: str | None = None) -> Map:
-        aim, chosen = net.target(target, images), map_layer(net, layer)
+        aim = net.target(target, images)
+        chosen = map_layer(net, layer, aim, images.pixels)
         signal = backpropagate(net, aim, images.pixels, "guided")
         found = class_activation(net, aim, images.pixels, chosen.name)
         cam = found.cam.clamp(min=0)

@@ -10,6 +10,7 @@ import contextlib
 import copy
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +23,9 @@ from convsight.images import Images
 from convsight.network.asking import target_of
 from convsight.network.batching import chunk_size, in_chunks
 from convsight.network.changes import Fingerprint, digest_of, every_module, fingerprint, tensors_of, unchanged
+from convsight.network.class_names import class_names, last_rows, offer
 from convsight.network.graph import Key, Node, Tape, name_nodes
+from convsight.network.habits import Habits, habits_of
 from convsight.network.inputs import first_tensor, per_channel, size_of
 from convsight.network.interventions import (
     Edit,
@@ -42,18 +45,21 @@ from convsight.network.reader import NUMBERS, ONE_CLASS, Reader
 from convsight.network.receptive_field import fields
 from convsight.network.targets import Target
 from convsight.network.tasks import Said, units_of
+from convsight.network.wrappers import unwrapped
 
 ANSWERS = {
     "multilabel": ("label", "labels"), "regress": ("number", "numbers"), "locate": ("position", "positions"),
     "embed": ("number", "numbers"),
 }  # fmt: skip
+_SEEING: ContextVar[tuple[object, Tensor | None]] = ContextVar("convsight_seeing", default=(None, None))
 
 
 class Classifier:
     """Any `torch.nn.Module` that turns pictures into class scores, labels, numbers, maps or boxes.
 
     Parameters: `module` takes normalised float pixels n c h w. `classes` names the k outputs (numbers if left
-    out; a dictionary {0: "cat"} is taken too). `input_size` is (height, width) in pixels, `channels` 1 or 3.
+    out): a list, a dictionary such as `config.id2label`, a file, or "imagenet" (see `class_names`). What training
+    wraps around a network (`DataParallel`, `torch.compile`) is taken off. `input_size` is (height, width) in pixels, `channels` 1 or 3.
     `mean` and `std` are subtracted and divided per channel *inside*, so that you pass pictures in [0, 1].
     `crop` is the share of a larger picture that `fit` keeps (0.875 resizes the short side to 256 for a
     224-pixel network).
@@ -80,7 +86,7 @@ class Classifier:
     def __init__(
         self,
         module: nn.Module,
-        classes: Sequence[str] | Mapping[int, str] | None = None,
+        classes: Any = None,
         input_size: tuple[int, int] | int | None = None,
         channels: int = 3,
         mean: Sequence[float] | float | None = None,
@@ -99,7 +105,7 @@ class Classifier:
             raise ModelError(f"a torch.nn.Module is needed, not a {type(module).__name__}")
         if channels not in (1, 3):
             raise ModelError(f"pictures have 1 (grey) or 3 (RGB) channels, not {channels}")
-        self.module = module
+        self.module, self.told = unwrapped(module)
         self.channels = channels
         self.input_size = size_of(input_size)
         if not 0 < crop <= 1:
@@ -110,9 +116,13 @@ class Classifier:
         self._lock = threading.RLock()
         self._layers: tuple[list[Any], Layers] | None = None
         self._hash: tuple[Fingerprint | None, str] = (None, "")
-        wish = Wish(Said.checked(task, classes, outputs, units), output, explain, thresholds)
+        self.habits, names = Habits(), class_names(classes, last_rows(self.module))
+        wish = Wish(Said.checked(task, names, outputs, units), output, explain, thresholds)
         with self._lock:
-            self.reader, self.notes = reader_for(module, self._run, self._samples(), wish)
+            self.reader, read = reader_for(self.module, self._run, self._samples(), wish)
+        self.habits = self._find_habits()
+        self.told += (*self.habits.notes, *offer(names or outputs, len(self.classes)))
+        self.notes = (*read, *self.told)
         self.units = units_of(units, len(self.classes))
 
     def __getstate__(self) -> dict[str, Any]:
@@ -189,9 +199,13 @@ class Classifier:
         unless it was made with `explain="score"`. See `probabilities_of`.
         """
         self._check(pixels)
-        inside = self.normalise(pixels)
-        with self._lock, undisturbed(self.module):
-            return self.forward_inside(inside)
+
+        def run(pixels: Tensor) -> Tensor:
+            inside = self.normalise(pixels)
+            with self._lock, undisturbed(self.module):
+                return self.forward_inside(inside)
+
+        return self._alone(pixels, run)
 
     def forward_inside(self, inside: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
         """`forward` for pictures that are normalised, by a caller who keeps modes and random state himself."""
@@ -216,9 +230,11 @@ class Classifier:
         tape = Tape(watched, chain_values(active), chain_ops(active))
         try:
             with tape.watch(self.module, inside):
-                return read(self._run(inside))
+                value = read(self._run(inside))
         except Enough:
             return torch.zeros(len(inside), 0, device=self.device)
+        self._refuse_unreached(active)
+        return value
 
     def _before(self, inside: Tensor) -> tuple[Tensor, Tensor]:
         """The value that goes into the final softmax or sigmoid, and the one that comes out."""
@@ -227,6 +243,31 @@ class Classifier:
         intervention = Intervention(self.module, {key: ["before"]}, {})
         out = self._read(inside, self.reader.tensor, intervention)
         return intervention.seen.get("before", out), out
+
+    def _alone(self, pixels: Float[Tensor, "n c h w"], run: Callable[[Tensor], Tensor]) -> Tensor:
+        """What `run` answers; picture by picture for a network whose answer depends on the others of the batch."""
+        if len(pixels) < 2 or not self.habits.one_by_one:
+            return run(pixels)
+        active = interventions(self)
+        kept: list[dict[str, list[Tensor]]] = [{} for _ in active]
+        logits = []
+        for picture in pixels.split(1):
+            logits.append(run(picture))
+            for intervention, values in zip(active, kept, strict=True):
+                for name, value in intervention.seen.items():
+                    values.setdefault(name, []).append(value)
+        for intervention, values in zip(active, kept, strict=True):
+            intervention.seen.update(_joined(name, each) for name, each in values.items())
+        return torch.cat(logits)
+
+    def _refuse_unreached(self, active: list[Intervention]) -> None:
+        """A layer that is to be recorded must be passed; a network that decides may go another way."""
+        missing = [name for i in active for key in i.missing for name in i.record[key]]
+        if missing:
+            raise InputError(
+                f"this picture does not pass layer {missing[0]!r}: {self.name} decides as it goes which layers it "
+                "runs. Name a layer that this picture passes, or leave the layer out and give one picture at a time"
+            )
 
     def _run(self, inside: Tensor) -> Any:
         try:
@@ -261,11 +302,17 @@ class Classifier:
     def _scores(self, pixels: Tensor) -> Tensor:
         if not self.reader.ending.kind:
             return self.forward(pixels)
-        inside, n = self.normalise(pixels), len(pixels)
-        with self._lock, undisturbed(self.module):
-            if self.reader.ending.before is None:
-                return self._read(inside, lambda output: self.reader.scores(self.reader.tensor(output), n))
-            return self.reader.rows(self._before(inside)[0], n, "")
+
+        def run(pixels: Tensor) -> Tensor:
+            inside, n = self.normalise(pixels), len(pixels)
+            with self._lock, undisturbed(self.module):
+                if self.reader.ending.before is None:
+                    return self._read(
+                        inside, lambda output: self.reader.scores(self.reader.tensor(output), n)
+                    )
+                return self.reader.rows(self._before(inside)[0], n, "")
+
+        return self._alone(pixels, run)
 
     def maps(self, images: Images | Tensor, batch_size: int | None = None) -> Float[Tensor, "n k h w"]:
         """The class maps of a segmentation network, as it returns them; InputError for any other."""
@@ -275,7 +322,7 @@ class Classifier:
                 read = self.reader
                 return self._read(self.normalise(pixels), lambda out: read.maps(read.tensor(out)))
 
-        return self._in_batches(images, run, batch_size)
+        return self._in_batches(images, lambda pixels: self._alone(pixels, run), batch_size)
 
     def detections(self, images: Images | Tensor) -> Any:
         """What a detector finds in one picture: a dictionary of boxes (x1 y1 x2 y2), labels and scores."""
@@ -370,13 +417,28 @@ class Classifier:
     @property
     def layers(self) -> Layers:
         """Every layer by name, in order: kind, output shape, parameters, MACs and receptive field."""
+        net, seen = _SEEING.get()
+        if self.habits.decides and net is self and seen is not None:
+            return self._layers_of(self._trace(seen))
         modules = list(every_module(self.module))
         made_of = [*modules, *(p for m in modules for p in m._parameters.values() if p is not None)]
         if self._layers is None or list(map(id, self._layers[0])) != list(map(id, made_of)):
-            tape = self._trace()
-            nodes, aliases = name_nodes(tape)
-            self._layers = (made_of, Layers(nodes, tape.keys, aliases, fields(nodes, *self.input_size)))
+            self._layers = (made_of, self._layers_of(self._trace()))
         return self._layers[1]
+
+    def _layers_of(self, tape: Tape) -> Layers:
+        nodes, aliases = name_nodes(tape)
+        return Layers(nodes, tape.keys, aliases, fields(nodes, *self.input_size), self.input_size)
+
+    @contextlib.contextmanager
+    def seeing(self, pixels: Float[Tensor, "n c h w"] | None) -> Iterator[None]:
+        """Inside, `layers` are those that the first of these pictures passes, in a network that decides as it goes."""
+        fits = pixels is not None and pixels.ndim == 4 and pixels.shape[1] == self.channels
+        token = _SEEING.set((self, pixels[:1].repeat(2, 1, 1, 1) if pixels is not None and fits else None))
+        try:
+            yield
+        finally:
+            _SEEING.reset(token)
 
     def trace(self, pixels: Float[Tensor, "n c h w"]) -> tuple[list[Node], int | None]:
         """Every operation of one pass, and the index of the one whose value is the scores (None: not seen)."""
@@ -428,14 +490,27 @@ class Classifier:
 
     # ---- at the door ---------------------------------------------------------------------------------------
 
-    def _trace(self) -> Tape:
-        inside = self.normalise(torch.full((2, self.channels, *self.input_size), 0.5))
-        tape = Tape()
+    def _find_habits(self) -> Habits:
+        def scores(inside: Tensor) -> Tensor:
+            output = self._run(inside)
+            if self.task == "detect":  # boxes, and not always as many
+                return torch.zeros(len(inside), 1)
+            return self.reader.tensor(output).reshape(len(inside), -1)
+
+        shape = (self.channels, *self.input_size)
+        with self._lock, undisturbed(self.module), torch.no_grad():
+            return habits_of(self.module, scores, shape, self.normalise)
+
+    def _trace(self, pixels: Tensor | None = None) -> Tape:
+        pixels = torch.full((2, self.channels, *self.input_size), 0.5) if pixels is None else pixels
+        inside, tape = self.normalise(pixels), Tape()
         with self._lock, undisturbed(self.module), torch.no_grad(), tape.watch(self.module, inside):
             self._run(inside)
         if not tape.nodes:
             raise ModelError(
-                f"no operation of {self.name} can be seen; is it compiled or a TorchScript module?"
+                f"no operation of {self.name} can be seen; is it compiled or a TorchScript module? "
+                "Techniques that need no layer work (saliency, integrated_gradients, occlusion); for the others "
+                "load the network from its Python code or as a program of torch.export (.pt2)"
             )
         return tape
 
@@ -455,6 +530,15 @@ class Classifier:
             )
         if not pixels.is_floating_point():
             raise InputError(f"pixels are floats in [0, 1]; given {pixels.dtype}. Images.open(...) converts")
+
+
+def _joined(name: str, values: Sequence[Tensor]) -> tuple[str, Tensor]:
+    """One layer's value for several pictures that were run alone."""
+    if len({value.shape[1:] for value in values}) > 1:
+        raise InputError(
+            f"layer {name!r} gives values of several shapes for these pictures; give one at a time"
+        )
+    return name, torch.cat(list(values))
 
 
 def as_classifier(net: Any) -> Classifier:

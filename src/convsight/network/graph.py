@@ -34,6 +34,12 @@ SPELLINGS = {
 }  # fmt: skip
 
 
+# What turns numbers into Python values, on which a network may decide what to run next.
+DECIDING = frozenset(
+    {"__bool__", "__int__", "__float__", "__index__", "is_nonzero", "item", "tolist", "equal"}
+)
+
+
 @dataclass(frozen=True)
 class Ref:
     """Replaces an operation's argument that was the value of node `index` (-1: the input picture)."""
@@ -78,10 +84,14 @@ class Tape(TorchFunctionMode):
     nodes: list[Node] = field(default_factory=list)
     keys: list[Key] = field(default_factory=list)
     outputs: dict[str, list[int]] = field(default_factory=dict)  # module path -> node of each call's output
+    decides: bool = False  # whether the network read a number that depends on the picture
 
     def __post_init__(self) -> None:
         super().__init__()
         self._index_of: dict[int, tuple[int, weakref.ref[Tensor]]] = {}
+        self._answers: dict[
+            int, weakref.ref[Tensor]
+        ] = {}  # truth values and whole numbers made from the picture
         self._counts: Counter[tuple[str, str]] = Counter()
         self._calls: Counter[str] = Counter()
         self._stack: list[tuple[str, int]] = [("", 1)]
@@ -103,6 +113,7 @@ class Tape(TorchFunctionMode):
             for handle in handles:
                 handle.remove()
             self._index_of.clear()
+            self._answers.clear()
 
     def _enter(self, path: str) -> Callable:
         def hook(module: nn.Module, args: Any) -> None:
@@ -123,6 +134,15 @@ class Tape(TorchFunctionMode):
         index, alive = self._index_of.get(id(tensor), (None, None))
         return index if alive is not None and alive() is tensor else None
 
+    def _is_answer(self, tensor: Tensor) -> bool:
+        alive = self._answers.get(id(tensor))
+        return alive is not None and alive() is tensor
+
+    def _as_answer(self, value: Any) -> Any:
+        for tensor in _tensors(value):
+            self._answers[id(tensor)] = weakref.ref(tensor)
+        return value
+
     def _remember(self, tensor: Tensor, index: int) -> None:
         self._index_of[id(tensor)] = (index, weakref.ref(tensor))
 
@@ -130,8 +150,12 @@ class Tape(TorchFunctionMode):
         kwargs = kwargs or {}
         inputs = [t for t in _leaves((args, tuple(kwargs.values()))) if isinstance(t, Tensor)]
         sources = [index for t in inputs if (index := self.index_of(t)) is not None]
+        answers = any(self._is_answer(t) for t in inputs)
+        if getattr(func, "__name__", "") in DECIDING:
+            self.decides |= bool(sources) or answers
         if not sources:
-            return func(*args, **kwargs)
+            value = func(*args, **kwargs)
+            return self._as_answer(value) if answers else value
         kind = kind_of(func)
         if kind in SILENT:
             value = func(*args, **kwargs)
@@ -156,7 +180,7 @@ class Tape(TorchFunctionMode):
             value = args[0]
         tensors = _tensors(value)
         if not tensors or not tensors[0].is_floating_point():
-            return value
+            return self._as_answer(value)
         self._counts[path, kind] += 1
         shape = tuple(tensors[0].shape)
         node = Node(len(self.nodes), kind, path, call, func, *refs, shape, in_place)

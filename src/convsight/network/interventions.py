@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from convsight.errors import InputError
 from convsight.network.changes import every_module
 from convsight.network.graph import Key, Node
+from convsight.network.wrappers import uncompiled
 
 Edit = Callable[[Tensor], Tensor]
 ReplaceOp = Callable[..., Any]
@@ -118,7 +119,7 @@ def undisturbed(module: nn.Module) -> Iterator[None]:
     training = [m for m in modules if m.training]
     each = (p.device for m in modules for p in m._parameters.values() if p is not None)
     devices = {device for device in each if device.type == "cuda"}
-    with torch.random.fork_rng(devices=list(devices)):
+    with torch.random.fork_rng(devices=list(devices)), uncompiled(module):
         try:
             for m in training:
                 m.training = False

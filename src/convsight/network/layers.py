@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from convsight.errors import InputError, closest
 from convsight.network.graph import Key, Node
 from convsight.network.operations import LINEAR, WEIGHTED, is_convolution
 from convsight.network.receptive_field import Box, Field, box
+from convsight.network.token_grids import Grid, grids_of
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,19 @@ class Layer:
 class Layers(Mapping[str, Layer]):
     """Every layer by name, in the order of the forward pass; containers such as `layer4` answer too."""
 
-    def __init__(self, nodes: list[Node], keys: list[Key], aliases: dict[str, int], fields: list[Field]):
-        self.nodes, self.fields = nodes, fields
+    def __init__(
+        self,
+        nodes: list[Node],
+        keys: list[Key],
+        aliases: dict[str, int],
+        fields: list[Field],
+        size: tuple[int, int] = (1, 1),
+    ):
+        self.nodes, self.fields, self._size = nodes, fields, size
+        batch = nodes[0].shape[0] if nodes and nodes[0].shape else 0
         self._layers = {
-            node.name: _layer(node, key, field) for node, key, field in zip(nodes, keys, fields, strict=True)
+            node.name: _layer(node, key, field, batch)
+            for node, key, field in zip(nodes, keys, fields, strict=True)
         }
         self._ordered = list(self._layers.values())
         self._aliases = {alias: self._ordered[index] for alias, index in aliases.items()}
@@ -89,6 +100,29 @@ class Layers(Mapping[str, Layer]):
         alike = [a for a in maps if a.output_shape[1:] == size]
         return (alike or maps or [None])[-1]
 
+    @functools.cached_property
+    def _grids(self) -> list[Grid | None]:
+        return list(grids_of(self.nodes, self._size))
+
+    def grid(self, name: str) -> Grid | None:
+        """Where the places of a layer's value lie in it: of maps, of channels-last maps and of tokens; None for others."""
+        return self._grids[self[name].index]
+
+    def tokens(self) -> list[Layer]:
+        """The layers whose feature maps come in another order of axes: channels last, or as tokens."""
+        others = [a for a in self._ordered if not a.is_map and len(a.output_shape) > 1]
+        return [a for a in others if self._grids[a.index] is not None]
+
+    def as_maps(self, name: str) -> Callable[[Tensor], Tensor]:
+        """What makes maps n c rows columns of a layer's value; InputError for a layer that has none."""
+        layer = self[name]
+        if layer.is_map:
+            return lambda value: value
+        grid = self._grids[layer.index]
+        if grid is None:
+            raise InputError(f"layer {name!r} has no feature maps: its output is {layer.output_shape}")
+        return grid.maps
+
     def convolutions(self) -> list[Layer]:
         return [layer for layer in self._ordered if is_convolution(layer.kind)]
 
@@ -122,7 +156,7 @@ def _weight(node: Node) -> Tensor | None:
     return next((w for w in candidates if isinstance(w, Tensor) and w.ndim >= 2), None)
 
 
-def _layer(node: Node, key: Key, field: Field) -> Layer:
+def _layer(node: Node, key: Key, field: Field, batch: int) -> Layer:
     weights = [w for w in (*node.args, *node.kwargs.values()) if isinstance(w, Tensor)]
     trained = [w for w in weights if isinstance(w, nn.Parameter) or node.kind in WEIGHTED]
     shape = node.shape[1:]
@@ -137,7 +171,7 @@ def _layer(node: Node, key: Key, field: Field) -> Layer:
         index=node.index,
         key=key,
         in_place=node.in_place,
-        is_map=len(shape) == 3 and field.places == (2, 3),
+        is_map=len(shape) == 3 and field.places == (2, 3) and node.shape[0] == batch,  # not heads or windows
     )
 
 

@@ -140,6 +140,8 @@ def program_of(net: Classifier) -> Program | None:
 
     The program is believed only if it gives the network's own scores when it is run again.
     """
+    if net.habits.one_by_one or net.habits.random or not net.habits.visible:
+        return None
     noise = torch.Generator().manual_seed(0)
     traces, pixels = [], torch.empty(0)
     for batch in BATCHES:
