@@ -16,6 +16,7 @@ from convsight.features.selection import Selection
 from convsight.images import Images
 from convsight.network.batching import chunk_size, in_chunks
 from convsight.network.classifier import Classifier
+from convsight.network.layers import feature_vectors
 from convsight.progress import report
 
 if TYPE_CHECKING:
@@ -142,9 +143,7 @@ def _run(
 def _pass(net: Classifier, pixels: Tensor, layer: str) -> tuple[Tensor, Tensor]:
     with torch.no_grad(), net.record(layer) as seen:
         logits = net.forward(pixels)
-    value = seen[layer].float()
-    vectors = value.mean((2, 3)) if value.ndim == 4 else value.flatten(1)
-    return vectors.cpu(), logits.cpu()
+    return feature_vectors(seen[layer]).cpu(), logits.cpu()
 
 
 def _flat(images: Images, most_px: int | None) -> Float[Tensor, "n d"]:

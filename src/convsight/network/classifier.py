@@ -38,7 +38,7 @@ from convsight.network.interventions import (
     interventions,
     undisturbed,
 )
-from convsight.network.layers import Layers
+from convsight.network.layers import Layers, feature_vectors
 from convsight.network.outputs import HELD
 from convsight.network.probe import Wish, reader_for
 from convsight.network.reader import NUMBERS, ONE_CLASS, Reader
@@ -375,8 +375,7 @@ class Classifier:
         def run(part: slice) -> Tensor:
             with torch.no_grad(), self.record(name) as seen:
                 self.forward(pixels[part])
-            value = seen[name].float().cpu()
-            return value.mean((2, 3)) if value.ndim == 4 else value.flatten(1)
+            return feature_vectors(seen[name]).cpu()
 
         parts = in_chunks(run, len(pixels), batch_size or chunk_size(pixels.shape[1:]))
         return torch.cat(parts) if parts else torch.zeros(0, 0)

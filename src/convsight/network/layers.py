@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from convsight.errors import InputError, closest
@@ -147,6 +148,12 @@ class Layers(Mapping[str, Layer]):
     def receptive_box(self, name: str, y: int, x: int) -> Box | None:
         """The exact pixels that unit (y, x) of a layer sees, clipped at the borders."""
         return box(self.fields[self[name].index], y, x)
+
+
+def feature_vectors(value: Tensor) -> Float[Tensor, "n d"]:
+    """A layer's value as one vector for each picture: maps are averaged over place, anything else is flattened."""
+    value = value.float()
+    return value.mean((2, 3)) if value.ndim == 4 else value.flatten(1)
 
 
 def _weight(node: Node) -> Tensor | None:
