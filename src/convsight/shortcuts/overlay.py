@@ -19,11 +19,12 @@ from typing import Any, ClassVar
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
-from torch import Generator, Tensor
+from torch import Tensor
 
 from convsight.blur import blurred
+from convsight.shortcuts.laid_over import LaidOver, fitted_amount
 from convsight.shortcuts.pattern import Pattern, corner_mean, fixed_pattern, of_and_others, plain_corners
-from convsight.shortcuts.probes import Pixels, Probe
+from convsight.shortcuts.probes import Pixels
 from convsight.shortcuts.sample import Half, affordable
 
 REACH = 1.5  # pixels; the Gaussian that gives the brightness around a step
@@ -39,15 +40,14 @@ SEEN = 0.03  # change of a medium grey that counts as touched
 
 
 @dataclass(frozen=True, eq=False)
-class Overlay(Probe):
+class Overlay(LaidOver):
     """A layer at fixed places, there in full or not at all: `add` is laid on, `times` multiplies what is there.
 
     The other tensors recognise it by its steps from pixel to pixel, first to the right and then down.
     """
 
     kind: ClassVar[str] = "overlay"
-    add: Float[Tensor, "c h w"]
-    times: Float[Tensor, "c h w"]
+    variation: ClassVar[float] = 0.3
     step_add: Float[Tensor, "d h w"]
     step_times: Float[Tensor, "d h w"]
     base_add: Float[Tensor, "d h w"]
@@ -55,33 +55,19 @@ class Overlay(Probe):
     weight: Float[Tensor, "d h w"]
     scale: float = 1.0
 
-    def paste(self, onto: Pixels, of: Pixels) -> Pixels:
-        amount = self.scale * self._there(of)
-        return (onto + amount * (self.add + self.times * onto)).clamp(0, 1)
-
-    def remove(self, onto: Pixels, of: Pixels) -> Pixels:
-        amount = self.scale * self._there(onto)
-        return ((onto - amount * self.add) / (1 + amount * self.times).clamp(min=0.2)).clamp(0, 1)
-
-    def varied(self, onto: Pixels, generator: Generator) -> Pixels:
-        """Each picture with up to three tenths of the layer more or less, whether or not it was there."""
-        amount = 0.3 * (2 * torch.rand(len(onto), 1, 1, 1, generator=generator) - 1)
-        return (onto + amount * (self.add + self.times * onto)).clamp(0, 1)
-
-    def _there(self, of: Pixels) -> Float[Tensor, "n 1 1 1"]:
-        return (self.strength(of) > 0.5).float()[:, None, None, None]
+    def amount(self, of: Pixels) -> Float[Tensor, "n 1 1 1"]:
+        return self.scale * (self.strength(of) > 0.5).float()[:, None, None, None]
 
     def strength(self, of: Pixels) -> Float[Tensor, " n"]:
         """The amount of the layer in each picture: about 0 without it, 1 with it."""
         around = _around(of)
         expected = self.step_add + self.step_times * around
         rest = steps(of) - self.base_add - self.base_times * around
-        weighted = expected * self.weight
-        return (rest * weighted).flatten(1).sum(1) / ((expected * weighted).flatten(1).sum(1) + 1e-6)
+        return fitted_amount(rest, expected, self.weight)
 
     @property
     def where(self) -> Bool[Tensor, "h w"]:
-        return (self.add + 0.5 * self.times).abs().amax(0) > SEEN
+        return self.on_grey().abs().amax(0) > SEEN
 
     def mask(self, size: tuple[int, int]) -> Bool[Tensor, "h w"] | None:
         return self.where if 0 < float(self.where.float().mean()) < LOCAL else None
@@ -89,11 +75,6 @@ class Overlay(Probe):
     def marks(self, of: Pixels) -> Bool[Tensor, "n h w"]:
         place = self.mask((of.shape[2], of.shape[3]))
         return super().marks(of) if place is None else place.expand(len(of), -1, -1)
-
-    def share_in(self, where: Bool[Tensor, "h w"]) -> float:
-        """The share of the layer's energy, on a medium grey picture, that lies in a region."""
-        energy = (self.add + 0.5 * self.times).square().sum(0)
-        return float(energy[where].sum() / energy.sum().clamp(min=1e-9))
 
     def numbers(self) -> dict[str, Any]:
         return {"scale": self.scale}

@@ -15,11 +15,12 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Generator, Tensor
 
 from convsight.blur import blurred
-from convsight.shortcuts.probes import Pixels, Probe
+from convsight.shortcuts.laid_over import LaidOver, fitted_amount
+from convsight.shortcuts.probes import Pixels
 from convsight.shortcuts.sample import Half, affordable
 
 REACHES = (1.5, 0.7)  # pixels of smoothing, for structures a few pixels wide and one pixel wide
@@ -31,15 +32,14 @@ OUTSTANDING, CLEAR_GAP = 1.6, 0.35
 
 
 @dataclass(frozen=True, eq=False)
-class Pattern(Probe):
+class Pattern(LaidOver):
     """A structure at fixed places: `add` is laid on, `times` multiplies what is there.
 
     fixed: it is there in full or not at all; otherwise in any amount, as outlines are.
     """
 
     kind: ClassVar[str] = "pattern"
-    add: Float[Tensor, "c h w"]
-    times: Float[Tensor, "c h w"]
+    variation: ClassVar[float] = 0.5
     base_add: Float[Tensor, "c h w"]
     base_times: Float[Tensor, "c h w"]
     weight: Float[Tensor, "c h w"]
@@ -47,15 +47,7 @@ class Pattern(Probe):
     scale: float = 1.0
     fixed: bool = False
 
-    def paste(self, onto: Pixels, of: Pixels) -> Pixels:
-        amount = self._amount(of)
-        return (onto + amount * (self.add + self.times * onto)).clamp(0, 1)
-
-    def remove(self, onto: Pixels, of: Pixels) -> Pixels:
-        amount = self._amount(onto)
-        return ((onto - amount * self.add) / (1 + amount * self.times).clamp(min=0.2)).clamp(0, 1)
-
-    def _amount(self, of: Pixels) -> Float[Tensor, "n 1 1 1"]:
+    def amount(self, of: Pixels) -> Float[Tensor, "n 1 1 1"]:
         strength = self.strength(of)
         there = (strength > 0.5).float() if self.fixed else strength.clamp(0, 1.2)
         return self.scale * there[:, None, None, None]
@@ -73,23 +65,12 @@ class Pattern(Probe):
         has = self.strength(of_class) > 0.5
         return lifted(self, of_class[has], of_others) if self.fixed and has.any() else self
 
-    def varied(self, onto: Pixels, generator: Generator) -> Pixels:
-        """Each picture with up to half of the pattern more or less, whether or not it was there."""
-        amount = 0.5 * (2 * torch.rand(len(onto), 1, 1, 1, generator=generator) - 1)
-        return (onto + amount * (self.add + self.times * onto)).clamp(0, 1)
-
     def strength(self, of: Pixels) -> Float[Tensor, " n"]:
         """The amount of the pattern in each picture: about 0 in other classes, 1 in the class."""
         smooth = blurred(of, self.reach)
         rest = of - smooth - self.base_add - self.base_times * smooth
         expected = self.add + self.times * smooth
-        weighted = expected * self.weight
-        return (rest * weighted).flatten(1).sum(1) / ((expected * weighted).flatten(1).sum(1) + 1e-6)
-
-    def share_in(self, where: Bool[Tensor, "h w"]) -> float:
-        """The share of the pattern's energy, on a medium grey picture, that lies in a region."""
-        energy = (self.add + 0.5 * self.times).square().sum(0)
-        return float(energy[where].sum() / energy.sum().clamp(min=1e-9))
+        return fitted_amount(rest, expected, self.weight)
 
     def numbers(self) -> dict[str, Any]:
         return {"reach": self.reach, "scale": self.scale, "fixed": self.fixed}

@@ -37,7 +37,10 @@ class Index(ABC):
 
     metrics: ClassVar[tuple[str, ...]]
     plan: dict[str, Any]
-    metric: str
+
+    @property
+    def metric(self) -> str:
+        return self.plan["metric"]
 
     @abstractmethod
     def __len__(self) -> int: ...

@@ -38,10 +38,6 @@ class LanceIndex(Index):
     plan: dict[str, Any]
     metrics: ClassVar[tuple[str, ...]] = tuple(DISTANCES)
 
-    @property
-    def metric(self) -> str:  # type: ignore[override]
-        return self.plan["metric"]
-
     @classmethod
     def open(cls, url: str) -> LanceIndex:
         """The index in the folder or bucket `url`; DataNotFound if there is none."""

@@ -30,10 +30,6 @@ class QdrantIndex(Index):
     plan: dict[str, Any]
     metrics: ClassVar[tuple[str, ...]] = tuple(DISTANCES)
 
-    @property
-    def metric(self) -> str:  # type: ignore[override]
-        return self.plan["metric"]
-
     @classmethod
     def open(cls, url: str, client: Any = None) -> QdrantIndex:
         """The collection at `url`; DataNotFound if the server has none of that name."""
