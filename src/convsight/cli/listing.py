@@ -22,6 +22,7 @@ from convsight.datasets import available as known_datasets
 from convsight.method import Method
 from convsight.methods import catalogue, find_method
 from convsight.methods.architecture import layer_table
+from convsight.occluding.compiled import why_not
 
 
 def methods(given: argparse.Namespace, rest: list[str]) -> int:
@@ -95,6 +96,8 @@ def doctor(given: argparse.Namespace, rest: list[str]) -> int:
         advice = "" if there else f"pip install 'convsight[{extra}]'"
         rows.append((package, metadata.version(package) if there else "not installed", advice))
     rows.append(("processors", f"{os.cpu_count()}, torch uses {torch.get_num_threads()}", ""))
+    missing = why_not()  # compiles the kernels, the first time on a machine
+    rows.append(("compiled kernels", "none: occlusion is slower" if missing else "ready", missing))
     devices = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     rows.append(
         (
