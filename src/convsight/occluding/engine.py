@@ -190,7 +190,7 @@ class Engine:
             np.repeat(np.arange(self.pictures), len(places)), np.tile(places, self.pictures), self.largest,
             compiled=where.compiled,
         )  # fmt: skip
-        found: list[int] = []  # readings that later segments have to hand on
+        found: list[int] = []  # readings that later segments have to keep
         for number, stretch in enumerate(where.stretches()):
             inside = {step.index for step in stretch.steps}
             carried = [i for i in self._crossing(stretch.steps[0].index) if number] + found

@@ -138,7 +138,7 @@ class Occluders:
         return bool((rows == rows[:, :1]).all() and (columns == columns[:1]).all())
 
     def _spread_grid(self, values: Tensor) -> Tensor:
-        """The sum over positions of value × rows hidden × columns hidden, rows and columns apart."""
+        """The sum over positions of value × rows hidden × columns hidden, as two matrix products."""
         rows, columns = (side.double() for side in self._sides())
         rows, columns = rows[:: self.grid[1]], columns[: self.grid[1]]
         return rows.T @ values.view(-1, *self.grid) @ columns

@@ -1,8 +1,8 @@
 """Which cells of a layer can a hidden box change, and which windows of one size hold them?
 
-Rows and columns are apart. A cell changes only if its receptive field meets the box, so the exact changed
-interval of every position comes straight from the fields, layer by layer; the slack of a common window in one
-layer is never carried to the next.
+Rows and columns are independent of each other. A cell changes only if its receptive field meets the box, so the exact
+interval that a position changes follows from the receptive fields of each layer alone: when several positions share
+a window that is larger than some of them need, the surplus is never carried to the next layer.
 """
 
 from __future__ import annotations

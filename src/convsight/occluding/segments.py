@@ -1,9 +1,9 @@
 """Which steps are carried out together, on how many positions at a time, so that values stay in the cache?
 
-A step on many positions writes more than the cache holds, and the next one has to fetch it again. Between two
-steps where a single value passes, such as the end of a residual block, the work can be done for a few
-positions after the other. As many are taken at a time as keep the block's values in the cache; but no fewer
-than make reading the block's weights cheap, since every turn reads them anew.
+A step on many positions writes more than the cache holds, and the next step has to fetch it from memory again. Where
+only one value passes from one step to the next, such as at the end of a residual block, the steps before can be
+carried out for a few positions at a time. A turn takes as many positions as keep the block's values in the cache, but
+enough of them to make reading the block's weights cheap, since every turn reads the weights again.
 """
 
 from __future__ import annotations
