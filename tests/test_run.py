@@ -10,12 +10,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from convsight import storage
 from convsight.architectures import LessonOne
 from convsight.datasets import Dataset, Split
 from convsight.datasets.pixels import MemoryStore
 from convsight.errors import DataError, DataNotFound, ModelError, StorageError
-from convsight.run import Results, Run
+from convsight.run import Run
 from convsight.storage import write_atomic
 from convsight.training import train
 
@@ -125,42 +124,6 @@ def test_a_run_writes_its_report_into_itself_or_where_it_is_told(run, tmp_path):
     inside, elsewhere = Run.open(run).report(), Run.open(run).report(tmp_path / "x.html")
     assert inside == run / "report.html" and elsewhere == tmp_path / "x.html"
     assert all("<h1" in page.read_text() and "tiny" in page.read_text() for page in (inside, elsewhere))
-
-
-def test_results_come_back_as_they_were_put(tmp_path):
-    results = Results(tmp_path / "results")
-    key = results.key("occlusion", {"patch": 8}, "w", "p")
-    assert results.get(key) is None
-    results.put(key, {"view.png": b"\x89PNG", "about.json": b"{}"})
-    assert results.get(key) == {"about.json": b"{}", "view.png": b"\x89PNG"}
-    results.put(key, {"view.png": b"other"})
-    assert results.get(key) == {"about.json": b"{}", "view.png": b"\x89PNG"}
-    assert [p.name for p in (tmp_path / "results").iterdir()] == [key]
-
-
-def test_a_results_key_changes_with_everything_it_was_made_from():
-    made_from = ("occlusion", {"patch": 8, "stride": 4}, "weights", "pictures")
-    key = Results.key(*made_from)
-    assert key == Results.key("occlusion", {"stride": 4, "patch": 8}, "weights", "pictures")
-    others = [("saliency", *made_from[1:]), ("occlusion", {"patch": 9, "stride": 4}, *made_from[2:])]
-    others += [(*made_from[:2], "other", "pictures"), (*made_from[:3], "other")]
-    assert len({key, *(Results.key(*other) for other in others)}) == 5
-
-
-def test_half_a_result_is_no_result(tmp_path, monkeypatch):
-    def full(handle: int, content: bytes) -> None:
-        import errno
-        import os
-
-        os.close(handle)
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(storage, "_write_synced", full)
-    results = Results(tmp_path / "results")
-    with pytest.raises(StorageError, match="disk is full"):
-        results.put("k" * 24, {"a": b"1", "b": b"2"})
-    assert results.get("k" * 24) is None
-    assert not list((tmp_path / "results").iterdir())
 
 
 def test_a_file_is_replaced_whole(tmp_path):

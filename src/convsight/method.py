@@ -17,16 +17,21 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from convsight.datasets import as_dataset
 from convsight.errors import InputError, closest
 from convsight.images import Images, as_images
 from convsight.network.classifier import Classifier, as_classifier
-from convsight.network.interventions import undisturbed
-from convsight.results.provenance import Provenance, inputs_hash
+from convsight.network.identity import identity_of
+from convsight.network.interventions import interventions, undisturbed
+from convsight.network.targets import resolve_target
+from convsight.results.provenance import Provenance, inputs_hash, rest_of
 from convsight.results.result import Result
 
 _MISSING = dataclasses.MISSING
+HASHED = ("net", "images", "style", "query", "data")  # arguments that count by what they hold
+WORDED = ("target", "layer", "layers")  # arguments whose words say all; of others they may be a file's name
 
 
 def knob(
@@ -141,7 +146,16 @@ class Method:
             inputs=inputs_hash(given),
             seconds=round(seconds, 4),
             source=self.source,
+            rest=_rest(type(self), net, given),
         )
+
+    def provenance(self, *args: Any, **kwargs: Any) -> Provenance:
+        """What the result of a call with these arguments will say of itself; nothing is computed.
+
+        Its `key` names the result, so that one that was stored can be taken instead.
+        """
+        given = self._bind(args, kwargs)
+        return self._provenance(given.get("net"), given, 0.0)
 
     def _bind(self, args: tuple, kwargs: dict) -> dict[str, Any]:
         signature = inspect.signature(self.compute)
@@ -232,6 +246,46 @@ def _words(given: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments that are text or numbers, for the provenance line."""
     plain = (str, int, float, list, tuple)
     return {k: v for k, v in given.items() if k in ("target", "layer", "layers") and isinstance(v, plain)}
+
+
+def _rest(method: type[Method], net: Classifier | None, given: Mapping[str, Any]) -> str:
+    """`Provenance.rest` of a call: everything that no other field of the provenance holds."""
+    if net is not None and interventions(net):
+        return ""
+    named = {name: _named(value, name, net, given) for name, value in given.items() if name not in HASHED}
+    known = [value for value in named.values() if value is None]
+    return rest_of(
+        _source(method), "" if net is None else identity_of(net), None if known else sorted(named.items())
+    )
+
+
+def _source(method: type[Method]) -> str | None:
+    """The code of a technique from outside of this package, "" for ours; None if it cannot be read."""
+    if method.__module__.split(".")[0] == __name__.split(".")[0]:
+        return ""
+    with contextlib.suppress(OSError, TypeError):
+        return f"{method.__module__} {inspect.getsource(method)}"
+    return None
+
+
+def _named(value: Any, name: str, net: Classifier | None, given: Mapping[str, Any]) -> str | None:
+    """An argument in words that are the same wherever it is meant; None if it has none."""
+    if name == "target" and net is not None and value is not None and _is_plain(value):
+        images = given.get("images")
+        with contextlib.suppress(InputError):
+            aim = resolve_target(net, value, 1 if images is None else len(images))
+            if aim.through is None:
+                outputs = None if aim.outputs is None else aim.outputs.tolist()
+                return repr((outputs, aim.layer, aim.channel, aim.cell))
+    if isinstance(value, (Images, Tensor, np.ndarray)):  # its numbers are in `inputs`
+        return "array"
+    return repr(value) if _is_plain(value) and (name in WORDED or not isinstance(value, str)) else None
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, (str, int, float))
 
 
 def _snake(name: str) -> str:

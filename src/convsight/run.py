@@ -7,7 +7,7 @@ A run is a directory that ordinary tools can read:
     log.jsonl             one JSON object an epoch: loss, accuracy, validation, seconds
     metrics.json          the test: accuracy, per class, confusion, calibration; absent until it is finished
     checkpoint.safetensors   where to go on; weights, optimiser and random state, JSON in its header
-    results/<key>/        results of techniques, keyed by method, knobs, weights and pictures
+    results/<key>/        results of techniques (see `results.files`), keyed by method, knobs, weights and pictures
 
 Every file is written whole or not at all.
 """
@@ -15,12 +15,8 @@ Every file is written whole or not at all.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -34,8 +30,10 @@ import convsight
 from convsight.architectures import Positions, build
 from convsight.datasets import Dataset, dataset
 from convsight.errors import DataError, DataNotFound, ModelError
+from convsight.method import Method
 from convsight.network.classifier import Classifier
-from convsight.storage import storage_error, write_atomic
+from convsight.results.result import Result
+from convsight.results.stored import Results
 
 CONFIG, WEIGHTS, LOG, METRICS, CHECKPOINT, RESULTS = (
     "config.json",
@@ -157,6 +155,20 @@ class Run:
                 f" now: --data FOLDER, or data= in Python. {error}"
             ) from error
 
+    def answer(self, method: Method, **arguments: Any) -> Result:
+        """What `method` answers to these arguments: the stored result if there is one, else computed and stored.
+
+        The network and the data set are the run's own where the technique needs them and none are given.
+
+        >>> run.answer(cs.Occlusion(patch=8), images=images, target="Bag")                     # doctest: +SKIP
+        """
+        needs = method.needs()
+        if needs.get("net"):
+            arguments.setdefault("net", self.classifier)
+        if needs.get("data"):
+            arguments.setdefault("data", self.dataset)
+        return self.results.once(method.provenance(**arguments), lambda: method(**arguments))
+
     def __getstate__(self) -> dict[str, Any]:
         """What a pickle or a copy keeps: the directory and what was handed over; the rest is read again."""
         return {name: vars(self)[name] for name in ("path", "results", "_module", "_data")}
@@ -192,46 +204,6 @@ def classifier_from(config: Mapping[str, Any], module: nn.Module) -> Classifier:
         outputs=tuple(config["outputs"]),
         name=config["network"]["name"],
     )
-
-
-@dataclass(frozen=True)
-class Results:
-    """Results of techniques on disk, each a folder of files under a key that says what it was made from.
-
-    >>> Results.key("occlusion", {"patch": 8}, "weights", "pictures") == Results.key(
-    ...     "occlusion", {"patch": 9}, "weights", "pictures")
-    False
-    """
-
-    path: Path
-
-    @staticmethod
-    def key(method: str, knobs: Mapping[str, Any], weights_hash: str, input_hash: str) -> str:
-        """24 hexadecimal digits that change with the method, any knob, any weight or any picture."""
-        made_from = json.dumps([method, dict(knobs), weights_hash, input_hash], sort_keys=True, default=str)
-        return hashlib.blake2b(made_from.encode(), digest_size=12).hexdigest()
-
-    def get(self, key: str) -> dict[str, bytes] | None:
-        """The files stored under `key`, or None."""
-        folder = self.path / key
-        if not folder.is_dir():
-            return None
-        return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
-
-    def put(self, key: str, files: Mapping[str, bytes]) -> None:
-        """Store `files` (name -> content) under `key`; they appear together. What is there already stays."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f".{key}.", dir=self.path))
-        try:
-            for name, content in files.items():
-                write_atomic(part / name, content)
-            part.chmod(0o755)
-            part.rename(self.path / key)
-        except OSError as error:
-            if not (self.path / key).is_dir():
-                raise storage_error(self.path / key, sum(map(len, files.values())), error) from error
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

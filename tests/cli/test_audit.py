@@ -80,7 +80,7 @@ def test_a_run_keeps_its_audit_and_what_is_the_object(
     assert main(["audit", str(run), "--target", "Sandal", "--limit", "40"]) == 0
     kept = json.loads((run / "audit.json").read_text())
     assert kept["about"]["split"] == "test" and kept["verdicts"] and kept["own"] == []
-    assert (run / "audit.safetensors").is_file()
+    assert (run / "audit.npz").is_file()
     assert "audit.json" in capsys.readouterr().out
     numbered = [row["number"] for row in kept["verdicts"] if row["kind"]]
     if numbered:

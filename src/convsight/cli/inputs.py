@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from convsight.errors import InputError, closest
 from convsight.images import Images
 from convsight.method import Knob, Method
 from convsight.network.classifier import Classifier
-from convsight.run import CONFIG, Run
+from convsight.run import CONFIG, METRICS, Run
 
 SWITCH: dict[str, bool] = {"true": True, "yes": True, "on": True, "1": True} | {
     "false": False, "no": False, "off": False, "0": False,
@@ -44,10 +45,17 @@ def brought(given: argparse.Namespace) -> dict[str, Any]:
 
 
 def run_of(model: str | None) -> Run | None:
-    """The run, if MODEL is a run's directory."""
-    if model and (Path(model).expanduser() / CONFIG).is_file():
-        return Run.open(Path(model).expanduser())
-    return None
+    """The run, if MODEL is a run's directory; one command opens it and its data set once."""
+    if not model or not (config := Path(model).expanduser() / CONFIG).is_file():
+        return None
+    metrics = config.with_name(METRICS)
+    changed = metrics.stat().st_mtime_ns if metrics.is_file() else 0
+    return _opened(config.parent.absolute(), Path(model).expanduser(), changed)
+
+
+@functools.lru_cache(maxsize=2)
+def _opened(folder: Path, path: Path, changed: int) -> Run:
+    return Run.open(path)
 
 
 def data_of(source: str | None, model: str | None, net: Classifier | None = None) -> Dataset:

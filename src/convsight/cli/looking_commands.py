@@ -7,6 +7,8 @@ from typing import Any
 
 from convsight.cli.arguments import DATA, MODEL, PICTURE, command, takes_model, takes_network
 
+FRESH = "compute again what the run has stored"
+
 
 def show(commands: Any) -> argparse.ArgumentParser:
     show = command(
@@ -37,6 +39,7 @@ def show(commands: Any) -> argparse.ArgumentParser:
         action="store_true",
         help="also say how far to trust the map: three checks, in words with numbers",
     )
+    show.add_argument("--fresh", action="store_true", help=FRESH)
     show.add_argument("--quiet", action="store_true", help="no progress")
     takes_network(show)
     return show
@@ -106,6 +109,7 @@ def space(commands: Any) -> None:
     places.add_argument("--method", default="tsne", choices=("pca", "tsne", "umap"), help="default: tsne")
     places.set_defaults(takes_knobs=True)
     for made in (neighbours, places):
+        made.add_argument("--fresh", action="store_true", help=FRESH)
         made.add_argument("--data", help=f"{DATA} (default: the run's own)")
         made.add_argument("-o", "--out", help="where to save: .png .npz .json .html")
         made.add_argument("--quiet", action="store_true", help="no progress")

@@ -17,7 +17,7 @@ def report(given: argparse.Namespace, rest: list[str]) -> int:
         return _interactive(run, given)
     chosen = pictures([given.images], None, given.run_path, run.classifier) if given.images else None
     with err.status("Looking inside and writing the report ..."):
-        path = run.report(given.out, images=chosen)
+        path = run.report(given.out, images=chosen, audit=given.audit)
     out.print(f"report:  {path}", soft_wrap=True)
     return 0
 
@@ -32,6 +32,10 @@ def _interactive(run: Run, given: argparse.Namespace) -> int:
         raise MissingExtra(missing.name or "fastapi", "studio", "the interactive report") from missing
     if given.images:
         raise InputError("--images is for the plain report; an interactive one shows the run's test pictures")
+    if given.audit:
+        from convsight.report.leaning import make
+
+        make(run)
     how = calls(run.classifier, given.run_path, {}, None, False)
     studio = Studio(run.classifier, run.dataset, run, source=given.run_path, runs=run.path.parent, calls=how)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from typing import Any
 
 from convsight.cli.arguments import DATA, MODEL, PICTURE, command, takes_network
@@ -14,6 +15,12 @@ def report(commands: Any) -> None:
     report.add_argument("run_path", metavar="RUN", help="a run directory")
     report.add_argument("-o", "--out", help="the HTML file (default: report.html in the run)")
     report.add_argument("--images", help=f"{PICTURE} (default: some of the test set, right and wrong)")
+    report.add_argument(
+        "--audit",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help="look for shortcuts first if that was not done yet; takes minutes (default: --no-audit)",
+    )
     report.add_argument(
         "--interactive",
         action="store_true",

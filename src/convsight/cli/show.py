@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from convsight.cli.console import bar, err, out, print_result
-from convsight.cli.inputs import classifier, data_of, knobs, pictures
+from convsight.cli.inputs import classifier, data_of, knobs, pictures, run_of
 from convsight.cli.listing import describe
 from convsight.errors import InputError
+from convsight.images import as_images
 from convsight.method import Method
 from convsight.methods import catalogue, find_method
 from convsight.network.classifier import Classifier
 from convsight.results.kinds import Map, Table
+from convsight.results.provenance import Provenance, provenance_about
 from convsight.results.result import Result
 
 
@@ -44,7 +46,7 @@ def show(given: argparse.Namespace, rest: list[str]) -> int:
         net = classifier(model, given)
     arguments = _arguments(method, given, words, model, net)
     judge = _judge(made, net, arguments, given, model) if given.trust else None
-    _run(made, {**({"net": net} if net is not None else {}), **arguments}, given, judge)
+    _run(made, {**({"net": net} if net is not None else {}), **arguments}, given, model, judge)
     return 0
 
 
@@ -55,7 +57,7 @@ def neighbours(given: argparse.Namespace, rest: list[str]) -> int:
         return _indexed(net, given, rest)
     data = data_of(given.data, given.model, net)
     query = pictures([given.query], given.data, given.model, net)
-    _run(_only_knobs(method, rest), {"net": net, "query": query, "data": data}, given)
+    _run(_only_knobs(method, rest), {"net": net, "query": query, "data": data}, given, given.model)
     return 0
 
 
@@ -80,7 +82,8 @@ def _indexed(net: Classifier, given: argparse.Namespace, rest: list[str]) -> int
 def map(given: argparse.Namespace, rest: list[str]) -> int:
     method = find_method(given.method)
     net = classifier(given.model, given)
-    _run(_only_knobs(method, rest), {"net": net, "data": data_of(given.data, given.model, net)}, given)
+    arguments = {"net": net, "data": data_of(given.data, given.model, net)}
+    _run(_only_knobs(method, rest), arguments, given, given.model)
     return 0
 
 
@@ -137,21 +140,29 @@ def _judge(
     arguments: dict[str, Any],
     given: argparse.Namespace,
     model: str | None,
-) -> Callable[[], Result]:
-    """A function that judges how far the map can be trusted, to be called once the map is made."""
+) -> Callable[[Result], Result]:
+    """A function that judges how far a map can be trusted, to be called once the map is made."""
     if net is None or method.kind is not Map or "target" not in method.needs():
         raise InputError(
             f"--trust goes with a map of a class score, such as saliency; not with {method.name}"
         )
-    from convsight.trust_checks import trust  # its statistics take a second to import
+    data = data_of(given.data, model, net) if given.data is not None or _has_data(model) else None
 
-    data = data_of(None, model, net) if given.data is None and _has_data(model) else given.data
-    return lambda: trust(of=method, net=net, data=data, **arguments)
+    def ask(result: Result) -> Result:
+        from convsight.trust_checks import trust  # its statistics take a second to import
+
+        named = result if result.provenance is not None and result.provenance.key else method
+        return trust(of=named, net=net, data=data, **arguments)
+
+    def judge(result: Result) -> Result:
+        about = {"images": net.fit(as_images(arguments["images"])), "data": data}
+        made = provenance_about(result, "trust", {"seed": 0}, about)
+        return _stored_or_made(made, lambda: ask(result), given, model)
+
+    return judge
 
 
 def _has_data(model: str | None) -> bool:
-    from convsight.cli.inputs import run_of
-
     run = run_of(model)
     return run is not None and run.config["data"].get("source") is not None
 
@@ -160,17 +171,38 @@ def _run(
     method: Method,
     arguments: dict[str, Any],
     given: argparse.Namespace,
-    judge: Callable[[], Result] | None = None,
+    model: str | None,
+    judge: Callable[[Result], Result] | None = None,
 ) -> None:
     with bar(method.title, quiet=given.quiet):
-        result = method(**arguments)
+        made = method.provenance(**arguments)
+        result = _stored_or_made(made, lambda: method(**arguments), given, model)
     if judge is not None:
         with bar("How far to trust it", quiet=given.quiet):
-            judged = judge()
+            judged = judge(result)
         for words in (f"{judged.title}. {judged.caption}", *judged.notes):
             out.print(words, markup=False)
         result = dataclasses.replace(result, parts=(*result.parts, judged))
     _keep(result, given, method.name)
+
+
+def _stored_or_made(
+    made: Provenance, make: Callable[[], Result], given: argparse.Namespace, model: str | None
+) -> Result:
+    """The result from the run that MODEL is, where it or the studio or a report left it; else computed and left."""
+    run = run_of(model)
+    if run is None:
+        return make()
+    if given.fresh:
+        run.results.drop(made.key)
+    found = run.results.get(made.key)
+    if found is None:
+        found = make()
+        run.results.keep(made.key, found)
+    else:
+        words = f"{made.method}: stored in {run.results.path / made.key}; --fresh computes it again"
+        err.print(words, markup=False, soft_wrap=True)
+    return found
 
 
 def _keep(result: Result, given: argparse.Namespace, name: str) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
+import xxhash
 from jaxtyping import UInt8
 from torch import Generator, Tensor
 
+from convsight.datasets.content import digest_of_split
 from convsight.datasets.pixels import Store
 from convsight.datasets.sampling import stratified
 from convsight.errors import InputError
@@ -96,6 +99,11 @@ class Split:
         """The same pictures at another size or as grey or RGB (see `Images.fit`)."""
         return Split(self.store.fit(as_size(size), channels), self.labels, self.classes, self.ids)
 
+    @cached_property
+    def content_hash(self) -> str:
+        """32 hexadecimal digits that change with any picture, label or name (see `datasets.content`)."""
+        return digest_of_split(self)
+
     def _images(self, chosen: Tensor, pixels: Tensor) -> Images:
         ids = tuple(self.ids[i] for i in chosen.tolist())
         return Images(pixels.to(torch.float32).div_(255), self.labels[chosen], self.classes or None, ids)
@@ -133,6 +141,14 @@ class Dataset:
     @property
     def splits(self) -> dict[str, Split]:
         return {"train": self.train, "validation": self.validation, "test": self.test}
+
+    @cached_property
+    def content_hash(self) -> str:
+        """The same hexadecimal digits for the same pictures, labels, names and splits, and others for others."""
+        parts = [split.content_hash for split in self.splits.values()]
+        return xxhash.xxh3_128_hexdigest(
+            repr((self.name, self.classes, self.outputs, self.task, parts)).encode()
+        )
 
     def describe(self) -> str:
         """A few lines for a person: what it is, how much of it, and what to know about it."""

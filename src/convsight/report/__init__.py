@@ -22,10 +22,14 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 
 
-def write_report(run: Run, path: Path, *, images: Images | None = None) -> Path:
+def write_report(run: Run, path: Path, *, images: Images | None = None, audit: bool = False) -> Path:
     """Write the report of `run` to `path` and return it.
 
     images: the pictures that the techniques look at; left out, test pictures that were right and wrong.
+    audit: look for shortcuts first, which takes minutes, where the run's weights were not audited yet; without it
+    the report shows the last audit if there is one.
+
+    What the techniques answer is kept in the run (`run.results`): a second report takes a fraction of the time.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True
@@ -35,7 +39,7 @@ def write_report(run: Run, path: Path, *, images: Images | None = None) -> Path:
         run=run,
         headline=_headline(run),
         style=(HERE / "page.css").read_text(encoding="utf-8"),
-        chapters=list(chapters(run, images)),
+        chapters=list(chapters(run, images, audit)),
         version=__version__,
     )
     return write_atomic(path, page)

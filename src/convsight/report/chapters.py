@@ -36,7 +36,7 @@ class Chapter:
         return self.heading.lower().replace(" ", "-")
 
 
-def chapters(run: Run, images: Images | None) -> Iterator[Chapter]:
+def chapters(run: Run, images: Images | None, audit: bool = False) -> Iterator[Chapter]:
     """Every chapter in the order of the lesson; each is made when it is asked for."""
     chosen = functools.cache(lambda: images if images is not None else looked_at(run))
     parts: list[tuple[str, str, Callable[[], list[str]]]] = [
@@ -54,7 +54,7 @@ def chapters(run: Run, images: Images | None) -> Iterator[Chapter]:
         (
             "What it leans on",
             "Is there something beside the object that makes the class?",
-            lambda: leans(run),
+            lambda: leans(run, audit),
         ),
     ]
     for i, (heading, question, make) in enumerate(parts):

@@ -16,10 +16,11 @@ from convsight.network.nonlinear import rectified_maps
 from convsight.progress import report as tell
 from convsight.results.draw import limit_of, overlay
 from convsight.results.kinds import Map, Pictures, Points, Ranking
+from convsight.results.provenance import provenance_about
 from convsight.results.result import Result
 from convsight.run import Run
-from convsight.trust_checks import trust
 
+FIGURE = "figure.html"  # of a stored result, as the report shows it
 Choose = Callable[[type[Method]], bool]
 
 
@@ -46,7 +47,7 @@ def space(method: type[Method]) -> bool:
 
 
 def looks(run: Run, images: Images | None, choose: Choose) -> list[str]:
-    figures = [_shown(result) for result in _results(run, images, choose)]
+    figures = [_shown(run, result) for result in _results(run, images, choose)]
     for entry in catalogue().values():
         if entry.method.per_layer and choose(entry.method):
             figures.append(f"<h3>{html.escape(entry.title)}, layer by layer</h3>")
@@ -64,8 +65,8 @@ def layers_to_show(run: Run, most: int = 6) -> list[str]:
 
 def _layer_fold(run: Run, images: Images | None, method: type[Method], layer: str, opened: bool) -> str:
     shape = "×".join(map(str, run.classifier.layers[layer].output_shape))
-    result = _answer(method, _given(run, images, method) | {"layer": layer})
-    return f"<details{' open' if opened else ''}><summary>{html.escape(layer)} ({shape})</summary>{_shown(result)}</details>"
+    result = _answer(run, method, _given(run, images, method) | {"layer": layer})
+    return f"<details{' open' if opened else ''}><summary>{html.escape(layer)} ({shape})</summary>{_shown(run, result)}</details>"
 
 
 def where(run: Run, images: Images) -> list[str]:
@@ -73,7 +74,7 @@ def where(run: Run, images: Images) -> list[str]:
     results = _results(run, images, _maps)
     maps = [result for result in results if isinstance(result, Map)]
     folds = [
-        f"<details><summary>{html.escape(_title(r))}</summary>{_shown(r)}{_lights(run, images, r)}</details>"
+        f"<details><summary>{html.escape(_title(r))}</summary>{_shown(run, r)}{_lights(run, images, r)}</details>"
         for r in results
     ]
     return (
@@ -113,7 +114,7 @@ def side_by_side(images: Images, maps: list[Map], predicted: list[int], run: Run
 def _results(run: Run, images: Images | None, choose: Choose) -> list[Result | str]:
     """What each chosen technique answers, or its error in words: one must not cost the report."""
     chosen = [e.method for e in catalogue().values() if e.method.in_report and choose(e.method)]
-    return [_answer(method, _given(run, images, method)) for method in chosen if not method.per_layer]
+    return [_answer(run, method, _given(run, images, method)) for method in chosen if not method.per_layer]
 
 
 def _given(run: Run, images: Images | None, method: type[Method]) -> dict[str, Any]:
@@ -121,10 +122,10 @@ def _given(run: Run, images: Images | None, method: type[Method]) -> dict[str, A
     return {name: have[name] for name in method.needs() if have.get(name) is not None}
 
 
-def _answer(method: type[Method], given: dict[str, Any]) -> Result | str:
+def _answer(run: Run, method: type[Method], given: dict[str, Any]) -> Result | str:
     tell(0.5, method.title)
     try:
-        return method()(**given)
+        return run.answer(method(), **given)
     except ConvsightError as error:
         return f"{method.title}: {error}"
 
@@ -137,15 +138,31 @@ def _lights(run: Run, images: Images, result: Result | str) -> str:
     if "target" not in method.needs():
         return ""
     tell(0.5, f"How far to trust {result.title}")
+    given = {"images": run.classifier.fit(images), "data": run.dataset}
+    made = provenance_about(result, "trust", {"seed": 0}, given)
     try:
-        return trust(run.classifier, images, result, data=run.dataset).html()
+        judged = run.results.once(made, lambda: _judged(run, images, result))
     except ConvsightError as error:
-        return _shown(f"{result.title}: {error}")
+        return _shown(run, f"{result.title}: {error}")
+    return _figure(run, judged, made.key)
+
+
+def _judged(run: Run, images: Images, result: Map) -> Result:
+    from convsight.trust_checks import trust  # its statistics take a second to import
+
+    return trust(run.classifier, images, result, data=run.dataset)
 
 
 def _title(result: Result | str) -> str:
     return result.title if isinstance(result, Result) else result.partition(":")[0]
 
 
-def _shown(result: Result | str) -> str:
-    return result.html() if isinstance(result, Result) else f'<p class="note">{html.escape(result)}</p>'
+def _shown(run: Run, result: Result | str) -> str:
+    if isinstance(result, str):
+        return f'<p class="note">{html.escape(result)}</p>'
+    return _figure(run, result, result.provenance.key if result.provenance else "")
+
+
+def _figure(run: Run, result: Result, key: str) -> str:
+    """The result as HTML, drawn once and then kept beside it."""
+    return run.results.beside(key, FIGURE, lambda: result.html().encode()).decode()

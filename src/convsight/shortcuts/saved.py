@@ -1,7 +1,7 @@
 """How is an audit kept in its run, so that the report shows it and `convsight fix` repeats what it pasted?
 
-audit.json          the verdicts, numbered from 1, in words and numbers; what the user marked as the object
-audit.safetensors   their masks, templates and example pictures, named NUMBER.what
+audit.json   the verdicts, numbered from 1, in words and numbers; what the user marked as the object
+audit.npz    the same verdicts whole, as the parts of a table: `convsight.open_result` reads them
 """
 
 from __future__ import annotations
@@ -11,21 +11,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors.torch import load_file, save
 from torch import Tensor
 
 from convsight.errors import DataError, DataNotFound, InputError
-from convsight.results.kinds import Pictures, Verdict
+from convsight.results.files import open_result
+from convsight.results.kinds import Table, Verdict
 from convsight.shortcuts.exposure import Cast, Gain
 from convsight.shortcuts.grating import Grating
 from convsight.shortcuts.overlay import Overlay
 from convsight.shortcuts.patch import Patch
 from convsight.shortcuts.pattern import Pattern
 from convsight.shortcuts.probes import Background, Compression, Probe, Region, Sharpness
-from convsight.storage import write_atomic, write_json
+from convsight.storage import write_json
 
-AUDIT, TENSORS = "audit.json", "audit.safetensors"
+AUDIT, WHOLE = "audit.json", "audit.npz"
 PROBES: dict[str, type[Probe]] = {
     probe.__name__: probe
     for probe in (Region, Background, Gain, Cast, Sharpness, Compression, Pattern, Grating, Overlay, Patch)
@@ -53,15 +52,12 @@ def described(probe: Probe) -> tuple[dict[str, Any], dict[str, Tensor]]:
 def save_verdicts(folder: str | Path, verdicts: Sequence[Verdict], about: Mapping[str, Any]) -> Path:
     """Write the verdicts into a run's directory; what the user marked as the object stays."""
     folder = Path(folder)
-    tensors: dict[str, Tensor] = {}
-    rows = []
-    for number, verdict in enumerate(verdicts, 1):
-        tensors |= {
-            f"{number}.{name}": value.clone().contiguous() for name, value in _tensors_of(verdict).items()
-        }
-        rows.append({"number": number, **_row(verdict)})
-    write_atomic(folder / TENSORS, save(tensors or {"empty": torch.zeros(1)}))
+    rows = [{"number": number, **_row(verdict)} for number, verdict in enumerate(verdicts, 1)]
     value = {"about": dict(about), "verdicts": rows, "own": owned(folder)}
+    table = tuple((row["number"], row["found"], row["sentence"]) for row in rows)
+    Table(
+        title="What the network leans on", columns=("number", "found", "verdict"), rows=table, parts=tuple(verdicts)
+    ).save(folder / WHOLE)  # fmt: skip
     return write_json(folder / AUDIT, json.loads(json.dumps(value, default=str)))
 
 
@@ -70,18 +66,22 @@ def load_verdicts(folder: str | Path) -> list[tuple[dict[str, Any], Probe | None
 
     Raises DataNotFound if the run was not audited yet.
     """
-    stored, tensors = _read(Path(folder))
-    found = []
-    for row in stored["verdicts"]:
-        own = _named(tensors, f"{row['number']}.probe.")
-        found.append((row, rebuilt(row["parameters"], own)))
-    return found
+    verdicts = enumerate(read_verdicts(folder), 1)
+    return [({"number": number, **_row(verdict)}, probe_of(verdict)) for number, verdict in verdicts]
 
 
 def read_verdicts(folder: str | Path) -> list[Verdict]:
-    """The verdicts of a run's audit as they were, to be shown."""
-    stored, tensors = _read(Path(folder))
-    return [_verdict(row, _named(tensors, f"{row['number']}.")) for row in stored["verdicts"]]
+    """The verdicts of a run's audit exactly as they were.
+
+    Raises DataNotFound if the run was not audited yet, DataError if the audit is damaged.
+    """
+    folder = Path(folder)
+    _stored(folder)
+    try:
+        parts = open_result(folder / WHOLE).parts
+    except (DataError, DataNotFound) as error:
+        raise DataError(f"the audit in {folder} cannot be read; audit again. {error}") from error
+    return [part for part in parts if isinstance(part, Verdict)]
 
 
 def audited_weights(folder: str | Path) -> str | None:
@@ -99,13 +99,13 @@ def owned(folder: str | Path) -> list[dict[str, Any]]:
 def mark_own(folder: str | Path, number: int) -> dict[str, Any]:
     """Remember in the run that what verdict `number` found is the object itself; audits pass over it then."""
     folder = Path(folder)
-    stored, tensors = _read(folder)
+    stored, verdicts = _stored(folder), read_verdicts(folder)
     rows = {row["number"]: row for row in stored["verdicts"]}
     if number not in rows or not rows[number]["kind"]:
         known = [n for n, row in rows.items() if row["kind"]]
         raise InputError(f"no verdict {number} to mark; {folder} has {', '.join(map(str, known)) or 'none'}")
     row = rows[number]
-    region = tensors.get(f"{number}.region")
+    region = verdicts[number - 1].region
     own = {
         "target": row["target"],
         "kind": row["kind"],
@@ -117,48 +117,16 @@ def mark_own(folder: str | Path, number: int) -> dict[str, Any]:
     return own
 
 
-def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def _stored(folder: Path) -> dict[str, Any]:
+    """What is in `audit.json`."""
     if not (folder / AUDIT).is_file():
         raise DataNotFound(f"{folder} has no {AUDIT}; `convsight audit {folder}` makes it")
     try:
-        return json.loads((folder / AUDIT).read_text()), load_file(folder / TENSORS)
+        return json.loads((folder / AUDIT).read_text())
     except (OSError, ValueError) as error:
         raise DataError(f"the audit in {folder} cannot be read ({error}); audit again") from error
 
 
-def _tensors_of(verdict: Verdict) -> dict[str, Tensor]:
-    named = {f"probe.{name}": value for name, value in verdict.tensors.items()}
-    for name in ("region", "marks"):
-        if getattr(verdict, name) is not None:
-            named[name] = getattr(verdict, name)
-    if verdict.examples is not None:
-        named["examples"] = (verdict.examples.images * 255).round().to(torch.uint8)
-    return named
-
-
 def _row(verdict: Verdict) -> dict[str, Any]:
-    row = {name: getattr(verdict, name) for name in (*Verdict.numbers, "title", "caption", "notes")}
-    shown = verdict.examples
-    if shown is not None:
-        names = ("captions", "columns", "row_labels", "headings", "right")
-        row["gallery"] = {name: getattr(shown, name) for name in names}
-    return row
-
-
-def _verdict(row: dict[str, Any], tensors: dict[str, Tensor]) -> Verdict:
-    gallery = row.get("gallery")
-    examples = None
-    if gallery:
-        words: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in gallery.items()}
-        examples = Pictures(images=tensors["examples"].float() / 255, **words)
-    known: dict[str, Any] = {name: row[name] for name in (*Verdict.numbers, "title", "caption", "notes")}
-    for name in ("interval", "carriers", "notes", "accuracy"):
-        known[name] = tuple(known[name]) if known[name] is not None else None
-    return Verdict(
-        **known, region=tensors.get("region"), marks=tensors.get("marks"), examples=examples,
-        tensors=_named(tensors, "probe."),
-    )  # fmt: skip
-
-
-def _named(tensors: dict[str, Tensor], start: str) -> dict[str, Tensor]:
-    return {name.removeprefix(start): value for name, value in tensors.items() if name.startswith(start)}
+    """A verdict in words and numbers, without its pictures."""
+    return {name: getattr(verdict, name) for name in (*Verdict.numbers, "title", "caption", "notes")}

@@ -1,16 +1,14 @@
 """How does a click become a result, and a result what the page fetches piece by piece?
 
-The key of a result is a digest of everything it depends on: method, knobs, pictures, target, layer, weights.
-Pictures of it are drawn when they are first fetched, never before.
+The key of a result is that of its provenance, under which the run keeps it for the command line and the report
+too. Pictures of it are drawn when they are first fetched, never before.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +27,6 @@ from convsight.studio.python_call import python_call
 from convsight.studio.session import Studio
 
 WAIT_S = 0.3  # how long a click is waited for before the answer is "under way", which costs two requests more
-ANSWERED = re.compile(r"(\d+) of (\d+) positions are answered")  # in the notes of an unfinished map
 DRAWING = threading.RLock()  # matplotlib's settings are global: one picture is drawn at a time
 
 
@@ -40,6 +37,8 @@ class Asked:
     method: Method
     request: schemas.ResultRequest
     key: str
+    arguments: Mapping[str, Any]
+    lasting: bool  # whether the run may keep the result under this key
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,14 +67,15 @@ def ask(studio: Studio, request: schemas.ResultRequest) -> Asked:
             raise InputError(f"{method.name} needs {WORDS.get(name, name)}")
     if request.layer is not None and "layer" in needs:
         studio.net.layers[request.layer]
-    knobs = {k.name: getattr(made, k.name) for k in method.knobs()}
-    parts = [
-        method.name, knobs, request.pictures, request.target, request.layer, request.style, request.query,
-        request.donor,
-        studio.weights, _data_name(studio) if "data" in needs else None,
-    ]  # fmt: skip
-    text = json.dumps(parts, default=str, sort_keys=True)
-    return Asked(made, request, hashlib.blake2b(text.encode(), digest_size=12).hexdigest())
+    arguments = arguments_of(studio, made, request)
+    key = made.provenance(**arguments).key
+    return Asked(made, request, key or _key_here(studio, request), arguments, lasting=bool(key))
+
+
+def _key_here(studio: Studio, request: schemas.ResultRequest) -> str:
+    """A key within this session, for a network that another program could not recognise, such as one with a
+    function of the user's in it."""
+    return f"here-{hashlib.blake2b(f'{request!r}{studio.weights}'.encode(), digest_size=9).hexdigest()}"
 
 
 WORDS = {
@@ -100,11 +100,21 @@ def start(studio: Studio, request: schemas.ResultRequest) -> schemas.Started:
 
 
 def compute(studio: Studio, asked: Asked, job: Job) -> None:
-    """Run the technique and keep what it answers."""
-    arguments = arguments_of(studio, asked)
-    stream: Callable[..., Any] | None = getattr(asked.method, "stream", None)
-    result = _streamed(stream(**arguments), job) if stream is not None else asked.method(**arguments)
+    """What the run has stored under this key, or the technique's answer, which the run then stores."""
+    stored = studio.run.results if studio.run is not None and asked.lasting else None
+    result = None if stored is None else stored.get(asked.key)
+    if result is None:
+        result = _computed(asked, job)
+        if stored is not None:
+            stored.keep(asked.key, result)
     keep(studio, asked.key, result, python_call(studio, asked.method, asked.request), asked)
+
+
+def _computed(asked: Asked, job: Job) -> Result:
+    stream: Callable[..., Any] | None = getattr(asked.method, "stream", None)
+    if stream is None:
+        return asked.method(**asked.arguments)
+    return _streamed(stream(**asked.arguments), job)
 
 
 def keep(studio: Studio, key: str, result: Result, python: str, asked: Asked | None = None) -> None:
@@ -113,20 +123,20 @@ def keep(studio: Studio, key: str, result: Result, python: str, asked: Asked | N
     studio.store.put(key, Kept(key, result, python, asked), size + 10_000)
 
 
-def arguments_of(studio: Studio, asked: Asked) -> dict[str, Any]:
+def arguments_of(studio: Studio, method: Method, request: schemas.ResultRequest) -> dict[str, Any]:
     """What the technique's `compute` is called with."""
-    request, needs = asked.request, asked.method.needs()
+    needs = method.needs()
     found: dict[str, Any] = {}
     if "net" in needs and (needs["net"] or "images" not in needs or request.pictures):
         found["net"] = studio.net
     if "images" in needs and request.pictures:
-        found["images"] = _pictures(studio, asked.method, request.pictures)
+        found["images"] = _pictures(studio, method, request.pictures)
     if "data" in needs and studio.data is not None:
         found["data"] = studio.data
     if "query" in needs:
-        found["query"] = _pictures(studio, asked.method, request.query or request.pictures)
+        found["query"] = _pictures(studio, method, request.query or request.pictures)
     if "style" in needs and request.style is not None:
-        found["style"] = _pictures(studio, asked.method, [request.style])
+        found["style"] = _pictures(studio, method, [request.style])
     if "donor" in needs and request.donor is not None:
         found["donor"] = studio.pictures.some([request.donor])
     if "target" in needs and request.target is not None:
@@ -210,9 +220,9 @@ def _streamed(maps: Iterator[Result], job: Job) -> Result:
             assert result is not None
             return result
         result = found
-        known = next((m for note in result.notes if (m := ANSWERED.match(note))), None)
-        share = 1.0 if known is None else int(known[1]) / int(known[2])
-        words = "coarse to fine" if known is None else f"{known[1]} of {known[2]} positions"
+        gaps = result.gaps
+        share = 1.0 if gaps is None else gaps.share
+        words = "coarse to fine" if gaps is None else f"{gaps.known} of {gaps.total} positions"
         job.step(max(share, job.fraction), words, quick_look(result))
 
 
@@ -222,12 +232,6 @@ def _pictures(studio: Studio, method: Method, names: list[str]) -> Images:
         return studio.pictures.some(names)
     one = studio.pictures.get(names[0])
     return Images(one.pixels, one.labels, one.classes, (names[0],))
-
-
-def _data_name(studio: Studio) -> str | None:
-    if studio.data is None:
-        return None
-    return f"{studio.data.name} {[len(s) for s in studio.data.splits.values()]} {studio.data.size}"
 
 
 def _all(result: Result) -> list[Result]:

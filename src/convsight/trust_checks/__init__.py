@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 from convsight.results.kinds import Pictures
-from convsight.results.provenance import Provenance, inputs_hash
+from convsight.results.provenance import provenance_about
 from convsight.trust_checks.classes import depends_on_class
 from convsight.trust_checks.copies import needs_training
 from convsight.trust_checks.donors import opened
@@ -71,7 +72,13 @@ def trust(
     started = time.perf_counter()
     subject = subject_of(net, images, of, target, arguments)
     found = _lights(subject, data, seed)
-    return figure(subject, found, _provenance(subject, target, seed, time.perf_counter() - started))
+    made = provenance_about(
+        subject.map, "trust", {"seed": seed}, {"images": subject.images, "data": data}, SOURCE
+    )
+    words = {"of": subject.name, "target": target if isinstance(target, (str, int, tuple)) else None}
+    took = round(time.perf_counter() - started, 4)
+    network = {"network": subject.net.name, "weights": subject.net.weights_hash}
+    return figure(subject, found, replace(made, arguments=words, seconds=took, **network))
 
 
 def _lights(subject: Subject, data: Any, seed: int) -> list[tuple[Light, Light, Light]]:
@@ -82,19 +89,3 @@ def _lights(subject: Subject, data: Any, seed: int) -> list[tuple[Light, Light, 
         depends_on_class(subject, seed),
     )
     return list(zip(*three, strict=True))
-
-
-def _provenance(subject: Subject, target: Any, seed: int, seconds: float) -> Provenance:
-    words = {"of": subject.name, "target": target if isinstance(target, (str, int, tuple)) else None}
-    made = subject.map.provenance
-    return Provenance(
-        method="trust",
-        knobs={"seed": seed},
-        arguments=words,
-        network=subject.net.name,
-        weights=subject.net.weights_hash,
-        inputs=inputs_hash({"images": subject.images}),
-        seconds=round(seconds, 4),
-        source=SOURCE,
-        versions=dict(made.versions) if made else {},
-    )
