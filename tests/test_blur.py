@@ -5,7 +5,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
-from convsight.blur import blurred
+from convsight.imaging.blur import blurred
 
 
 def by_scipy(pixels: Tensor, sigma: float) -> Tensor:

@@ -11,9 +11,9 @@ from torch import nn
 
 from convsight.errors import InputError, MissingExtra
 from convsight.images import Images
+from convsight.imaging.segmentation_cut import largest_component
 from convsight.methods.segmentation import Segmentation, saliency
 from convsight.network.classifier import Classifier
-from convsight.segmentation_cut import largest_component
 
 cv2 = pytest.importorskip("cv2")
 SIDE = 48

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 import convsight as cs
-from convsight.blur import blurred
 from convsight.datasets import dataset
 from convsight.datasets.planted import Cue, Planted, plant
 from convsight.errors import InputError
+from convsight.imaging.blur import blurred
 from convsight.shortcuts.exposure import Gain
 from convsight.shortcuts.fix import Fixed, fix
 from convsight.shortcuts.patch import Patch

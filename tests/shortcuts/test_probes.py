@@ -5,8 +5,8 @@ import torch
 from tests.shortcuts.known_nets import CORNER, cornered, garments, glyph, lifted, scattered
 from torch import Tensor
 
-from convsight.blur import blurred
 from convsight.datasets.planted.compression import compressed
+from convsight.imaging.blur import blurred
 from convsight.shortcuts.exposure import Cast, Gain, brightest
 from convsight.shortcuts.patch import Patch, find_patch, match
 from convsight.shortcuts.pattern import fitted, fixed_pattern

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 import convsight as cs
 from convsight.cli import main as cli
 from convsight.errors import InputError
-from convsight.hand_filters import KERNELS, kernels
+from convsight.imaging.hand_filters import KERNELS, kernels
 from convsight.studio import freeze as freezing
 from convsight.studio.freeze import freeze
 from convsight.studio.presets import kernel_text, presets

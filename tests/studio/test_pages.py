@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 import convsight as cs
-from convsight.hand_filters import kernels
+from convsight.imaging.hand_filters import kernels
 from convsight.methods.convolve import feature_map
 from tests.studio.page_fixture import StudioPage
 

@@ -14,8 +14,8 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from convsight.errors import InputError
-from convsight.hand_filters import Kernel, kernels
 from convsight.images import Images, fit_pixels
+from convsight.imaging.hand_filters import Kernel, kernels
 from convsight.method import Method, knob
 from convsight.results import draw, plot
 from convsight.results.kinds import Pictures

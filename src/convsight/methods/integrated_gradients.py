@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from convsight.blur import blurred
 from convsight.gradients.backprop import backpropagate, weighted_gradient
 from convsight.gradients.notes import score_notes, zero_notes
 from convsight.images import Images
+from convsight.imaging.blur import blurred
 from convsight.method import Method, knob
 from convsight.network.classifier import Classifier
 from convsight.results.draw import number

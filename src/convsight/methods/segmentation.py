@@ -10,8 +10,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from convsight.blur import blurred
 from convsight.images import Images
+from convsight.imaging.blur import blurred
+from convsight.imaging.segmentation_cut import grab_cut, largest_component, opencv
 from convsight.method import Method, knob
 from convsight.network.batching import chunk_size, in_chunks
 from convsight.network.classifier import Classifier
@@ -19,7 +20,6 @@ from convsight.network.targets import Target
 from convsight.progress import report
 from convsight.results import draw
 from convsight.results.kinds import Map, Pictures
-from convsight.segmentation_cut import grab_cut, largest_component, opencv
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from convsight.blur import blurred
 from convsight.errors import InputError, closest
+from convsight.imaging.blur import blurred
 
 Places = slice | np.ndarray  # a choice of positions
 

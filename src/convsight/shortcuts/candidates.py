@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Generator, Tensor
 
-from convsight.blur import blurred
+from convsight.imaging.blur import blurred
 from convsight.network.classifier import Classifier
 from convsight.shortcuts.exposure import Cast, Gain, brightest, tint
 from convsight.shortcuts.localise import LEAST, closed, components, ring, scaled, stamped

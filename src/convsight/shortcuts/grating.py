@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from convsight.blur import blurred
+from convsight.imaging.blur import blurred
 from convsight.shortcuts.pattern import Pattern, line, of_and_others
 from convsight.shortcuts.pattern import fitted as fitted_by_pixel
 from convsight.shortcuts.probes import Pixels

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from convsight.blur import blurred
+from convsight.imaging.blur import blurred
 from convsight.shortcuts.laid_over import LaidOver, fitted_amount
 from convsight.shortcuts.pattern import Pattern, corner_mean, fixed_pattern, of_and_others, plain_corners
 from convsight.shortcuts.probes import Pixels

@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from convsight.blur import blurred
+from convsight.imaging.blur import blurred
 from convsight.shortcuts.laid_over import LaidOver, fitted_amount
 from convsight.shortcuts.probes import Pixels
 from convsight.shortcuts.sample import Half, affordable

@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
-from convsight.blur import blurred
 from convsight.datasets.planted.compression import compressed
+from convsight.imaging.blur import blurred
 
 Pixels = Float[Tensor, "n c h w"]
 

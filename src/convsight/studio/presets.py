@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 
-from convsight.hand_filters import KERNELS, Kernel
+from convsight.imaging.hand_filters import KERNELS, Kernel
 
 
 def presets() -> list[dict[str, str]]:
-    """Every kernel made by hand: its name, what it finds, and its numbers as `convsight.hand_filters` reads them."""
+    """Every kernel made by hand: its name, what it finds, and its numbers as `convsight.imaging.hand_filters` reads them."""
     return [
         {"name": name, "finds": kernel.finds, "text": kernel_text(kernel)} for name, kernel in KERNELS.items()
     ]
@@ -20,7 +20,7 @@ def presets() -> list[dict[str, str]]:
 def kernel_text(kernel: Kernel) -> str:
     """A kernel's numbers as text: cells separated by spaces, rows by semicolons, grids by bars.
 
-    >>> from convsight.hand_filters import kernels
+    >>> from convsight.imaging.hand_filters import kernels
     >>> kernel_text(kernels("-1 0 1; -2 0 2; -1 0 1")[0])
     '-1 0 1; -2 0 2; -1 0 1'
     """

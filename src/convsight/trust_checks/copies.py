@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from convsight.blur import blurred
 from convsight.errors import ConvsightError
+from convsight.imaging.blur import blurred
 from convsight.network.classifier import Classifier
 from convsight.network.untrained import untrained
 from convsight.trust_checks.light import WEIGHTS, Answer, Light, answered

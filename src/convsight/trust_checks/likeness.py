@@ -9,7 +9,7 @@ from jaxtyping import Float
 from scipy.stats import rankdata
 from torch import Tensor
 
-from convsight.blur import blurred
+from convsight.imaging.blur import blurred
 
 Maps = Float[Tensor, "n h w"]
 Ranks = Float[Tensor, "n h w"]

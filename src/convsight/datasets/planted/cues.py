@@ -15,10 +15,10 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
-from convsight.blur import blurred
 from convsight.datasets.planted.compression import compressed
 from convsight.errors import InputError, closest
 from convsight.images import Images
+from convsight.imaging.blur import blurred
 
 Pixels = Float[Tensor, "n c h w"]
 Mask = Bool[Tensor, "n h w"]

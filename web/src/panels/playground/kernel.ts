@@ -1,4 +1,4 @@
-// What does a kernel made by hand find? The same sum as `convsight.hand_filters` and `methods/convolve.py`, in the page.
+// What does a kernel made by hand find? The same sum as `convsight.imaging.hand_filters` and `methods/convolve.py`, in the page.
 
 /** One grid (grey) or three (red | green | blue), each rows of weights. */
 export type Kernel = number[][][];
