@@ -9,7 +9,9 @@ from typing import Any
 from convsight.cli.console import bar, out, print_json, print_result
 from convsight.cli.inputs import classifier, data_of
 from convsight.errors import InputError
-from convsight.results.tables import class_table, confused_table
+from convsight.results.kinds import Table
+from convsight.results.tables import asides, headline
+from convsight.results.tables import measured as tables
 from convsight.run import Run
 from convsight.training import test as measure
 from convsight.training.comparison import comparison
@@ -28,16 +30,15 @@ def test(given: argparse.Namespace, rest: list[str]) -> int:
     if given.json:
         print_json(measured)
         return 0
-    print_result(class_table(measured))
-    if "accuracy" in measured:
-        print_result(confused_table(measured))
-        low, high = measured["interval"]
-        right = f"{measured['right']:,} of {measured['n']:,} right"
-        out.print(f"[b]{measured['accuracy']:.2%}[/b] ({right}, 95% interval {low:.2%} to {high:.2%})")
-        ece = measured["calibration"]["ece"]
-        out.print(f"calibration error {ece:.3f} (0: as sure as it is right)")
-    else:
-        out.print(f"[b]{measured['error_px']['mean']:.2f} px[/b] mean error on {measured['n']:,} pictures")
+    for note in net.notes:
+        out.print(note, soft_wrap=True)
+    for table in tables(measured):
+        if isinstance(table, Table):
+            print_result(table)
+    value, words = headline(measured)
+    out.print(f"[b]{value}[/b] {words}", soft_wrap=True)
+    for aside in asides(measured):
+        out.print(aside, soft_wrap=True)
     return 0
 
 

@@ -9,7 +9,8 @@ from convsight.cli.console import TrainingDisplay, err, out, print_json, print_r
 from convsight.cli.inputs import size
 from convsight.datasets import dataset
 from convsight.errors import DataNotFound, InputError
-from convsight.results.tables import class_table
+from convsight.network.reader import ONE_CLASS
+from convsight.results.tables import asides, first_table, headline
 from convsight.run import Run
 from convsight.training import train as train_run
 
@@ -84,22 +85,13 @@ def summary(run: Run) -> None:
     if not test:
         out.print("There are no test pictures, so nothing was measured.")
         return
-    print_result(class_table(test))
+    print_result(first_table(test))
     took = (
         f"{training['seconds']:.0f} s of training in {training.get('precision', 'float32')},"
         f" {training['images_per_second']:,.0f} images/s"
     )
-    if "accuracy" in test:
-        low, high = test["interval"]
-        flipped = test.get("flip", {}).get("accuracy")
-        extra = f"; {flipped:.2%} averaged with the mirror image" if flipped else ""
-        out.print(
-            f"[b]{test['accuracy']:.2%}[/b] right of {test['n']:,} test pictures (95% interval {low:.2%} to {high:.2%}){extra}. {took}"
-        )
-    else:
-        out.print(
-            f"[b]{test['error_px']['mean']:.2f} px[/b] mean error on {test['n']:,} test pictures. {took}"
-        )
+    value, words = headline(test)
+    out.print(f"[b]{value}[/b] {'; '.join([words, *asides(test)])}. {took}", soft_wrap=True)
 
 
 def _report(run: Run) -> None:
@@ -110,7 +102,7 @@ def _report(run: Run) -> None:
 
 def _places(run: Run) -> None:
     out.print(f"run:     {run.path}", soft_wrap=True)
-    audit = [f"convsight audit {run.path}"] if run.config["task"] == "classify" else []
+    audit = [f"convsight audit {run.path}"] if run.config["task"] in ONE_CLASS else []
     show = f"convsight show occlusion {run.path} test:0 -o occlusion.png"
     for i, command in enumerate([show, *audit, f"convsight studio {run.path}"]):
         out.print(f"{'' if i else 'next:':<8} {command}", soft_wrap=True)

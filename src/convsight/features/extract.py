@@ -20,7 +20,7 @@ from convsight.errors import InputError, closest
 from convsight.features.folder import MANIFEST, FeatureStore
 from convsight.features.selection import Selection
 from convsight.features.shards import DTYPES, Rows, arrow, shard_name, write_shard
-from convsight.features.vectors import as_net_classes, passes
+from convsight.features.vectors import as_net_classes, losses, passes
 from convsight.images import Images
 from convsight.network.classifier import Classifier
 from convsight.progress import report
@@ -47,7 +47,8 @@ def extract(
 
     Each row holds id, path, split, label, class, predicted, predicted_class, probabilities, loss (nats),
     vector, and with `thumbnails` a WebP picture of at most 32 pixels a side. A network that locates has its
-    `positions` (pixels) instead of a predicted class, probabilities and loss. layer: None for the vector that
+    `positions` (pixels; of a regression its numbers) instead of a predicted class, probabilities and loss; one of
+    labels has probabilities alone. layer: None for the vector that
     feeds the class scores. dtype: of the vector, float32 or float16 (half the size, three digits).
     shard_size: pictures a file, and at most so many are lost when the process is killed. rank, world: this
     process's number and how many there are; without them `RANK` and `WORLD_SIZE`, which torchrun sets, or one.
@@ -96,15 +97,18 @@ def _rows(net: Classifier, chosen: Selection, span: range, layer: str, thumbnail
             logits.append(scores)
             pictures += [images] if thumbnails else []
     here = slice(span.start, span.stop)
-    truth = as_net_classes(net, chosen)
+    truth, scores = as_net_classes(net, chosen), torch.cat(logits)
+    chances = net.chances(scores) if net.has_probabilities and net.task != "segment" else None
     return Rows(
         chosen.ids[here],
         chosen.splits[here],
         None if chosen.labels is None else chosen.labels[here],
         chosen.classes,
-        torch.cat(logits),
-        None if truth is None else truth[here],
-        net.classes if net.task == "classify" else (),
+        scores,
+        chances,
+        net.reader.predicted(chances) if chances is not None and net.one_class else None,
+        None if truth is None else losses(net, scores, truth[here]),
+        net.classes,
         torch.cat(vectors),
         Images(torch.cat([i.pixels for i in pictures])) if thumbnails else None,
     )

@@ -127,9 +127,8 @@ def _with_extra(made: Points, shown: Scene, xy: Tensor, images: Images) -> Point
     groups = made.labels if made.groups is None else made.groups
     groups = torch.zeros(n, dtype=torch.int64) if groups is None else groups
     names = names or ("data",)
-    scores = shown.net.scores(images)
     losses = None if made.losses is None else torch.cat([made.losses, torch.full((m,), torch.nan)])
-    predicted = None if made.predicted is None else torch.cat([made.predicted, scores.argmax(1)])
+    predicted = None if made.predicted is None else torch.cat([made.predicted, shown.net.predict(images)])
     pictures = made.pictures
     if pictures is not None:
         fitted = images.fit(shown.chosen[0].size, pictures.shape[1])

@@ -16,7 +16,6 @@ from torch import Tensor
 
 from convsight.errors import MissingExtra, StorageError
 from convsight.features.thumbnails import THUMBNAIL_PX, shrink
-from convsight.features.vectors import losses
 from convsight.images import Images
 from convsight.picture import SUFFIXES
 from convsight.results import draw
@@ -32,15 +31,18 @@ COLUMNS = (
 class Rows:
     """The rows of a shard: ids and labels of some pictures, the network's answers, and their vectors b d.
 
-    `logits` are class scores, or positions in pixels if `answers` (the network's class names) is empty.
+    `scores` are those of classes or labels, or numbers (positions in pixels) where `chances` is None; `predicted`
+    and `loss` are known of networks that say one class, whose names are `answers`.
     """
 
     ids: tuple[str, ...]
     splits: tuple[str, ...]
     labels: Tensor | None
     classes: tuple[str, ...]
-    logits: Tensor
-    truth: Tensor | None  # the labels, counted in the network's classes
+    scores: Tensor
+    chances: Tensor | None
+    predicted: Tensor | None
+    loss: Tensor | None
     answers: tuple[str, ...]
     vectors: Tensor
     pictures: Images | None = None
@@ -92,9 +94,9 @@ def arrow() -> tuple[Any, Any]:
 
 def _table(pa: Any, rows: Rows, dtype: str) -> Any:
     empty = [None] * len(rows.ids)
-    predicted = rows.logits.argmax(1).tolist() if rows.answers else empty
+    predicted = empty if rows.predicted is None else rows.predicted.tolist()
     labels = empty if rows.labels is None else rows.labels.tolist()
-    loss = None if rows.truth is None else losses(rows.logits, rows.truth).tolist()
+    loss = None if rows.loss is None else rows.loss.tolist()
     columns = {
         "id": pa.array(rows.ids),
         "path": pa.array([i if Path(i).suffix.lower() in SUFFIXES else None for i in rows.ids], pa.string()),
@@ -103,14 +105,14 @@ def _table(pa: Any, rows: Rows, dtype: str) -> Any:
         "class": pa.array([None if k is None else rows.classes[k] for k in labels], pa.string()),
         "predicted": pa.array(predicted, pa.int32()),
         "predicted_class": pa.array([None if k is None else rows.answers[k] for k in predicted], pa.string()),
-        "probabilities": _lists(pa, rows.logits.softmax(1), "float32")
-        if rows.answers
-        else pa.nulls(len(empty)),
+        "probabilities": pa.nulls(len(empty))
+        if rows.chances is None
+        else _lists(pa, rows.chances, "float32"),
         "loss": pa.array(loss or empty, pa.float32()),
         "vector": _lists(pa, rows.vectors, dtype),
     }
-    if not rows.answers:
-        columns["positions"] = _lists(pa, rows.logits, "float32")
+    if rows.chances is None:
+        columns["positions"] = _lists(pa, rows.scores, "float32")
     if rows.pictures is not None:
         small = shrink(rows.pictures.pixels, THUMBNAIL_PX)
         columns["thumbnail"] = pa.array([draw.webp(draw.rgb(chw)) for chw in small], pa.binary())

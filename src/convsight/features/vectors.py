@@ -107,20 +107,20 @@ def query_vectors(
 
 
 def answers(net: Classifier, vectors: Vectors) -> Answers:
-    """Predicted class, right or wrong and cross-entropy of every picture."""
+    """Predicted class, right or wrong and cross-entropy of every picture; nothing where there is not one class each."""
     assert vectors.logits is not None  # vectors in pixel space have no logits
-    if net.task != "classify":
+    if not net.one_class:
         return Answers(None, None, None)
-    predicted = vectors.logits.argmax(1)
+    predicted = net.reader.predicted(net.chances(vectors.logits))
     truth = as_net_classes(net, vectors.of)
     if truth is None:
         return Answers(predicted, None, None)
-    return Answers(predicted, predicted == truth, losses(vectors.logits, truth))
+    return Answers(predicted, predicted == truth, losses(net, vectors.logits, truth))
 
 
-def losses(logits: Float[Tensor, "n k"], truth: Int64[Tensor, " n"]) -> Float[Tensor, " n"]:
+def losses(net: Classifier, scores: Float[Tensor, "n k"], truth: Int64[Tensor, " n"]) -> Float[Tensor, " n"]:
     """Cross-entropy of each picture in nats; rounding below zero is cut off."""
-    return F.cross_entropy(logits, truth, reduction="none").clamp(min=0)
+    return F.cross_entropy(net.softmax_scores(scores), truth, reduction="none").clamp(min=0)
 
 
 def unit_rows(values: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
@@ -142,7 +142,7 @@ def _run(
 
 def _pass(net: Classifier, pixels: Tensor, layer: str) -> tuple[Tensor, Tensor]:
     with torch.no_grad(), net.record(layer) as seen:
-        logits = net.forward(pixels)
+        logits = net.logits(pixels)
     return feature_vectors(seen[layer]).cpu(), logits.cpu()
 
 
@@ -158,7 +158,7 @@ def as_net_classes(net: Classifier, chosen: Selection) -> Int64[Tensor, " n"] | 
     """Labels as indices of the network's classes: matched by name, or taken as they are if the network's
     classes are only numbered. None if neither fits.
     """
-    if chosen.labels is None or net.task != "classify":
+    if chosen.labels is None or not net.one_class:
         return None
     index = {name: i for i, name in enumerate(net.classes)}
     if all(name in index for name in chosen.classes):

@@ -270,7 +270,7 @@ def _summary(net: Classifier) -> str:
     weighted = sum(layer.macs > 0 for layer in layers)
     work = sum(layer.macs for layer in layers)
     picture = "×".join(map(str, (*net.input_size, net.channels)))
-    ends = f"{len(net.classes):,} {'positions' if net.task == 'locate' else 'classes'}"
+    ends = net.answers
     return (
         f"From a picture of {picture} to {ends}: {weighted} layers with weights, "
         f"{_weights(net):,} weights, {_short(work)} multiply-adds a picture."

@@ -102,7 +102,7 @@ class NeuronCard(Method):
 
     def _cost(self, net: Classifier, lost: Ablation, aim: Target, value: float) -> Table:
         title = f"What is lost with channel {aim.channel} of {aim.layer} set to {number(value)}"
-        if net.task != "classify":
+        if not net.one_class:
             moved = (lost.without - lost.clean).double()
             rows = [
                 (o, m, a)

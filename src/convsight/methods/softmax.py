@@ -85,7 +85,12 @@ class Softmax(Method):
 
     def _scores(self, net: Any, images: Images | None) -> tuple[Float[Tensor, "n k"], tuple[str, ...]]:
         if net is not None and images is not None:
-            return net.scores(images).double(), net.classes
+            if not net.one_class:
+                raise InputError(
+                    f"{net.name} does not say one class a picture (its task is {net.task!r}), so its scores have no softmax; "
+                    "net.probabilities(images) gives what they do have, and softmax(logits=...) takes numbers"
+                )
+            return net.softmax_scores(net.scores(images)).double(), net.classes
         typed = torch.tensor([_numbers(self.logits)], dtype=torch.float64)
         return typed, tuple(f"class {i + 1}" for i in range(typed.shape[1]))
 

@@ -58,7 +58,9 @@ def blocks(net: Classifier, group: str = "auto") -> list[Block]:
     if group == "stages" or (group == "auto" and len(found) > MOST_BLOCKS):
         found = _merged(list(_stages(found)))
     first = Block("input", "input", (net.channels, *net.input_size))
-    last = [Block("softmax", "softmax", (len(net.classes),))] if net.task == "classify" else []
+    squash = {"classify": "softmax", "binary": "sigmoid", "multilabel": "sigmoid"}.get(net.task)
+    own = net.reader.ending.kind  # its own softmax or sigmoid is among the layers
+    last = [Block("softmax", squash, (len(net.classes),))] if squash and not own else []
     return [first, *found, *last]
 
 

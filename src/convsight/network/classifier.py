@@ -297,11 +297,17 @@ class Classifier:
         Of a network that ends in a softmax or sigmoid they are what went into it. A binary network's one score
         comes as two, its negative for the first class; maps come averaged over their places.
         """
-        return self._in_batches(images, self._scores, batch_size)
+        return self._in_batches(images, self.logits, batch_size)
 
-    def _scores(self, pixels: Tensor) -> Tensor:
+    def explained(self, images: Images | Tensor, batch_size: int | None = None) -> Float[Tensor, "n k"]:
+        """What `forward` says of every picture, in batches and without gradients: the values techniques explain."""
+        return self._in_batches(images, self.forward, batch_size)
+
+    def logits(self, pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
+        """What `scores` returns, of one batch, differentiable with respect to `pixels`."""
         if not self.reader.ending.kind:
             return self.forward(pixels)
+        self._check(pixels)
 
         def run(pixels: Tensor) -> Tensor:
             inside, n = self.normalise(pixels), len(pixels)
@@ -338,19 +344,26 @@ class Classifier:
 
         Raises InputError for numbers, positions and vectors, which have none.
         """
-        return self.probabilities_of(self._explained(images, batch_size))
+        maps = self.reader.layout == "maps"
+        return self.probabilities_of((self.maps if maps else self.explained)(images, batch_size))
 
     def probabilities_of(self, values: Tensor, axis: int = 1) -> Tensor:
         """The probabilities that values of `forward` stand for, classes along `axis`."""
         return self.reader.probabilities(values, axis)
 
+    def chances(self, scores: Tensor, axis: int = 1) -> Tensor:
+        """The probabilities that `scores` stand for, classes along `axis`."""
+        return self.reader.chances(scores, axis)
+
+    def softmax_scores(self, scores: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
+        """Of a network that says one class: scores whose softmax are the probabilities, as a cross-entropy takes them."""
+        return torch.nn.functional.logsigmoid(scores) if self.task == "binary" else scores
+
     def predict(self, images: Images | Tensor, batch_size: int | None = None) -> Tensor:
         """Index of each picture's class, n; of several labels 0 or 1 each, n k; of maps n h w; else the numbers."""
-        return self.reader.predicted(self._explained(images, batch_size))
-
-    def _explained(self, images: Images | Tensor, batch_size: int | None) -> Tensor:
-        maps = self.reader.layout == "maps"
-        return self.maps(images, batch_size) if maps else self._in_batches(images, self.forward, batch_size)
+        if not self.has_probabilities:
+            return self.scores(images, batch_size)
+        return self.reader.predicted(self.probabilities(images, batch_size))
 
     def _in_batches(
         self, images: Images | Tensor, run: Callable[[Tensor], Tensor], batch_size: int | None

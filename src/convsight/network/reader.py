@@ -104,23 +104,30 @@ class Reader:
 
     def probabilities(self, values: Tensor, axis: int = 1) -> Tensor:
         """What the explained values say in numbers from 0 to 1, classes along `axis`."""
+        self._has_chances()
+        if self.squash:
+            return values.exp() if self.squash.startswith("log_") else values
+        return self.chances(values, axis)
+
+    def chances(self, scores: Tensor, axis: int = 1) -> Tensor:
+        """The probabilities that scores stand for, of before any final softmax or sigmoid; see `probabilities`."""
+        self._has_chances()
+        if self.task == "detect":
+            return scores
+        each = self.two or self.task == "multilabel" or self.ending.kind in ("sigmoid", "log_sigmoid")
+        return scores.sigmoid() if each else scores.softmax(axis)
+
+    def predicted(self, chances: Float[Tensor, "n k *places"]) -> Tensor:
+        """The class of each picture (or place), from its probabilities; for labels 1 where a threshold is reached."""
+        if self.task in ("multilabel", "detect"):
+            limits = 0.5 if self.thresholds is None else self.thresholds.to(chances)
+            return (chances >= limits).long()
+        if self.two and self.thresholds is not None:
+            return (chances[:, 1] >= self.thresholds[-1].to(chances)).long()
+        return chances.argmax(1)
+
+    def _has_chances(self) -> None:
         if self.task in NUMBERS:
             raise InputError(
                 f"the task {self.task!r} has no probabilities: {TASKS[self.task]}; take net.scores"
             )
-        if self.squash:
-            return values.exp() if self.squash.startswith("log_") else values
-        if self.task == "detect":
-            return values
-        return values.sigmoid() if self.two or self.task == "multilabel" else values.softmax(axis)
-
-    def predicted(self, values: Tensor) -> Tensor:
-        """The class of each picture (or place); for labels and detections 1 where its threshold is reached."""
-        if self.task in NUMBERS:
-            return values
-        if self.task in ("multilabel", "detect"):
-            limits = 0.5 if self.thresholds is None else self.thresholds.to(values)
-            return (self.probabilities(values) >= limits).long()
-        if self.two and self.thresholds is not None:
-            return (self.probabilities(values)[:, 1] >= self.thresholds[-1].to(values)).long()
-        return values.argmax(1)

@@ -80,7 +80,7 @@ class Question:
             else:
                 falls.append(Fall("probability", before, now, self.aim.labels, "probabilities"))
         if self.net.one_class:
-            predicted = self.net.reader.predicted(answers.logits.flatten(0, 1)).view(grid)
+            predicted = self._labels(answers.logits).view(grid)
             labels.append(label_picture(self.net, predicted))
         if self.sees_activity:
             now, before = answers.readings[0], answers.clean_readings[0]
@@ -100,6 +100,10 @@ class Question:
             notes=(*self._notes(), *answers.notes, *self.net.notes_on(self.aim)), parts=tuple(parts),
             gaps=answers.gaps, name=name, scores=scores.view(grid), clean_score=clean,
         )  # fmt: skip
+
+    def _labels(self, values: Float[Tensor, "n m k"]) -> Tensor:
+        """The class that is answered at each position, in one row."""
+        return self.net.reader.predicted(self.net.probabilities_of(values.flatten(0, 1)))
 
     def _spread(self, falls: Sequence[Fall]) -> Iterable[Float[Tensor, "n h w"]]:
         """Each fall on the pixels, all in one go."""

@@ -14,6 +14,7 @@ import jinja2
 from convsight import __version__
 from convsight.images import Images
 from convsight.report.chapters import chapters
+from convsight.results.tables import headline
 from convsight.storage import write_atomic
 
 if TYPE_CHECKING:
@@ -49,13 +50,8 @@ def _headline(run: Run) -> list[tuple[str, str]]:
     """The few numbers at the top: what was measured, on what, how it was made."""
     config, test, training = run.config, run.metrics["test"], run.metrics["training"]
     rows = []
-    if test.get("accuracy") is not None:
-        low, high = test["interval"]
-        rows.append(
-            (f"{test['accuracy']:.2%}", f"right of {test['n']:,} test pictures (95%: {low:.1%} – {high:.1%})")
-        )
-    elif test:
-        rows.append((f"{test['error_px']['mean']:.2f} px", f"mean error on {test['n']:,} test pictures"))
+    if test:
+        rows.append(headline(test))
     rows.append((f"{training['parameters']:,}", f"weights in “{config['network']['name']}”"))
     rows.append(
         (

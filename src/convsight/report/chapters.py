@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from convsight.errors import ConvsightError
@@ -16,10 +15,18 @@ from convsight.images import Images
 from convsight.progress import report as tell
 from convsight.report.leaning import leans
 from convsight.report.looks import inside, looks, space, where
+from convsight.report.predictions import predictions
 from convsight.results.kinds import Pictures
-from convsight.results.tables import class_table, confused_table, confusion_table, loss_curve
+from convsight.results.tables import asides, confusion_table, loss_curve, measured
 from convsight.run import Run
 
+SCORES = {  # what the log of a training holds beside the loss: its column, a title, the axis
+    "classify": ("accuracy", "Accuracy", "share right"),
+    "binary": ("accuracy", "Accuracy", "share right"),
+    "multilabel": ("accuracy", "Accuracy", "share of labels right"),
+    "regress": ("error", "Mean error", "in the numbers' units"),
+    "locate": ("error_px", "Error", "pixels"),
+}
 LOOKED_AT = 4  # pictures that every technique of the report looks at
 
 
@@ -74,7 +81,7 @@ def looked_at(run: Run) -> Images:
     """Test pictures to look at: the surest right ones of different classes, then the surest wrong ones."""
     split = run.dataset.test if len(run.dataset.test) else run.dataset.train
     sample = split[: min(len(split), 2000)]
-    if run.config["task"] != "classify" or sample.labels is None:
+    if not run.classifier.one_class or sample.labels is None or sample.labels.ndim != 1:
         return sample[:LOOKED_AT]
     probabilities = run.classifier.probabilities(sample)
     confidence, predicted = probabilities.max(1)
@@ -117,12 +124,9 @@ def _network(run: Run) -> list[str]:
 
 def _training(run: Run) -> list[str]:
     curves = [loss_curve(run.log, {"loss": "training", "validation_loss": "validation"}, "Loss", "loss")]
-    if run.config["task"] == "classify":
-        names = {"accuracy": "training", "validation_accuracy": "validation"}
-        curves.append(loss_curve(run.log, names, "Accuracy", "share right"))
-    else:
-        names = {"error_px": "training", "validation_error_px": "validation"}
-        curves.append(loss_curve(run.log, names, "Error", "pixels"))
+    score, title, axis = SCORES[run.config["task"]]
+    names = {score: "training", f"validation_{score}": "validation"}
+    curves.append(loss_curve(run.log, names, title, axis))
     recipe = ", ".join(
         f"{k} {v}"
         for k, v in run.config["recipe"].items()
@@ -154,36 +158,8 @@ def _test(run: Run) -> list[str]:
     test = run.metrics["test"]
     if not test:
         return ["<p>There are no test pictures.</p>"]
-    if "accuracy" not in test:
-        return [class_table(test).html()]
-    figures = [f'<div class="pair">{class_table(test).html()}{confused_table(test).html()}</div>']
-    if len(test["classes"]) <= 30:
+    said = "".join(f"<p>{html.escape(line)}.</p>" for line in asides(test))
+    figures = [f'<div class="pair">{"".join(part.html() for part in measured(test))}</div>']
+    if 2 < len(test.get("classes", ())) <= 30:
         figures.append(confusion_table(test).html())
-    return [*figures, *_or_why_not(lambda: _predictions(run))]
-
-
-def _predictions(run: Run) -> list[str]:
-    """Predicted (true) under each picture: a random dozen, and the surest mistakes."""
-    net, split = run.classifier, run.dataset.test
-    order = torch.randperm(len(split), generator=torch.Generator().manual_seed(0))
-    sample = split[order[: min(len(split), 2000)]]
-    confidence, predicted = net.probabilities(sample).max(1)
-    right = predicted == sample.labels
-    wrong = (confidence * ~right).argsort(descending=True)[: min(16, int((~right).sum()))]
-    words = f"A random sixteen; {int(right.sum())} of {len(sample)} drawn were right. Under each: predicted (true)."
-    shown = [("Predicted and true", words, torch.arange(min(16, len(sample))))]
-    if len(wrong):
-        shown.append(("Surest mistakes", "Wrong, and most confident of it.", wrong))
-    figures = []
-    for title, caption, index in shown:
-        captions = tuple(_named(net.classes, int(predicted[i]), int(sample.labels[i])) for i in index)  # type: ignore[index]
-        grid = Pictures(
-            title=title, caption=caption, images=sample[index].pixels, captions=captions, columns=8,
-            right=tuple(bool(right[i]) for i in index), tile_px=112,
-        )  # fmt: skip
-        figures.append(grid.html())
-    return figures
-
-
-def _named(classes: tuple[str, ...], predicted: int, true: int) -> str:
-    return classes[predicted] if predicted == true else f"{classes[predicted]} ({classes[true]})"
+    return [f'<div class="words">{said}</div>', *figures, *_or_why_not(lambda: predictions(run))]

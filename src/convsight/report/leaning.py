@@ -12,8 +12,12 @@ from convsight.shortcuts.saved import audited_weights, owned, read_verdicts, sav
 
 def leans(run: Run, audit: bool) -> list[str]:
     """The verdicts as figures; where these weights were not audited, `audit` says whether it is done now."""
-    if run.config["task"] != "classify":
-        return ["<p>It says where, not what: there are no classes to confuse.</p>"]
+    if not run.classifier.one_class:
+        task = run.classifier.task
+        return [
+            f"<p>Shortcuts are looked for where each picture is of one class; this network's task is {task!r}, so there "
+            "is none to confuse it with. Wrap one label against the rest to audit it: output=lambda out: out[:, k].</p>"
+        ]
     verdicts = _audited(run)
     if verdicts is None and not audit:
         command = f"convsight report {run.path} --audit"

@@ -12,6 +12,7 @@ from convsight.errors import ConvsightError
 from convsight.images import Images
 from convsight.method import Method
 from convsight.methods import catalogue, find_method
+from convsight.network.classifier import Classifier
 from convsight.network.nonlinear import rectified_maps
 from convsight.progress import report as tell
 from convsight.results.draw import limit_of, overlay
@@ -77,14 +78,10 @@ def where(run: Run, images: Images) -> list[str]:
         f"<details><summary>{html.escape(_title(r))}</summary>{_shown(run, r)}{_lights(run, images, r)}</details>"
         for r in results
     ]
-    return (
-        [side_by_side(images, maps, run.classifier.predict(images).tolist(), run).html(), *folds]
-        if maps
-        else folds
-    )
+    return [side_by_side(images, maps, run).html(), *folds] if maps else folds
 
 
-def side_by_side(images: Images, maps: list[Map], predicted: list[int], run: Run) -> Pictures:
+def side_by_side(images: Images, maps: list[Map], run: Run) -> Pictures:
     """One row a picture: itself, then each technique's overlay."""
     tiles = []
     for i, image in enumerate(images.pixels):
@@ -93,21 +90,31 @@ def side_by_side(images: Images, maps: list[Map], predicted: list[int], run: Run
             limit = limit_of(each.values[i], each.full_colour)
             colours = overlay(image, each.values[i], each.signed, limit=limit)
             tiles.append(torch.from_numpy(colours).permute(2, 0, 1) / 255)
-    labels = images.labels.tolist() if images.labels is not None and images.labels.ndim == 1 else []
-    names = run.classifier.classes
-    rows = []
-    for i, p in enumerate(predicted):
-        wrong = bool(labels) and labels[i] != p
-        rows.append(f"{names[p]}, but is {names[labels[i]]}" if wrong else names[p])
-    locates = run.config["task"] == "locate"
     return Pictures(
         title="Every technique on the same pictures",
         caption="Where techniques of different kinds agree, trust them more; where one stands alone, trust it less.",
         images=torch.stack(tiles),
         columns=len(maps) + 1,
         headings=("picture", *(each.title for each in maps)),
-        row_labels=() if locates else tuple(rows),
+        row_labels=_said(run.classifier, images),
         tile_px=112,
+    )
+
+
+def _said(net: Classifier, images: Images) -> tuple[str, ...]:
+    """What the network says of each picture, and what it is where that differs."""
+    if net.task == "multilabel":
+        return tuple(
+            ", ".join(name for name, there in zip(net.classes, row, strict=True) if there) or "none"
+            for row in net.predict(images).tolist()
+        )
+    if not net.one_class:
+        return ()
+    names, predicted = net.classes, net.predict(images).tolist()
+    labels = images.labels.tolist() if images.labels is not None and images.labels.ndim == 1 else predicted
+    return tuple(
+        names[p] if label == p else f"{names[p]}, but is {names[label]}"
+        for p, label in zip(predicted, labels, strict=True)
     )
 
 

@@ -8,13 +8,111 @@ from typing import Any
 from convsight.results.kinds import Curve, Series, Table
 
 
-def class_table(test: Mapping[str, Any]) -> Table:
-    """Accuracy and precision of every class with 95% intervals; or the error of every position."""
+def first_table(test: Mapping[str, Any]) -> Table:
+    """What was measured per class, label or number."""
+    if "per_label" in test:
+        return label_table(test)
+    return class_table(test) if "per_class" in test else number_table(test)
+
+
+def measured(test: Mapping[str, Any]) -> list[Table | Curve]:
+    """What was measured on a test set as tables and curves, whatever the task, the most telling first."""
+    if "per_class" not in test:
+        return [first_table(test)]
+    curve = [roc_curve(test["roc"])] if "roc" in test else []
+    return [class_table(test), *([confused_table(test)] if test["confused"] else []), *curve]
+
+
+def headline(test: Mapping[str, Any]) -> tuple[str, str]:
+    """The one number to remember, and what it is, in words."""
+    n = f"{test['n']:,} test pictures"
+    if "per_label" in test:
+        return _share(test["map"]), f"mean average precision of {len(test['labels'])} labels on {n}"
+    if "error_px" in test:
+        return f"{test['error_px']['mean']:.2f} px", f"mean error on {n}"
+    if "per_number" in test:
+        first = test["per_number"][0]
+        more = "" if len(test["per_number"]) == 1 else f" (and {len(test['per_number']) - 1} more numbers)"
+        return _with_unit(
+            first["mae"], first["unit"]
+        ), f"mean absolute error of {first['output']}{more} on {n}"
+    low, high = test["interval"]
+    return _share(test["accuracy"], 2), f"right of {n} (95% interval {low:.2%} to {high:.2%})"
+
+
+def asides(test: Mapping[str, Any]) -> list[str]:
+    """What else should be read beside the headline, a short sentence each."""
+    said = []
+    if "per_label" in test:
+        said.append(f"{_share(test['exact'])} of the pictures have every label right")
+        said.append(
+            f"F1 {_number(test['macro_f1'])} as a mean of labels, {_number(test['micro_f1'])} over all decisions"
+        )
+    if "per_number" in test and test["r2"] is not None:
+        said.append(f"R² {test['r2']:.3f} (1: perfect, 0: no better than the mean)")
+    if "roc" in test and test["roc"]["auroc"] is not None:
+        said.append(f"area under the ROC curve {test['roc']['auroc']:.3f} (0.5: chance, 1: perfect)")
+    if flipped := test.get("flip", {}).get("accuracy"):
+        said.append(f"{flipped:.2%} averaged with the mirror image")
+    if "calibration" in test and test["calibration"]["ece"] is not None:
+        said.append(f"calibration error {test['calibration']['ece']:.3f} (0: as sure as it is right)")
+    return said
+
+
+def label_table(test: Mapping[str, Any]) -> Table:
+    """Average precision, F1 and the threshold of every label."""
+    rows = [
+        (
+            r["label"], r["n"], _number(r["ap"]), _number(r["auroc"]), _number(r["f1"]), _percent(r["precision"]),
+            _percent(r["recall"]), _number(r["threshold"]), _number(r["best_threshold"]),
+        )
+        for r in test["per_label"]
+    ]  # fmt: skip
+    columns = (
+        "label", "pictures", "average precision", "AUROC", "F1", "right when said", "found", "threshold",
+        "threshold of the best F1",
+    )  # fmt: skip
+    caption = (
+        "The threshold of the best F1 is that of these pictures: choose it on others than those you report."
+    )
+    return Table(title="Per label", columns=columns, rows=tuple(rows), caption=caption)
+
+
+def number_table(test: Mapping[str, Any]) -> Table:
+    """The errors of every number in its unit, or of every position in pixels."""
     if "per_output" in test:
         rows = [(r["output"], r["mean"], r["median"], r["p95"]) for r in test["per_output"]]
-        return Table(
-            title="Error per output, in pixels", columns=("output", "mean", "median", "95%"), rows=tuple(rows)
-        )
+        columns = ("output", "mean", "median", "95%")
+        return Table(title="Error per output, in pixels", columns=columns, rows=tuple(rows))
+    rows = [
+        (r["output"], r["unit"], r["mae"], r["rmse"], r["median"], r["p95"], r["bias"], _number(r["r2"]))
+        for r in test["per_number"]
+    ]
+    columns = ("number", "unit", "mean error", "root mean square", "median", "95%", "bias", "R²")
+    return Table(title="Error of each number", columns=columns, rows=tuple(rows))
+
+
+def roc_curve(roc: Mapping[str, Any]) -> Curve:
+    """Of those that are it, how many are found, against how many others are taken for it, at every threshold."""
+    points = roc["curve"]
+    x, y = tuple(points["false_positive_rate"]), tuple(points["true_positive_rate"])
+    if not x:
+        return Curve(title="ROC", caption="Undefined: the test pictures are all of one class.", series=())
+    at = f"at the threshold {roc['threshold']:.2g}"
+    caption = (
+        f"{roc['positive']}: area {roc['auroc']:.3f}; {at} {_percent(roc['sensitivity'])} of those that are it are "
+        f"found, and {_percent(roc['specificity'])} of the others are left alone. The two are farthest from chance "
+        f"together at {roc['best_threshold']:.3g}."
+    )
+    chance = Series("chance", (0.0, 1.0), (0.0, 1.0))
+    return Curve(
+        title="ROC", caption=caption, series=(Series(str(roc["positive"]), x, y), chance),
+        x_label="others taken for it", y_label="found",
+    )  # fmt: skip
+
+
+def class_table(test: Mapping[str, Any]) -> Table:
+    """Accuracy and precision of every class with 95% intervals."""
     rows = [
         (r["class"], r["n"], _percent(r["accuracy"]), _span(r["interval"]), _percent(r["precision"]))
         for r in test["per_class"]
@@ -50,6 +148,18 @@ def loss_curve(log: list[dict[str, Any]], names: Mapping[str, str], title: str, 
         if log and log[0].get(column) is not None
     ]
     return Curve(title=title, series=tuple(series), x_label="epoch", y_label=y_label)
+
+
+def _share(share: float | None, digits: int = 1) -> str:
+    return "not known" if share is None else f"{share:.{digits}%}"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _with_unit(value: float | None, unit: str) -> str:
+    return "not known" if value is None else f"{value:.3g} {unit}".strip()
 
 
 def _percent(share: float | None) -> str:

@@ -69,8 +69,12 @@ def find_shortcuts(
     >>> for verdict in find_shortcuts(net, data): print(verdict.sentence)                  # doctest: +SKIP
     """
     net = as_classifier(net)
-    if net.task != "classify":
-        raise InputError(f"{net.name} locates; shortcuts are looked for in networks that tell classes apart")
+    if not net.one_class:
+        raise InputError(
+            f"{net.name} does not say one class a picture (its task is {net.task!r}), and a shortcut is what turns one "
+            "class into another. What works: task='classify' or 'binary', or a network wrapped to say one class: one "
+            "label against the rest, output=lambda out: out[:, 3], classes=['not fire', 'fire']"
+        )
     started = time.perf_counter()
     sample = draw_sample(net, _split(data, split), per_class=per_class, seed=seed)
     targets = _targets(net, sample, target)
@@ -242,7 +246,9 @@ def _split(data: Any, split: str) -> Split:
     if split not in opened.splits:
         raise InputError(f"no split '{split}'; there are {', '.join(opened.splits)}")
     if opened.task != "classify":
-        raise DataError(f"{opened.name} has positions, not classes")
+        raise DataError(
+            f"{opened.name} has no one class a picture (its task is {opened.task!r}): shortcuts are of classes"
+        )
     return opened.splits[split]
 
 

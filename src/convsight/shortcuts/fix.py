@@ -111,7 +111,9 @@ def fix(
         record, probe = _chosen(run, verdict)
     data = data or run.dataset
     if data.task != "classify":
-        raise DataError(f"{run.path} was trained to locate; a shortcut is fixed where there are classes")
+        raise DataError(
+            f"{run.path} has the task {data.task!r}; a shortcut is fixed where each picture is of one class"
+        )
     number = _class_number(data, record["target"])
     folder = Path(out) if out is not None else run.path.with_name(f"{run.path.name}-fixed")
     swaps = swapped(data, probe, number, share, seed)

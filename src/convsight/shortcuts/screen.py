@@ -34,7 +34,7 @@ def path_attribution(
         for t in range(steps):
             x = (a + (t + 0.5) / steps * (b - a)).requires_grad_(True)
             with torch.enable_grad():
-                odds = log_odds(net.forward(x), target).sum()
+                odds = log_odds(net.logits(x), target).sum()
             total += torch.autograd.grad(odds, x)[0]
         parts.append(((b - a) * total / steps).sum(1))
     return torch.cat(parts)

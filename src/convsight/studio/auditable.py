@@ -22,8 +22,11 @@ def audited_split(data: Dataset) -> Split:
 
 def no_audit(net: Classifier, data: Dataset | None) -> str:
     """Why there can be no audit, and what would work; "" if there can."""
-    if net.task != "classify":
-        return f"{net.name} finds positions; shortcuts are looked for in networks that tell classes apart."
+    if not net.one_class:
+        return (
+            f"{net.name} does not say one class a picture (its task is {net.task!r}); shortcuts are looked for in "
+            "networks that tell classes apart. What works: one label against the rest, output=lambda out: out[:, k]."
+        )
     if data is None:
         return f"No data set is open with this network. What works: {WORKS}."
     split = audited_split(data)

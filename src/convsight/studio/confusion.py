@@ -23,7 +23,7 @@ def confusion_json(studio: Studio, split: str) -> bytes:
 
 def confusion(studio: Studio, split: str) -> schemas.Confusion:
     """The confusion matrix of a split; with `job` and no numbers while its predictions are being made."""
-    if studio.data is None or studio.net.task != "classify":
+    if studio.data is None or not studio.net.one_class:
         raise InputError("a confusion matrix needs a data set of classes; start the studio with --data")
     known = studio.predictions.get(split)
     if known is None:
@@ -44,7 +44,7 @@ def confusion(studio: Studio, split: str) -> schemas.Confusion:
     # imports lightning, which takes two seconds, so only here
     from convsight.training.evaluate import class_metrics
 
-    told = class_metrics(known.logits, truth, studio.net.classes)
+    told = class_metrics(studio.net.softmax_scores(known.logits), truth, studio.net.classes, known.predicted)
     rows = [
         schemas.ClassAccuracy(
             name=row["class"], n=row["n"], accuracy=row["accuracy"], low=row["interval"][0],

@@ -68,7 +68,7 @@ def clean_logits(studio: Studio, picture: str) -> Float[Tensor, " k"]:
     key = f"scores {picture}"
     kept = studio.store.get(key)
     if kept is None:
-        logits = studio.net.scores(studio.pictures.some([picture]))[0]
+        logits = studio.net.explained(studio.pictures.some([picture]))[0]
         kept = studio.store.put(key, logits, 4 * logits.numel())
     return kept
 
@@ -85,9 +85,10 @@ def score_rows(
     """One row for each output, or for each of `told`: classes by score, largest first, positions in their own
     order.
     """
-    classify = studio.net.task == "classify"
-    shares = logits.softmax(0).tolist() if classify else [None] * len(logits)
-    order = logits.argsort(descending=True, stable=True).tolist() if classify else range(len(logits))
+    net = studio.net
+    known = net.has_probabilities and net.task != "segment"
+    shares = net.probabilities_of(logits[None])[0].tolist() if known else [None] * len(logits)
+    order = logits.argsort(descending=True, stable=True).tolist() if known else range(len(logits))
     values, names = logits.tolist(), studio.net.classes
     return [
         schemas.Score(index=i, name=names[i], logit=values[i], probability=shares[i])

@@ -208,7 +208,7 @@ def _confusion(to: Collected) -> None:
     for the first.
     """
     split = next((n for n in ("test", "validation", "train") if _count(to.studio, n)), None)
-    if split is None or to.studio.net.task != "classify":
+    if split is None or not to.studio.net.one_class:
         return
     told = _settled(to, f"/api/confusion?split={split}")
     names = told.get("classes", [])

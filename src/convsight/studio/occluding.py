@@ -60,7 +60,7 @@ class CleanPasses:
                 job.finished.wait(WAIT_S)
             occluding = self._known(picture)
         if occluding is None:
-            return self.net.scores(edit.edited)[0], False
+            return self.net.explained(edit.edited)[0], False
         return occluding.scores_of(edit.edited[0]), occluding.incremental
 
     def prepare(self, picture: str, pixels: Float[Tensor, "1 c h w"]) -> Job:

@@ -35,7 +35,7 @@ class Predicted:
     def of(cls, net: Classifier, vectors: Vectors) -> Predicted:
         assert vectors.logits is not None
         said = answers(net, vectors)
-        sure = None if said.predicted is None else vectors.logits.softmax(1).max(1).values
+        sure = None if said.predicted is None else net.chances(vectors.logits).max(1).values
         return cls(vectors.logits, said.predicted, sure, said.right, said.loss)
 
 

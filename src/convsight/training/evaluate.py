@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -11,41 +12,92 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from convsight.datasets import Split
-from convsight.errors import DataError
+from convsight.errors import DataError, InputError
 from convsight.network.classifier import Classifier
+from convsight.training.by_label import label_metrics
+from convsight.training.by_number import locate_metrics, number_metrics
+from convsight.training.calibration import calibration
+from convsight.training.roc import roc
 
 BATCH = 500
-BINS = 15  # of confidence, as in Guo et al. 2017
 
 
 def test(net: Classifier, split: Split, *, flip: bool = True) -> dict[str, Any]:
     """Everything measured on a labelled split, as plain numbers that JSON can hold.
 
-    For classes: n, right, accuracy with its 95 % Wilson interval; loss (cross-entropy, nats); `flip`:
-    accuracy when the probabilities of each picture and its mirror image are averaged (a separate, better
-    figure); per_class: one entry a class with accuracy (of those that are it), interval, and precision (of
-    those called it); confusion: rows true, columns predicted; confused: the pairs most often mistaken, worst
-    first; calibration: the expected calibration error and the reliability diagram behind it. For positions:
-    errors in pixels over all and per output.
+    One class a picture ("classify", "binary"): n, right, accuracy with its 95 % Wilson interval; loss
+    (cross-entropy, nats); `flip`: accuracy when the probabilities of each picture and its mirror image are
+    averaged (a separate, better figure); per_class: one entry a class with accuracy (of those that are it),
+    interval, and precision (of those called it); confusion: rows true, columns predicted; confused: the pairs
+    most often mistaken, worst first; calibration: the expected calibration error and the reliability diagram
+    behind it; roc: of two classes, see `roc.roc`. Several labels: see `by_label.label_metrics`. Numbers: see
+    `by_number.number_metrics`. Positions: errors in pixels over all and per output.
 
-    Raises DataError if the split's classes are not the network's.
+    Raises DataError if the split's labels are not what the network answers, InputError for a network whose
+    task has no measure here.
     """
-    if net.task == "locate":
-        return locate_metrics(*_scored(net, split)[:2], net.classes)
-    scores, truth, mirrored = _scored(net, split, flip=flip)
-    truth = _in_order_of(net, split)[truth]
-    return {
-        **class_metrics(scores, truth, net.classes),
-        **(_flipped(scores, mirrored, truth) if flip else {}),
-    }
+    measure = {"multilabel": _labels, "regress": _numbers, "locate": _places}.get(net.task)
+    if measure is not None:
+        return measure(net, split)
+    if not net.one_class:
+        raise InputError(
+            f"the task {net.task!r} is not measured: a data set here has classes, labels or numbers, and no masks, "
+            "boxes or pairs. Measure it in your own loop over net.probabilities(images)"
+        )
+    if split.labels.ndim != 1:
+        raise DataError(
+            f"the network says one of {len(net.classes)} classes, and the data has {split.labels.shape[1]} labels "
+            "a picture; task='multilabel' reads a network as saying each of them"
+        )
+    scores, mirrored = _scored(net, split, flip=flip)
+    truth = _in_order_of(net, split)[split.labels]
+    found = class_metrics(scores, truth, net.classes, net.reader.predicted(scores.softmax(1)))
+    if len(net.classes) == 2:
+        threshold = 0.5 if net.reader.thresholds is None else float(net.reader.thresholds[-1])
+        found["roc"] = roc(scores.softmax(1)[:, 1], truth == 1, net.classes[1], threshold)
+    return {**found, **(_flipped(scores, mirrored, truth) if flip else {})}
+
+
+def _labels(net: Classifier, split: Split) -> dict[str, Any]:
+    truth = split.labels.float()
+    if truth.ndim == 1:  # one class a picture is its only label
+        truth = F.one_hot(split.labels.long(), len(split.classes or net.classes)).float()
+    order = _in_order_of(net, split)
+    right = torch.zeros(len(truth), len(net.classes))
+    if truth.shape[1] != len(order):
+        raise DataError(f"the data has {truth.shape[1]} labels a picture, the network {len(net.classes)}")
+    right[:, order] = truth
+    thresholds = net.reader.thresholds
+    thresholds = torch.full((len(net.classes),), 0.5) if thresholds is None else thresholds
+    return label_metrics(_over(net, split, net.probabilities), right, net.classes, thresholds)
+
+
+def _numbers(net: Classifier, split: Split) -> dict[str, Any]:
+    return number_metrics(_over(net, split, net.scores), _numbers_of(net, split), net.classes, net.units)
+
+
+def _places(net: Classifier, split: Split) -> dict[str, Any]:
+    return locate_metrics(_over(net, split, net.scores), _numbers_of(net, split), net.classes)
+
+
+def _numbers_of(net: Classifier, split: Split) -> Float[Tensor, "n m"]:
+    truth = split.labels.float()
+    truth = truth[:, None] if truth.ndim == 1 and not split.classes else truth
+    if truth.ndim != 2 or truth.shape[1] != len(net.classes):
+        given = f"{len(split.classes)} classes" if split.classes else f"{truth.shape[-1]} numbers a picture"
+        raise DataError(f"the network answers with {len(net.classes)} numbers, the data has {given}")
+    return truth
 
 
 def class_metrics(
-    scores: Float[Tensor, "n k"], truth: Int64[Tensor, " n"], classes: tuple[str, ...]
+    scores: Float[Tensor, "n k"],
+    truth: Int64[Tensor, " n"],
+    classes: tuple[str, ...],
+    predicted: Int64[Tensor, " n"] | None = None,
 ) -> dict[str, Any]:
-    """Accuracy, confusion and calibration from logits and true classes."""
+    """Accuracy, confusion and calibration from logits and true classes (and predicted ones, if not by argmax)."""
     k, n = len(classes), len(truth)
-    predicted = scores.argmax(1)
+    predicted = scores.argmax(1) if predicted is None else predicted
     confusion = torch.bincount(truth * k + predicted, minlength=k * k).view(k, k)
     right = int(confusion.diag().sum())
     return {
@@ -60,15 +112,6 @@ def class_metrics(
         "confused": most_confused(confusion, classes),
         "calibration": calibration(scores.softmax(1), truth),
     }
-
-
-def locate_metrics(
-    places: Float[Tensor, "n m"], truth: Float[Tensor, "n m"], outputs: tuple[str, ...]
-) -> dict[str, Any]:
-    """Absolute errors in pixels: mean, median and the 95th percentile, over everything and per output."""
-    error = (places - truth).abs()
-    rows = [{"output": name, **_error_row(error[:, i])} for i, name in enumerate(outputs)]
-    return {"n": len(error), "error_px": _error_row(error), "per_output": rows}
 
 
 def wilson(right: int, n: int, z: float = 1.959964) -> list[float]:
@@ -100,43 +143,24 @@ def most_confused(confusion: Int64[Tensor, "k k"], classes: tuple[str, ...], mos
     return pairs
 
 
-def calibration(probabilities: Float[Tensor, "n k"], truth: Int64[Tensor, " n"]) -> dict[str, Any]:
-    """Does 80 % sure mean 80 % right? Expected calibration error over 15 equal bins of confidence.
+def _scored(net: Classifier, split: Split, *, flip: bool = False) -> tuple[Tensor, Tensor]:
+    """Scores whose softmax are the probabilities, and those of the mirror images (empty if not asked for)."""
 
-    ece = Σ (bin's share) · |accuracy - mean confidence|, 0 (honest) to 1. Source: Guo, Pleiss, Sun and
-    Weinberger 2017, arXiv 1706.04599.
-    """
-    n = len(truth)
-    confidence, predicted = probabilities.max(1)
-    right = (predicted == truth).double()
-    place = (confidence * BINS).long().clamp(max=BINS - 1)
-    count = torch.bincount(place, minlength=BINS).double()
-    sure = torch.bincount(place, confidence.double(), minlength=BINS)
-    true = torch.bincount(place, right, minlength=BINS)
-    bins = [
-        {
-            "low": b / BINS,
-            "high": (b + 1) / BINS,
-            "n": int(count[b]),
-            "confidence": _ratio(sure[b].item(), count[b].item()),
-            "accuracy": _ratio(true[b].item(), count[b].item()),
-        }
-        for b in range(BINS)
-    ]
-    gap = _ratio((true - sure).abs().sum().item(), n)
-    return {"ece": gap, "mean_confidence": _ratio(confidence.sum().item(), n), "bins": bins}
+    def scores(pixels: Tensor) -> Tensor:
+        return net.softmax_scores(net.scores(pixels))
+
+    nothing = torch.zeros(0, len(net.classes))
+    mirrored = _over(net, split, lambda pixels: scores(pixels.flip(3))) if flip else nothing
+    return _over(net, split, scores), mirrored
 
 
-def _scored(net: Classifier, split: Split, *, flip: bool = False) -> tuple[Tensor, Tensor, Tensor]:
-    """Scores, labels, and scores of the mirror images (empty if not asked for)."""
-    scores, mirrored = [torch.zeros(0, len(net.classes))], [torch.zeros(0, len(net.classes))]
+def _over(net: Classifier, split: Split, ask: Callable[[Tensor], Tensor]) -> Tensor:
+    """What `ask` answers for all pictures of a split, fitted to the network."""
+    found = [torch.zeros(0, len(net.classes))]
     for images in split.batches(BATCH):
-        pixels = images.pixels if images.size == net.input_size and images.channels == net.channels else None
-        pixels = net.fit(images).pixels if pixels is None else pixels
-        scores.append(net.scores(pixels))
-        if flip:
-            mirrored.append(net.scores(pixels.flip(3)))
-    return torch.cat(scores), split.labels, torch.cat(mirrored)
+        fits = images.size == net.input_size and images.channels == net.channels
+        found.append(ask(images.pixels if fits else net.fit(images).pixels))
+    return torch.cat(found)
 
 
 def _flipped(scores: Tensor, mirrored: Tensor, truth: Tensor) -> dict[str, Any]:
@@ -167,17 +191,6 @@ def _class_row(name: str, i: int, confusion: Tensor) -> dict[str, Any]:
         "accuracy": _ratio(right, n),
         "interval": wilson(right, n),
         "precision": _ratio(right, called),
-    }
-
-
-def _error_row(error: Tensor) -> dict[str, float | None]:
-    if not error.numel():
-        return {"mean": None, "median": None, "p95": None}
-    flat = error.flatten().double()
-    return {
-        "mean": flat.mean().item(),
-        "median": flat.quantile(0.5).item(),
-        "p95": flat.quantile(0.95).item(),
     }
 
 

@@ -28,7 +28,7 @@ def depends_on_class(subject: Subject, seed: int) -> list[Light]:
     no map can be.
     """
     net, aim, n = subject.net, subject.aim, len(subject.images)
-    if aim.outputs is None or net.task != "classify" or len(net.classes) < 2:
+    if aim.outputs is None or aim.through is not None or not net.has_probabilities or len(net.classes) < 2:
         why = "The map is not about a class, so there is no other class to ask about."
         return [answered(CLASS, "can't tell", why)] * n
     rivals = _runners_up(subject)

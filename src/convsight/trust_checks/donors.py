@@ -64,7 +64,7 @@ def _pool(subject: Subject, data: Dataset | Images | None, seed: int) -> tuple[I
 
 def _others(subject: Subject, pool: Images, i: int) -> Iterator[int]:
     """Pictures of the pool that are neither picture i nor, where that is known, of the class asked about."""
-    asked = subject.aim.outputs
+    asked = subject.aim.outputs if subject.aim.through is None else None
     labels = pool.labels if pool.classes == subject.net.classes else None
     known = asked if pool is subject.images else labels
     for j in range(len(pool)):

@@ -51,13 +51,13 @@ class Subject:
     def asked(self) -> str:
         """A key for what is cached about network, pictures and target, which every map of them shares."""
         pixels, aim = self.images.pixels, self.aim
-        about = repr(aim) if aim.outputs is None else aim.outputs
+        about = aim.outputs if aim.outputs is not None and aim.through is None else repr(aim)
         return f"{self.identity}{fingerprint(pixels, about)}"
 
     @functools.cached_property
     def scores(self) -> Float[Tensor, "n k"]:
-        """What the network says of the pictures."""
-        return _scores(self.asked, lambda: self.net.scores(self.images))
+        """What the network, read as the target reads it, says of the pictures."""
+        return _scores(self.asked, lambda: (self.aim.through or self.net).explained(self.images))
 
     @functools.cached_property
     def ranks(self) -> Float[Tensor, "n h w"]:

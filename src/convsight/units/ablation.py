@@ -58,7 +58,7 @@ def switch_off(net: Classifier, pictures: Split, layer: str, channel: int, value
         report(done / len(pictures), f"switched off for {done:,} of {len(pictures):,} pictures")
     clean, without = (torch.cat(parts) for parts in zip(*pairs, strict=True))
     right = right_outputs(net, pictures)
-    own = net.task == "classify" and not bool((right >= 0).any())
+    own = net.one_class and not bool((right >= 0).any())
     return Ablation(clean, without, clean.argmax(1) if own else right, own)
 
 
@@ -76,7 +76,7 @@ def _both(
 
 def right_outputs(net: Classifier, pictures: Split) -> Int64[Tensor, " n"]:
     """For each picture the output whose name is that of its class; −1 if there is none or two have it."""
-    if net.task != "classify" or pictures.labels.ndim != 1:
+    if not net.one_class or pictures.labels.ndim != 1:
         return torch.full((len(pictures),), -1)
     if pictures.classes == net.classes:
         return pictures.labels
