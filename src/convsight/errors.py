@@ -19,9 +19,21 @@ from collections.abc import Iterable
 
 
 class ConvsightError(Exception):
-    """Base of every error that convsight raises on purpose."""
+    """Base of every error that convsight raises on purpose.
+
+    what: what was wrong, in words that name what was given. given: that alone, where a page shows it apart. works:
+    what would work. The message is `what; works`.
+
+    >>> error = InputError("no layer 'conv9'", given="conv9", works="there are conv1, conv2")
+    >>> str(error), error.works
+    ("no layer 'conv9'; there are conv1, conv2", 'there are conv1, conv2')
+    """
 
     exit_code = 1
+
+    def __init__(self, what: str = "", *, given: object = "", works: str = ""):
+        super().__init__(f"{what}; {works}" if works else what)
+        self.what, self.given, self.works = what, str(given), works
 
 
 class InputError(ConvsightError, ValueError):

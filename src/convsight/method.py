@@ -78,7 +78,9 @@ class Knob:
         given = f"{self.name}={value!r}"
         if self.choices:
             if value not in self.choices:
-                raise InputError(f"{given} is not possible; {closest(str(value), map(str, self.choices))}")
+                raise InputError(
+                    f"{given} is not possible", works=closest(str(value), map(str, self.choices))
+                )
             return
         if value is None or isinstance(value, (str, bool)) or not isinstance(value, (int, float)):
             return
@@ -218,7 +220,9 @@ class Method:
             unknown = [name for name in kwargs if name not in names and name not in cls.needs()]
             if unknown:
                 known = [*cls.needs(), *sorted(names)]
-                raise InputError(f"{cls.name} has no knob {unknown[0]!r}; {closest(unknown[0], known, 20)}")
+                raise InputError(
+                    f"{cls.name} has no knob {unknown[0]!r}", works=closest(unknown[0], known, 20)
+                )
             method = cls(**{name: value for name, value in kwargs.items() if name in names})
             return method(*args, **{name: value for name, value in kwargs.items() if name not in names})
 

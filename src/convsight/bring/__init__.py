@@ -102,7 +102,7 @@ def _classifier(brought: Brought, given: dict[str, Any]) -> Classifier:
     known = tuple(name for name in inspect.signature(Classifier).parameters if name not in ("module", "name"))
     for name in given:
         if name not in known:
-            raise InputError(f"load has no option {name!r}; {closest(name, known)}")
+            raise InputError(f"load has no option {name!r}", works=closest(name, known))
     said = {name: getattr(brought, name, None) for name in known}
     settings = {n: v for n, v in said.items() if v is not None} | {
         n: v for n, v in given.items() if v is not None

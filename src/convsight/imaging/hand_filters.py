@@ -98,7 +98,7 @@ def kernels(text: str) -> tuple[Kernel, ...]:
         return (_typed(text),)
     names = [name.strip().lower().replace("_", "-") for name in text.split(",") if name.strip()]
     if not names:
-        raise InputError(f"no kernel was given; {closest('', [*GROUPS, *KERNELS], most=30)}")
+        raise InputError("no kernel was given", works=closest("", [*GROUPS, *KERNELS], most=30))
     return tuple(kernel for name in names for kernel in _named(name))
 
 

@@ -69,7 +69,7 @@ class Layers(Mapping[str, Layer]):
         calls = [known for known in (*self._layers, *self._aliases) if known.split("#")[0] == name]
         if calls:
             raise InputError(f"layer {name!r} is used {len(calls)} times; choose one of {', '.join(calls)}")
-        raise InputError(f"no layer {name!r} in this network; {closest(str(name), self._layers)}")
+        raise InputError(f"no layer {name!r} in this network", works=closest(str(name), self._layers))
 
     def __contains__(self, name: object) -> bool:
         return name in self._layers or name in self._aliases

@@ -123,7 +123,7 @@ def output_of(net: Scored, target: Any) -> int:
             raise InputError(f"{len(places)} classes are called {target!r}: give one of the indices {places}")
         if target.lstrip("-").isdigit():
             return output_of(net, int(target))
-        raise InputError(f"no class {target!r}; {closest(target, net.classes)}")
+        raise InputError(f"no class {target!r}", works=closest(target, net.classes))
     if isinstance(target, (int, np.integer)) and not isinstance(target, bool):
         if 0 <= target < len(net.classes):
             return int(target)

@@ -73,8 +73,8 @@ def _errors(app: FastAPI) -> None:
 
     @app.exception_handler(ConvsightError)
     async def said(_: Request, error: ConvsightError) -> Response:
-        what, _rest, works = str(error).partition("; ")
-        return problem(404 if isinstance(error, DataNotFound) else 400, what, works=works)
+        status = 404 if isinstance(error, DataNotFound) else 400
+        return problem(status, error.what, error.given[:200], error.works)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:

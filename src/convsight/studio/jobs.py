@@ -42,6 +42,7 @@ class Job:
         self.status: schemas.State = "queued"
         self.fraction, self.message = 0.0, "waiting"
         self.error: str | None = None
+        self.failure: ConvsightError | None = None  # the error itself, with its fields
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.finished = threading.Event()
         self.stop: Callable[[], None] | None = None  # called by `cancel`, such as to interrupt a training
@@ -104,6 +105,7 @@ class Job:
         except Cancelled:
             self._end("cancelled", "cancelled")
         except ConvsightError as error:
+            self.failure = error
             self._end("failed", str(error))
         except BaseException as error:  # a worker thread must outlive anything that a technique does
             self._end("failed", f"it stopped with {type(error).__name__}: {error}")

@@ -51,7 +51,7 @@ def trust(studio: Studio, key: str) -> schemas.Trust:
         )  # fmt: skip
         job.finished.wait(results.WAIT_S)
         if job.status == "failed" and job.error:
-            raise InputError(job.error)
+            raise job.failure or InputError(job.error)
         found = studio.store.get(name)
         if found is None:
             return schemas.Trust(job=job.id)

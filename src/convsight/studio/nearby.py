@@ -37,7 +37,7 @@ def neighbours(
         )
         job.finished.wait(WAIT_S)
         if job.status == "failed" and job.error:
-            raise InputError(job.error)
+            raise job.failure or InputError(job.error)
         both = studio.store.get(key)
         if both is None:
             empty = schemas.Agreement(features=None, pixels=None)

@@ -95,7 +95,7 @@ def start(studio: Studio, request: schemas.ResultRequest) -> schemas.Started:
     )
     job.finished.wait(WAIT_S)
     if job.status == "failed" and job.error:
-        raise InputError(job.error)
+        raise job.failure or InputError(job.error)
     return schemas.Started(key=asked.key, ready=job.status == "done", job=job.id)
 
 
