@@ -15,6 +15,7 @@ from convsight.bring.brought import Brought
 from convsight.bring.files import from_program, from_python_file
 from convsight.bring.hubs import first_channels, from_timm, from_torchvision
 from convsight.bring.huggingface import from_huggingface, is_pretrained
+from convsight.bring.onnx import from_onnx
 from convsight.bring.scripted import from_script, is_script
 from convsight.errors import InputError, ModelError, closest
 from convsight.network.checkpoint import Checkpoint
@@ -23,7 +24,7 @@ from convsight.network.weights import put_weights, read_checkpoint, read_metadat
 
 FORMS = (
     "a run directory, 'torchvision:NAME', 'timm:NAME', 'hf:NAME' or 'hf:FOLDER', 'file.py:function', 'program.pt2', "
-    "'scripted.pt', or a network's name"
+    "'network.onnx', 'scripted.pt', or a network's name"
 )
 HUBS: dict[str, Callable[[str, Any], Brought]] = {
     "torchvision": from_torchvision,
@@ -37,7 +38,7 @@ def load(source: Any, weights: str | Path | None = None, **given: Any) -> Classi
 
     source: a run directory (`"runs/demo"`), `"torchvision:vgg16"`, `"timm:resnet18"`,
         `"hf:NAME"` or `"hf:FOLDER"` (Hugging Face), `"path/to/file.py:function"` (a function that returns the
-        module; it may take the weights' path), an exported program `"model.pt2"`, TorchScript
+        module; it may take the weights' path), an exported program `"model.pt2"`, `"model.onnx"`, TorchScript
         (`"model.ts"`, `"model.pt"`), the name of one of our networks (`"vgg16"`), or an `nn.Module`.
     weights: a .safetensors, .pth, .pt, .bin or .ckpt file of weights, as trainers write them (`FILE#NAME` takes
         one of several in it); `"random"` for an untrained torchvision, timm, Hugging Face or own network. Left
@@ -60,7 +61,9 @@ def load(source: Any, weights: str | Path | None = None, **given: Any) -> Classi
         return _classifier(HUBS[scheme](rest, weights), given)
     if re.search(r"\.py:\w+$", text):
         return _classifier(from_python_file(text, weights), given)
-    path = Path(rest if scheme == "script" else text).expanduser()
+    path = Path(rest if scheme in ("onnx", "script") else text).expanduser()
+    if scheme == "onnx" or path.suffix == ".onnx":
+        return _classifier(from_onnx(path, _no_weights(text, weights)), given)
     if path.suffix == ".pt2":
         return _classifier(from_program(path), given)
     if scheme == "script" or path.suffix == ".ts" or is_script(path):
