@@ -84,3 +84,14 @@ def test_charts_draw_each_style(style: str) -> None:
 def test_drawing_is_the_same_twice() -> None:
     series = [Series("a", (1, 2), (0.1, 0.2))]
     np.testing.assert_array_equal(plot.curves(series, "x", "y"), plot.curves(series, "x", "y"))
+
+
+def test_without_a_display_a_shown_picture_is_in_the_file_that_is_named(monkeypatch, capsys):
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    picture = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+    path = draw.open_viewer(picture, "Grad-CAM: a cat")
+    assert path is not None and str(path) in capsys.readouterr().err
+    assert np.array_equal(np.asarray(Image.open(path)), picture)
+    path.unlink()

@@ -183,7 +183,8 @@ def _pad(x: Inputs, a: Attributes) -> Tensor:
     axes = numbers(x[3] if len(x) > 3 else None) or list(range(rank))
     sides = {axis % rank: (pads[i], pads[i + len(axes)]) for i, axis in enumerate(axes)}
     flat = [p for axis in reversed(range(rank)) for p in sides.get(axis, (0, 0))]
-    mode = {"edge": "replicate"}.get(a.get("mode", "constant"), a.get("mode", "constant"))
+    mode: str = a.get("mode", "constant")
+    mode = "replicate" if mode == "edge" else mode
     if mode == "constant":
         return F.pad(x[0], flat, value=0.0 if value is None else float(value))
     return F.pad(x[0], flat[:4], mode=mode)

@@ -6,6 +6,10 @@ import contextlib
 import functools
 import io
 import math
+import os
+import re
+import sys
+import tempfile
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
@@ -299,9 +303,26 @@ def gif(frames: Sequence[RGB], fps: float) -> bytes:
     return buffer.getvalue()
 
 
-def open_viewer(picture: RGB, title: str) -> None:
-    """Show a picture in the system's viewer (outside notebooks)."""
-    Image.fromarray(picture).show(title=title)
+def open_viewer(picture: RGB, title: str) -> Path | None:
+    """Show a picture in the system's viewer (outside notebooks); without a display write a file and name it.
+
+    The file is the title's words with .png in the folder for temporary files, and is what comes back.
+    """
+    if has_display():
+        Image.fromarray(picture).show(title=title)
+        return None
+    words = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "picture"
+    number, path = tempfile.mkstemp(prefix=f"convsight-{words}-", suffix=".png")
+    os.close(number)
+    Image.fromarray(picture).save(path)
+    print(f"no display to show it on; the picture is in {path}", file=sys.stderr)
+    return Path(path)
+
+
+def has_display() -> bool:
+    """Whether a window can be opened: on Linux a display server must be named."""
+    named = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+    return named or sys.platform in ("darwin", "win32")
 
 
 def number(value: float) -> str:

@@ -127,7 +127,7 @@ class Result:
         )
 
     def show(self) -> None:
-        """Show the picture: in the notebook's output, or in the system's viewer."""
+        """Show the picture: in the notebook's output, in the system's viewer, or without a display in a file."""
         try:
             from IPython.core.getipython import get_ipython  # type: ignore[import-not-found]
             from IPython.display import display  # type: ignore[import-not-found]
