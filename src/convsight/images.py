@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
-from PIL import Image
 from torch import Tensor
 
-from convsight.errors import DataNotFound, InputError
-from convsight.picture import Size, decode, folder_hint, picture_files, read_picture, to_uint8, write_picture
+from convsight.choosing import Bands, as_bands, as_channels, as_indices
+from convsight.depth import top_of, unit
+from convsight.errors import InputError
+from convsight.fitting import LUMA, Loss, as_fit, as_size, cropped, fit_pixels, losses_in_words
+from convsight.opening import Raw, gather
+from convsight.picture import TRANSPARENT, Size, to_uint8, write_picture
 
-LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as JPEG and Pillow's "L" use
+__all__ = [
+    "LUMA",
+    "Images",
+    "as_bands",
+    "as_images",
+    "as_indices",
+    "as_size",
+    "fit_pixels",
+    "fitted",
+    "opened",
+]
+
 TOLERANCE = 1e-4  # rounding that interpolation may leave outside [0, 1]; clamped away
 
 
@@ -27,9 +39,11 @@ TOLERANCE = 1e-4  # rounding that interpolation may leave outside [0, 1]; clampe
 class Images:
     """Pictures of one size with values in [0, 1], perhaps labelled: what every technique looks at.
 
-    pixels: float32 `n c h w` on the CPU, c = 1 (grey) or 3 (RGB); never normalised.
+    pixels: float32 `n c h w` on the CPU, c = 1 (grey), 3 (RGB) or any other number; never normalised.
     labels: int64 `n` (class index) or float32 `n m` (positions in pixels), or None.
     classes: the class names the labels point into. ids: one name a picture, "0", "1", ... by default.
+    notes: what a reader of results should know of how the pictures came to be: cut, padded, rescaled.
+    bands: which channels are shown as red, green and blue where there are not 1 or 3; None shows their mean.
 
     Raises InputError for another shape, NaN, or values outside [0, 1].
 
@@ -42,11 +56,14 @@ class Images:
     labels: Tensor | None = None
     classes: tuple[str, ...] | None = None
     ids: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    bands: Bands = None
 
     def __post_init__(self) -> None:
         pixels = self.pixels.detach().to("cpu", torch.float32)
-        if pixels.ndim != 4 or pixels.shape[1] not in (1, 3) or 0 in pixels.shape[2:]:
-            raise InputError(f"pixels must be n c h w with c 1 or 3, not shape {tuple(self.pixels.shape)}")
+        if pixels.ndim != 4 or 0 in pixels.shape[1:]:
+            raise InputError(f"pixels must be n c h w with c 1 or more, not shape {tuple(self.pixels.shape)}")
+        object.__setattr__(self, "bands", as_bands(self.bands, pixels.shape[1]))
         labels = _checked_labels(self.labels, len(pixels))
         ids = tuple(map(str, self.ids or range(len(pixels))))
         if len(ids) != len(pixels):
@@ -57,34 +74,55 @@ class Images:
         object.__setattr__(self, "classes", classes)
 
     @classmethod
-    def open(cls, source: Any, *, size: int | Size | None = None, channels: int | None = None) -> Images:
+    def open(
+        cls,
+        source: Any,
+        *,
+        size: int | Size | None = None,
+        channels: int | None = None,
+        fit: str = "crop",
+        axes: str | None = None,
+        bits: int | None = None,
+        bands: Sequence[int] | str | None = None,
+    ) -> Images:
         """Pictures from a file, a folder, a list of anything here, an array, a tensor or a PIL image.
 
-        size: (h, w) or one number for a square; the short side is resized (bilinear, antialiased) and the
-            centre cropped. None keeps full resolution, and then all pictures must have one size.
-        channels: 1 grey, 3 RGB; None keeps grey if all are grey, otherwise makes all RGB.
+        size: (h, w) or one number for a square. None keeps full resolution, and then all pictures must have
+            one size.
+        channels: 1 grey, 3 RGB, or how many there are (any number); None keeps grey if all are grey, otherwise
+            makes all RGB.
+        fit: how a picture of another shape comes to `size` (bilinear, antialiased). "crop" resizes the short
+            side and keeps the centre, "pad" keeps the whole picture and puts black around it, "stretch" changes
+            its proportions. `notes` name the pictures of which more than a fifth was cut away.
+        axes: a letter of n, c, h, w for each axis of the arrays, such as "chw", where it is not to be guessed.
+        bits: of whole-number pixels, 1 to 16; None takes 8 for uint8, and for uint16 the smallest of 12, 14 and 16
+            that holds all values, which `notes` say.
+        bands: the channels shown as red, green and blue of pictures with other than 1 or 3 channels.
 
-        Files: EXIF rotation is applied, transparency is laid on white, 16-bit grey is divided by 65535, CMYK
-        becomes RGB, of an animation the first frame is taken, colour profiles are ignored. Arrays: uint8
-        (0..255), uint16 (0..65535), bool, or floats in [0, 1], as h w, h w c, c h w, n h w, n h w c or
-        n c h w; where a shape fits two of them numpy arrays are read channels last, tensors channels first.
+        Files: EXIF rotation is applied, CMYK becomes RGB, of an animation the first frame is taken, colour
+        profiles are ignored. Pages or bands of a TIFF are channels; more than 4 of them need the extra
+        [tiff]. `.npy` and `.npz` hold arrays. Transparency (the fourth of 4 channels, in files and arrays) is laid
+        on white unless channels=4 says that it is a channel like the others.
+        Arrays: uint8, uint16, bool, or floats in [0, 1], as h w, h w c, c h w, n h w, n h w c or n c h w. 1, 3
+        or 4 along an axis are taken for channels, other numbers where `channels` or `axes` say so; where
+        a shape fits two layouts numpy arrays are read channels last, tensors channels first.
 
         Raises DataNotFound (no such file), DataError (not readable as a picture; says which file and why),
-        InputError (values out of range, sizes that differ).
+        InputError (values out of range, sizes that differ, no axis of channels).
 
         >>> Images.open(np.zeros((32, 48, 3), np.uint8), size=16).pixels.shape
         torch.Size([1, 3, 16, 16])
+        >>> Images.open(np.zeros((20, 30, 12), np.float32), channels=12).pixels.shape
+        torch.Size([1, 12, 20, 30])
         """
-        parts, ids = _gather(source)
-        if not parts:
-            raise InputError("no pictures were given; pass a file, a folder, an array or a list of them")
-        channels = channels or max(part.channels for part in parts)
-        parts = [part.fit(size, channels) for part in parts]
+        parts = opened(source, channels, axes, bits)
+        channels = channels or _common(parts)
         sizes = sorted({part.size for part in parts})
-        if len(sizes) > 1:
+        if len(sizes) > 1 and size is None:
             shown = ", ".join(f"{h}×{w}" for h, w in sizes[:4]) + (", ..." if len(sizes) > 4 else "")
             raise InputError(f"the pictures have {len(sizes)} sizes ({shown}); give size=(height, width)")
-        return replace(cls.concat(parts), ids=ids) if ids else cls.concat(parts)
+        joined = fitted(parts, as_size(size), channels, fit)
+        return joined if bands is None else replace(joined, bands=bands)
 
     @classmethod
     def concat(cls, parts: Sequence[Images]) -> Images:
@@ -97,11 +135,14 @@ class Images:
         labels = [part.labels for part in parts if part.labels is not None]
         known = {part.classes for part in parts}
         ids = tuple(name for part in parts for name in part.ids)
+        shown = {part.bands for part in parts}
         return cls(
             torch.cat([part.pixels for part in parts]),
             torch.cat(labels) if len(labels) == len(parts) else None,
             known.pop() if len(known) == 1 else None,
             ids if len(set(ids)) == len(ids) else (),
+            tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+            shown.pop() if len(shown) == 1 else None,
         )
 
     def __len__(self) -> int:
@@ -115,6 +156,8 @@ class Images:
             None if self.labels is None else self.labels[chosen],
             self.classes,
             tuple(self.ids[i] for i in chosen.tolist()),
+            self.notes,
+            self.bands,
         )
 
     def __iter__(self) -> Iterator[Images]:
@@ -131,136 +174,125 @@ class Images:
 
     @property
     def channels(self) -> int:
-        """1 for grey, 3 for RGB."""
+        """1 for grey, 3 for RGB, or any other number."""
         return self.pixels.shape[1]
 
-    def fit(self, size: int | Size | None = None, channels: int | None = None) -> Images:
-        """The pictures at another size (short side resized, centre cropped) and as grey (1) or RGB (3)."""
-        pixels = fit_pixels(self.pixels, as_size(size), channels)
-        return self if pixels is self.pixels else replace(self, pixels=pixels)
+    def fit(self, size: int | Size | None = None, channels: int | None = None, fit: str = "crop") -> Images:
+        """The pictures at another size (see `Images.open` for `fit`) and as grey (1) or RGB (3).
+
+        `notes` say where more than a fifth of a picture is cut away. Raises InputError for channels that cannot
+        be converted.
+        """
+        return fitted([self], as_size(size), channels, fit)
+
+    def take_channels(self, channels: Sequence[int]) -> Images:
+        """The pictures with these channels only, in this order, counted from 0.
+
+        >>> Images(torch.rand(1, 12, 8, 8)).take_channels([3, 2, 1]).channels
+        3
+        """
+        chosen = list(as_channels(channels, self.channels))
+        return replace(self, pixels=self.pixels[:, chosen], bands=None)
 
     def save(self, path: str | Path) -> list[Path]:
         """Write one picture to a file named by `path`, or several into that folder as `00000.png`, ..."""
         path = Path(path)
         several = len(self) != 1 or not path.suffix
         files = [path / f"{i:05d}.png" for i in range(len(self))] if several else [path]
+        if self.channels not in (1, 3):
+            raise InputError(
+                f"picture files hold 1 or 3 channels, not {self.channels}; take_channels([...]) chooses some, "
+                "numpy.save keeps all"
+            )
         for file, chw in zip(files, to_uint8(self.pixels), strict=True):
             write_picture(file, chw)
         return files
 
 
-def as_images(images: Any) -> Images:
-    """`Images` as they are, or what `Images.open` makes of anything else."""
-    return images if isinstance(images, Images) else Images.open(images)
+def as_images(
+    images: Any, size: Size | None = None, channels: int | None = None, fit: str = "crop"
+) -> Images:
+    """`Images` at this size and in these channels, also made of anything else that `Images.open` takes."""
+    if isinstance(images, Images):
+        return images.fit(size, channels, fit)
+    return Images.open(images, size=size, channels=channels, fit=fit)
 
 
-def as_indices(index: int | slice | Sequence[int] | Tensor, n: int) -> Tensor:
-    """Any way of choosing among n things as int64 indices; InputError outside -n..n-1."""
-    if isinstance(index, slice):
-        return torch.arange(n)[index.start : index.stop] if index.step is None else _stepped(index, n)
-    chosen = torch.as_tensor([index] if isinstance(index, int) else index)
-    if chosen.dtype == torch.bool:
-        if chosen.shape != (n,):
-            raise InputError(f"a mask over {n} pictures needs {n} entries, not shape {tuple(chosen.shape)}")
-        return chosen.nonzero().flatten()
-    chosen = chosen.reshape(-1).to(torch.int64)
-    outside = chosen[(chosen < -n) | (chosen >= n)]
-    if len(outside):
-        raise InputError(f"no picture {int(outside[0])}; there are {n}, numbered 0 to {n - 1}")
-    return chosen % max(n, 1)
+def fitted(
+    parts: Sequence[Images],
+    size: Size | None,
+    channels: int | None,
+    fit: str = "crop",
+    crop: float = 1.0,
+    fill: float | Tensor = 0.0,
+    colour: str = "black",
+) -> Images:
+    """Pictures of several sizes at one, joined; a note says where more than a fifth of a picture was lost.
+
+    crop is the share of the side that stays after a network's own preprocessing has resized; it goes with
+    fit="crop". fill and its name `colour` go with fit="pad".
+    """
+    crop = crop if as_fit(fit) == "crop" else 1.0
+    wider = None if size is None else (round(size[0] / crop), round(size[1] / crop))
+    small, losses = [], []
+    for part in parts:
+        pixels = fit_pixels(part.pixels, size if part.size == size else wider, channels, fit, fill)
+        if size is not None:
+            kept = 1.0 if part.size == size else crop
+            losses += [Loss.of(_short(name), part.size, size, fit, kept) for name in part.ids]
+            pixels = pixels if part.size == size else cropped(pixels, size)
+        small.append(part if pixels is part.pixels else replace(part, pixels=pixels))
+    joined = Images.concat(small)
+    said = losses_in_words(losses, size, colour) if size is not None else ()
+    return replace(joined, notes=(*joined.notes, *said)) if said else joined
 
 
-def as_size(size: int | Sequence[int] | None) -> Size | None:
-    """(h, w) from one number or two; InputError for anything else."""
-    if size is None:
-        return None
-    both = (size, size) if isinstance(size, int) else tuple(size)
-    if len(both) != 2 or not all(isinstance(s, int) and s > 0 for s in both):
-        raise InputError(f"size must be a number of pixels or (height, width), not {size!r}")
-    return cast(Size, both)
+def _short(name: str) -> str:
+    return f"picture {name}" if name.isdigit() else Path(name).name or name
 
 
-def fit_pixels(pixels: Float[Tensor, "n c h w"], size: Size | None, channels: int | None) -> Tensor:
-    """Resize so that `size` is just covered (bilinear, antialiased), crop the centre, make grey or RGB."""
-    if channels not in (None, 1, 3):
-        raise InputError(f"channels must be 1 (grey) or 3 (RGB), not {channels!r}")
-    if channels == 1 and pixels.shape[1] == 3:
-        pixels = (pixels * torch.tensor(LUMA).reshape(1, 3, 1, 1)).sum(1, keepdim=True).clamp(0, 1)
-    h, w = pixels.shape[2:]
-    if size is not None and size != (h, w):
-        scale = max(size[0] / h, size[1] / w)
-        cover = (max(size[0], round(h * scale)), max(size[1], round(w * scale)))
-        pixels = F.interpolate(pixels, cover, mode="bilinear", antialias=True).clamp(0, 1)
-        top, left = (cover[0] - size[0]) // 2, (cover[1] - size[1]) // 2
-        pixels = pixels[:, :, top : top + size[0], left : left + size[1]]
-    if channels == 3 and pixels.shape[1] == 1:
-        pixels = pixels.repeat(1, 3, 1, 1)
-    return pixels
+def opened(
+    source: Any, channels: int | None = None, axes: str | None = None, bits: int | None = None
+) -> list[Images]:
+    """What `Images.open` joins: one `Images` for each file or array, at its own size."""
+    raws = list(_raws(source, channels, axes))
+    if not raws:
+        raise InputError("no pictures were given; pass a file, a folder, an array or a list of them")
+    top, said = top_of((raw.values for raw in raws if isinstance(raw, Raw)), bits)
+    parts = [raw if isinstance(raw, Images) else _from_raw(raw, top, bits, channels) for raw in raws]
+    names = [name for part, raw in zip(parts, raws, strict=True) for name in (raw.ids or [""] * len(part))]
+    named = all(names) and len(set(names)) == len(names)
+    if not named:
+        parts = _numbered(parts)
+    return [replace(parts[0], notes=(*parts[0].notes, *said)), *parts[1:]] if said else parts
 
 
-def _gather(source: Any) -> tuple[list[Images], tuple[str, ...]]:
+def _raws(source: Any, channels: int | None, axes: str | None) -> Iterator[Images | Raw]:
     if isinstance(source, Images):
-        return [source], ()
-    if isinstance(source, (str, os.PathLike)):
-        path = Path(source).expanduser()
-        if path.is_dir():
-            files = picture_files(path)
-            if not files:
-                raise DataNotFound(f"no pictures directly in the folder {path}; {folder_hint(path)}")
-            return [Images(read_picture(f)[None]) for f in files], tuple(f.name for f in files)
-        return [Images(read_picture(path)[None])], (str(source),)
-    if isinstance(source, Image.Image):
-        return [Images(decode(source)[None])], ()
-    if isinstance(source, (np.ndarray, np.generic, Tensor)):
-        return [_from_array(source)], ()
-    if isinstance(source, (list, tuple)):
-        gathered = [_gather(item) for item in source]
-        ids = tuple(i for parts, names in gathered for i in (names or [""] * sum(map(len, parts))))
-        parts = [part for some, _ in gathered for part in some]
-        return parts, (ids if all(ids) and len(set(ids)) == len(ids) else ())
-    raise InputError(
-        f"cannot make pictures from {type(source).__name__}; pass a file, a folder, an array, a tensor, "
-        "a PIL image or a list of them"
-    )
-
-
-def _from_array(array: Any) -> Images:
-    channels_last = not isinstance(array, Tensor)
-    tensor = array.detach().cpu() if isinstance(array, Tensor) else torch.from_numpy(np.array(array))
-    nchw = _to_nchw(tensor, channels_last)
-    if nchw.dtype in (torch.uint8, torch.uint16, torch.bool):
-        top = {torch.uint8: 255.0, torch.uint16: 65535.0, torch.bool: 1.0}[nchw.dtype]
-        pixels = nchw.to(torch.float32) / top
-    elif nchw.is_floating_point():
-        pixels = _in_unit_range(nchw.to(torch.float32))
+        yield source
+    elif isinstance(source, (list, tuple)):
+        for item in source:
+            yield from _raws(item, channels, axes)
     else:
-        low, high = (int(v) for v in torch.aminmax(nchw))
-        raise InputError(
-            f"whole-number pixels must be uint8 (0..255) or uint16 (0..65535), not {nchw.dtype} with "
-            f"{low}..{high}; convert with .astype('uint8') or divide to [0, 1]"
-        )
-    if pixels.shape[1] == 4:
+        yield from gather(source, channels, axes)
+
+
+def _from_raw(raw: Raw, top: float | None, bits: int | None, channels: int | None) -> Images:
+    pixels = _in_unit_range(torch.from_numpy(np.ascontiguousarray(unit(raw.values, top, bits))))
+    notes = raw.notes
+    if pixels.shape[1] == 4 and channels != 4 and not raw.kept:
         pixels = pixels[:, :3] * pixels[:, 3:] + (1 - pixels[:, 3:])
-    return Images(pixels)
+        notes = (*notes, TRANSPARENT)
+    return Images(pixels, ids=raw.ids, notes=notes)
 
 
-def _to_nchw(tensor: Tensor, channels_last: bool) -> Tensor:
-    shape = tuple(tensor.shape)
-    if tensor.ndim == 2:
-        return tensor[None, None]
-    if tensor.ndim not in (3, 4) or tensor.numel() == 0:
-        raise InputError(
-            f"an array of shape {shape} is not a picture; expected h w, h w c, c h w, n c h w, ..."
-        )
-    first, last = shape[-3] in (1, 3, 4), shape[-1] in (1, 3, 4)
-    batch = tensor if tensor.ndim == 4 else tensor[None]
-    if last and (channels_last or not first):
-        return batch.permute(0, 3, 1, 2)
-    if first:
-        return batch
-    if tensor.ndim == 3:
-        return tensor[:, None]
-    raise InputError(f"an array of shape {shape} has no axis of 1 or 3 channels; expected n c h w or n h w c")
+def _numbered(parts: Sequence[Images]) -> list[Images]:
+    """The parts with the ids 0, 1, ... through all of them."""
+    starts = np.cumsum([0, *map(len, parts)])
+    return [
+        replace(part, ids=tuple(map(str, range(start, start + len(part)))))
+        for part, start in zip(parts, starts[:-1].tolist(), strict=True)
+    ]
 
 
 def _in_unit_range(pixels: Tensor) -> Tensor:
@@ -287,5 +319,6 @@ def _checked_labels(labels: Any, n: int) -> Tensor | None:
     return labels
 
 
-def _stepped(index: slice, n: int) -> Tensor:
-    return torch.tensor(range(*index.indices(n)), dtype=torch.int64)
+def _common(parts: Sequence[Images]) -> int:
+    """The channels that all pictures are given: RGB if some are RGB and others grey."""
+    return max(part.channels for part in parts)

@@ -11,7 +11,7 @@ import dataclasses
 import inspect
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -19,19 +19,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from convsight.choosing import Bands, as_bands, bands_in_words
 from convsight.datasets import as_dataset
 from convsight.errors import InputError, closest
-from convsight.images import Images, as_images
+from convsight.fitting import as_fit
+from convsight.images import Images
 from convsight.network.classifier import Classifier, as_classifier
 from convsight.network.identity import identity_of
 from convsight.network.interventions import interventions, undisturbed
 from convsight.network.targets import resolve_target
+from convsight.results.draw import showing
 from convsight.results.provenance import Provenance, inputs_hash, rest_of
 from convsight.results.result import Result
 
 _MISSING = dataclasses.MISSING
 HASHED = ("net", "images", "style", "query", "data")  # arguments that count by what they hold
 WORDED = ("target", "layer", "layers")  # arguments whose words say all; of others they may be a file's name
+# what every technique that is given pictures takes beside its knobs
+FOR_PICTURES = {"fit": "crop", "bands": None}
 
 
 def knob(
@@ -118,27 +123,44 @@ class Method:
     def compute(self, *args: Any, **kwargs: Any) -> Result:
         raise TypeError(f"{type(self).__name__} does not define compute")
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Result:
-        """Check and convert the arguments, compute undisturbed, and say where the result came from."""
-        given = self._bind(args, kwargs)
-        return self._answer(given, lambda: self.compute(**given))
+    def __call__(
+        self, *args: Any, fit: str = "crop", bands: Sequence[int] | str | None = None, **kwargs: Any
+    ) -> Result:
+        """Check and convert the arguments, compute undisturbed, and say where the result came from.
 
-    def _answer(self, given: Mapping[str, Any], compute: Callable[[], Result]) -> Result:
+        fit: how pictures of another shape come to the network's input size, "crop", "pad" or "stretch" (see
+        `Images.open`). bands: which channels are shown as red, green and blue where there are not 1 or 3.
+        """
+        given = self._bind(args, kwargs, as_fit(fit))
+        return self._answer(given, lambda: self.compute(**given), bands)
+
+    def _answer(
+        self,
+        given: Mapping[str, Any],
+        compute: Callable[[], Result],
+        bands: Sequence[int] | str | None = None,
+    ) -> Result:
         """One result for arguments that are checked: computed undisturbed, with its provenance."""
         net = given.get("net")
         started = time.perf_counter()
         quiet = torch.random.fork_rng(devices=[]) if net is None else undisturbed(net.module)
-        images = given.get("images")
+        images, shown = given.get("images"), shown_bands(given, bands)
         seeing = contextlib.nullcontext() if net is None else net.seeing(images.pixels if images else None)
-        with quiet, seeing, _kept_random_states(), torch.enable_grad():
+        with quiet, seeing, _kept_random_states(), torch.enable_grad(), showing(shown):
             result = compute()
-        provenance = self._provenance(net, given, time.perf_counter() - started)
-        notes = (*result.notes, *(note for note in (net.told if net else ()) if note not in result.notes))
+        provenance = self._provenance(net, given, time.perf_counter() - started, shown)
+        said = (*(net.told if net else ()), *_said_of_inputs(given, result, shown))
         return dataclasses.replace(
-            result, title=result.title or self.title, notes=notes, provenance=provenance
+            result,
+            title=result.title or self.title,
+            notes=(*result.notes, *(note for note in said if note not in result.notes)),
+            bands=shown,
+            provenance=provenance,
         )
 
-    def _provenance(self, net: Classifier | None, given: Mapping[str, Any], seconds: float) -> Provenance:
+    def _provenance(
+        self, net: Classifier | None, given: Mapping[str, Any], seconds: float, bands: Bands
+    ) -> Provenance:
         return Provenance(
             method=self.name,
             knobs={each.name: getattr(self, each.name) for each in self.knobs()},
@@ -148,18 +170,20 @@ class Method:
             inputs=inputs_hash(given),
             seconds=round(seconds, 4),
             source=self.source,
-            rest=_rest(type(self), net, given),
+            rest=_rest(type(self), net, given, bands),
         )
 
-    def provenance(self, *args: Any, **kwargs: Any) -> Provenance:
+    def provenance(
+        self, *args: Any, fit: str = "crop", bands: Sequence[int] | str | None = None, **kwargs: Any
+    ) -> Provenance:
         """What the result of a call with these arguments will say of itself; nothing is computed.
 
         Its `key` names the result, so that one that was stored can be taken instead.
         """
-        given = self._bind(args, kwargs)
-        return self._provenance(given.get("net"), given, 0.0)
+        given = self._bind(args, kwargs, as_fit(fit))
+        return self._provenance(given.get("net"), given, 0.0, shown_bands(given, bands))
 
-    def _bind(self, args: tuple, kwargs: dict) -> dict[str, Any]:
+    def _bind(self, args: tuple, kwargs: dict, fit: str = "crop") -> dict[str, Any]:
         signature = inspect.signature(self.compute)
         try:
             bound = signature.bind(*args, **kwargs)
@@ -174,18 +198,20 @@ class Method:
             given["net"] = as_classifier(given["net"])
         for name in ("images", "style", "query"):
             if given.get(name) is not None:
-                given[name] = self._pictures(given.get("net"), given[name])
+                given[name] = self._pictures(given.get("net"), given[name], fit)
         if given.get("data") is not None:
-            given["data"] = as_dataset(given["data"])
+            given["data"] = as_dataset(given["data"], given.get("net"), fit)
         return given
 
-    def _pictures(self, net: Classifier | None, images: Any) -> Images:
-        images = as_images(images)
-        if not len(images):
+    def _pictures(self, net: Classifier | None, images: Any, fit: str) -> Images:
+        if isinstance(images, Images) and not len(images):
             raise InputError(f"{self.name} was given no pictures")
-        if net is None:
-            return images
-        return net.fit(images) if self.resize else images.fit(None, net.channels)
+        if net is not None and self.resize:
+            return net.fit(images, fit)
+        channels = None if net is None else net.channels
+        if isinstance(images, Images):
+            return images.fit(None, channels)
+        return Images.open(images, channels=channels)
 
     @classmethod
     def knobs(cls) -> tuple[Knob, ...]:
@@ -207,6 +233,11 @@ class Method:
         return {p.name: p.default is inspect.Parameter.empty for p in parameters}
 
     @classmethod
+    def takes_pictures(cls) -> bool:
+        """Whether pictures or a data set are among its needs, and so `fit` and `bands` mean something to it."""
+        return any(name in cls.needs() for name in ("images", "style", "query", "data"))
+
+    @classmethod
     def summary(cls) -> str:
         """The first sentence of the docstring: what a reader learns from the picture."""
         return inspect.cleandoc(cls.__doc__ or "").split("\n\n")[0].replace("\n", " ")
@@ -217,7 +248,8 @@ class Method:
 
         def call(*args: Any, **kwargs: Any) -> Result:
             names = {k.name for k in cls.knobs()}
-            unknown = [name for name in kwargs if name not in names and name not in cls.needs()]
+            others = {*cls.needs(), *FOR_PICTURES} if cls.takes_pictures() else cls.needs()
+            unknown = [name for name in kwargs if name not in names and name not in others]
             if unknown:
                 known = [*cls.needs(), *sorted(names)]
                 raise InputError(
@@ -231,6 +263,8 @@ class Method:
         parameters = list(inspect.signature(cls.compute).parameters.values())[1:]
         kinds = inspect.Parameter
         knobs = [kinds(k.name, kinds.KEYWORD_ONLY, default=k.default) for k in cls.knobs()]
+        if cls.takes_pictures():
+            knobs += [kinds(name, kinds.KEYWORD_ONLY, default=value) for name, value in FOR_PICTURES.items()]
         call.__signature__ = inspect.Signature([*parameters, *knobs], return_annotation=cls.kind)  # type: ignore[attr-defined]
         return call
 
@@ -246,20 +280,57 @@ def _kept_random_states() -> Iterator[None]:
         np.random.set_state(legacy)
 
 
+def _said_of_inputs(given: Mapping[str, Any], result: Result, bands: Bands) -> tuple[str, ...]:
+    """What the pictures' own notes say, such as that a part was cut away, and which channels are shown."""
+    notes = [note for value in given.values() if isinstance(value, Images) for note in value.notes]
+    channels = next((each.channels for each in _with_channels(given)), 3)
+    if channels not in (1, 3) and _shows(result, channels):
+        notes.append(bands_in_words(bands, channels))
+    return tuple(dict.fromkeys(notes))
+
+
+def _shows(result: Result, channels: int) -> bool:
+    """Whether pictures of so many channels are drawn somewhere in the result."""
+    for name in ("pictures", "images", "query", "examples"):
+        value = getattr(result, name, None)
+        pixels = value.pixels if isinstance(value, Images) else value
+        if isinstance(pixels, torch.Tensor) and pixels.ndim >= 4 and pixels.shape[-3] == channels:
+            return True
+    return any(_shows(part, channels) for part in result.parts)
+
+
+def _with_channels(given: Mapping[str, Any]) -> list[Any]:
+    net = given.get("net")
+    return [*(v for v in given.values() if isinstance(v, Images)), *([net] if net is not None else [])]
+
+
+def shown_bands(given: Mapping[str, Any], bands: Sequence[int] | str | None = None) -> Bands:
+    """Which channels a result shows: those asked for, or those of its pictures, or those of its network."""
+    known = _with_channels(given)
+    if bands is not None:
+        return as_bands(bands, min((each.channels for each in known), default=len(bands)))
+    return next((each.bands for each in known if each.bands is not None), None)
+
+
 def _words(given: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments that are text or numbers, for the provenance line."""
     plain = (str, int, float, list, tuple)
     return {k: v for k, v in given.items() if k in ("target", "layer", "layers") and isinstance(v, plain)}
 
 
-def _rest(method: type[Method], net: Classifier | None, given: Mapping[str, Any]) -> str:
+def _rest(method: type[Method], net: Classifier | None, given: Mapping[str, Any], bands: Bands) -> str:
     """`Provenance.rest` of a call: everything that no other field of the provenance holds."""
     if net is not None and interventions(net):
         return ""
     named = {name: _named(value, name, net, given) for name, value in given.items() if name not in HASHED}
     known = [value for value in named.values() if value is None]
+    said = [note for value in given.values() if isinstance(value, Images) for note in value.notes]
+    shown = "" if bands is None and not said else (bands, said)
     return rest_of(
-        _source(method), "" if net is None else identity_of(net), None if known else sorted(named.items())
+        _source(method),
+        "" if net is None else identity_of(net),
+        None if known else sorted(named.items()),
+        str(shown),
     )
 
 

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import importlib.util
 import io
 import struct
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Shaped, UInt8
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from convsight.errors import DataError, DataNotFound, InputError
+from convsight.depth import unit
+from convsight.errors import DataError, DataNotFound, InputError, MissingExtra
 from convsight.storage import write_atomic
 
 KINDS = (
     "avif",
     "bmp",
     "gif",
+    "heic",
+    "heif",
     "jp2",
     "jpeg",
     "jpg",
+    "npy",
     "pbm",
     "pgm",
     "png",
@@ -32,10 +41,15 @@ KINDS = (
     "tiff",
     "webp",
 )
+HEIC = (".heic", ".heif")
 SUFFIXES = frozenset(f".{kind}" for kind in KINDS)
 MAX_PIXELS = 89_000_000  # a picture above this is taken for a decompression bomb (Pillow warns there too)
 
+TRANSPARENT = "Transparency was laid on white; channels=4 keeps the four channels as they are."
+FOURTH_LEFT_OUT = "The fourth band was left out; channels=4 keeps it."
+
 Size = tuple[int, int]
+T = TypeVar("T")
 
 
 def to_uint8(pixels: Float[Tensor, "n c h w"]) -> UInt8[Tensor, "n c h w"]:
@@ -45,43 +59,66 @@ def to_uint8(pixels: Float[Tensor, "n c h w"]) -> UInt8[Tensor, "n c h w"]:
 
 def read_picture(path: str | Path) -> Float[Tensor, "c h w"]:
     """One file as float32 in [0, 1]; DataError names the file and why it cannot be read."""
-    path = Path(path)
+    with opened(Path(path)) as image:
+        return decode(image)
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """The file as a PIL image; whatever goes wrong, also inside the block, is a DataError that names the file."""
+    with_plugins(path)
     try:
         with Image.open(path) as image:
-            return decode(image)
+            yield image
     except FileNotFoundError:
         raise DataNotFound(f"there is no file {path}") from None
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
+    except MissingExtra:
+        raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise DataError(f"{path}: {_too_large()}") from None
+        raise DataError(f"{path}: {too_large()}") from None
     except Image.UnidentifiedImageError:
         raise DataError(f"{path}: {_not_a_picture(path)}") from None
     except Exception as error:  # on bad bytes decoders raise OSError, SyntaxError, struct.error, ...
         raise DataError(f"{path}: cannot be read as a picture ({error})") from error
 
 
+def with_plugins(path: Path) -> None:
+    """Let Pillow read HEIC, the format of iPhones, where its plugin is installed."""
+    if path.suffix.lower() in HEIC and importlib.util.find_spec("pillow_heif") is not None:
+        importlib.import_module("pillow_heif").register_heif_opener()
+
+
 def decode_bytes(content: bytes) -> Float[Tensor, "c h w"]:
     """The picture that the bytes of a file hold; DataError if they hold none."""
+    return decoded(content, decode)
+
+
+def decoded(content: bytes, decode: Callable[[Image.Image], T]) -> T:
+    """What `decode` makes of the picture that the bytes of a file hold; DataError if they hold none."""
     try:
         with Image.open(io.BytesIO(content)) as image:
             return decode(image)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise DataError(_too_large()) from None
+        raise DataError(too_large()) from None
     except DataError:
         raise
     except Exception as error:  # as above
         raise DataError(f"{len(content):,} bytes that are no picture ({error})") from error
 
 
-def picture_header(path: str | Path) -> tuple[Size, int] | None:
-    """((h, w), channels) of a file from its header alone, as it will be decoded; None if unreadable."""
+def picture_header(path: str | Path, channels: int | None = None) -> tuple[Size, int] | None:
+    """((h, w), channels) of a file from its header alone, as `bands` will decode it; None if unreadable."""
+    with_plugins(Path(path))
     try:
         with Image.open(path) as image:
             w, h = image.size
             turned = _tags(image, path).get(0x0112, 1) in (5, 6, 7, 8)
             grey = (image.mode[0] in "1LIF" and image.mode != "LAB") or _grey_palette(image)
-            return ((w, h) if turned else (h, w)), (1 if grey else 3)
+            own = len(image.getbands())
+            kept = channels in (2, 4) and own == channels and image.mode != "PA"
+            return ((w, h) if turned else (h, w)), (own if kept else 1 if grey else 3)
     except Exception:  # as above: any failure means that the file is not a readable picture
         return None
 
@@ -132,7 +169,8 @@ def folder_hint(path: Path) -> str:
     return f"known endings are {', '.join(sorted(SUFFIXES))}"
 
 
-def _too_large() -> str:
+def too_large() -> str:
+    """Why a picture of very many pixels is not unpacked."""
     return (
         f"refused: more than {MAX_PIXELS / 1e6:.0f} million pixels, perhaps a decompression bomb; "
         "make it smaller first"
@@ -142,6 +180,8 @@ def _too_large() -> str:
 def _not_a_picture(path: Path) -> str:
     if path.stat().st_size == 0:
         return "the file is empty"
+    if path.suffix.lower() in HEIC:
+        return "Pillow reads HEIC with a plugin: pip install 'convsight[heic]' brings it (pillow-heif)"
     return f"not a picture in a format known here ({', '.join(sorted(SUFFIXES))})"
 
 
@@ -154,32 +194,51 @@ def _grey_palette(image: Image.Image) -> bool:
 
 def decode(image: Image.Image) -> Float[Tensor, "c h w"]:
     """A PIL image as float32 in [0, 1]: upright, on white where transparent, grey kept grey, else RGB."""
+    return torch.from_numpy(unit(bands(image)[0], None))
+
+
+def bands(
+    image: Image.Image, channels: int | None = None
+) -> tuple[Shaped[np.ndarray, "c h w"], tuple[str, ...]]:
+    """The numbers of a PIL image (uint8, uint16 or floats in [0, 1]), upright, and notes on what was left out.
+
+    channels: where the file has so many bands (2 or 4), they are kept as they are. Otherwise transparency is laid
+    on white, grey is kept grey and all else becomes RGB.
+    """
     if image.width * image.height > MAX_PIXELS:
-        raise DataError(_too_large())
+        raise DataError(too_large())
     grey_palette = _grey_palette(image)
     image = ImageOps.exif_transpose(image)
     if image.mode in ("I", "F") or image.mode.startswith("I;"):
-        return _decode_deep(image)
+        return _deep(image)[None], ()
+    if channels in (2, 4) and len(image.getbands()) == channels and image.mode != "PA":
+        return channels_first(np.array(image)), ()
+    notes = ()
     if image.has_transparency_data:
-        image = _on_white(image)
+        image, notes = _on_white(image), (TRANSPARENT,)
     elif image.mode in ("1", "L", "P"):
         image = image.convert("L" if grey_palette or image.mode != "P" else "RGB")
     else:
+        notes = (FOURTH_LEFT_OUT,) if image.mode == "RGBX" else ()
         image = image.convert("RGB")
-    array = np.array(image, dtype=np.float32) / np.float32(255)
-    return torch.from_numpy(array if array.ndim == 3 else array[..., None]).permute(2, 0, 1).contiguous()
+    array = np.array(image)
+    return channels_first(array if array.ndim == 3 else array[..., None]), notes
 
 
-def _decode_deep(image: Image.Image) -> Float[Tensor, "1 h w"]:
+def channels_first(hwc: Shaped[np.ndarray, "h w c"]) -> Shaped[np.ndarray, "c h w"]:
+    return np.ascontiguousarray(hwc.transpose(2, 0, 1))
+
+
+def _deep(image: Image.Image) -> Shaped[np.ndarray, "h w"]:
     """16-bit grey, and 32-bit files whose values say how they are scaled."""
-    array = np.array(image).astype(np.float64)
+    array = np.array(image)
     low, high = float(array.min()), float(array.max())
     top = 1.0 if image.mode == "F" else 65535.0
     if not (low >= 0 and high <= top):
         raise DataError(
             f"its values lie in {low:g}..{high:g}, where 0..{top:g} is expected of mode {image.mode}"
         )
-    return torch.from_numpy((array / top).astype(np.float32))[None]
+    return array.astype(np.float32 if image.mode == "F" else np.uint16)
 
 
 def _on_white(image: Image.Image) -> Image.Image:

@@ -203,6 +203,7 @@ def classifier_from(config: Mapping[str, Any], module: nn.Module) -> Classifier:
         task=config["task"],
         outputs=tuple(config["outputs"]),
         name=config["network"]["name"],
+        bands=config["data"].get("options", {}).get("bands"),
     )
 
 

@@ -380,7 +380,8 @@ def test_the_hash_follows_every_change_of_a_weight(net):
     [
         ({"input_size": None}, "input_size is needed"),
         ({"input_size": (0, 4)}, "input_size must be positive"),
-        ({"channels": 2}, r"pictures have 1 \(grey\) or 3 \(RGB\) channels"),
+        ({"channels": 0}, r"1 \(grey\), 3 \(RGB\) or any other number of channels, not 0"),
+        ({"channels": 2}, "Net failed on pictures of 2×8×8"),
         ({"classes": ["a", "b"]}, "2 class names were given, but the network has 3 outputs"),
         ({"mean": (0.1, 0.2)}, "mean has 2 values for 1 channels"),
         ({"std": 0.0}, "std must be positive"),

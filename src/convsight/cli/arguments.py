@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import importlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, get_args
+
+Fit = Literal["crop", "pad", "stretch"]  # as in `fitting`, which is not imported: it takes torch along
 
 MODEL = "a run directory, torchvision:NAME, timm:NAME, file.py:function, program.pt2, or one of `convsight networks`"
-DATA = "a name of `convsight datasets`, a folder of pictures or an .npz file"
+DATA = "a name of `convsight datasets`, a folder of pictures, a .csv, .parquet or .npz file"
 PICTURE = "a picture file, a folder, or SPLIT:INDEX of the data set, such as test:17 or test:0-8"
 
 
@@ -40,6 +42,30 @@ def takes_network(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--weights", metavar="FILE", help="its weights (.safetensors .pth .pt), or random")
     group.add_argument("--classes", metavar="FILE", help="class names, one a line, or separated by commas")
     group.add_argument("--input-size", metavar="HxW", help="height×width in pixels, such as 224 or 48x64")
-    group.add_argument("--input-channels", type=int, choices=(1, 3), help="1 grey, 3 colour")
+    group.add_argument(
+        "--input-channels", type=channels, metavar="N", help="1 grey, 3 colour, or any other number"
+    )
     group.add_argument("--mean", help="subtracted per channel, such as 0.485,0.456,0.406")
     group.add_argument("--std", help="divided by per channel")
+    group.add_argument(
+        "--bands",
+        metavar="R,G,B",
+        help="channels shown as red, green, blue where there are not 1 or 3; or 'pages'",
+    )
+
+
+def takes_pictures(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--fit", default="crop", choices=get_args(Fit),
+        help="how pictures of another shape come to the network's size: crop cuts the sides off, pad and stretch "
+        "keep the whole picture (default: crop)",
+    )  # fmt: skip
+
+
+def channels(text: str) -> int:
+    """A number of channels, 1 or more."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no number of channels; give 1, 3 or how many there are"
+        )
+    return int(text)

@@ -22,7 +22,7 @@ def audit(given: argparse.Namespace, rest: list[str]) -> int:
     if given.own is not None:
         return _own(given, None if run is None else run.path)
     net = classifier(given.model, given)
-    data = data_of(given.data, given.model, net)
+    data = data_of(given.data, given.model, net, given.fit)
     own = owned(run.path) if run else []
     with bar(f"Auditing on {data.name}", quiet=given.json):
         verdicts = find_shortcuts(

@@ -19,7 +19,7 @@ from convsight.training.comparison import comparison
 
 def test(given: argparse.Namespace, rest: list[str]) -> int:
     net = classifier(given.model, given)
-    data = data_of(given.data, given.model, net)
+    data = data_of(given.data, given.model, net, given.fit)
     split = data.splits[given.split]
     if given.limit is not None:
         split = split.take(slice(0, given.limit))

@@ -39,4 +39,4 @@ def features(given: argparse.Namespace, rest: list[str]) -> int:
 def _named(given: argparse.Namespace) -> tuple[Classifier, Dataset]:
     """The network and the data set that the command names."""
     net = classifier(given.model, given)
-    return net, data_of(given.data, given.model, net)
+    return net, data_of(given.data, given.model, net, given.fit)

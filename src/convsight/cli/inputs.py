@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import argparse
 import functools
+import itertools
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from convsight.bring import load
-from convsight.datasets import Dataset, dataset
-from convsight.datasets.album import album, is_album
+from convsight.choosing import PAGES, as_bands
+from convsight.datasets import Dataset, as_dataset
+from convsight.datasets.listed import read_text
 from convsight.errors import InputError, closest
-from convsight.images import Images
+from convsight.images import Images, fitted, opened
 from convsight.method import Knob, Method
 from convsight.network.classifier import Classifier
 from convsight.run import CONFIG, METRICS, Run
@@ -21,12 +24,28 @@ from convsight.run import CONFIG, METRICS, Run
 SWITCH: dict[str, bool] = {"true": True, "yes": True, "on": True, "1": True} | {
     "false": False, "no": False, "off": False, "0": False,
 }  # fmt: skip
+SEVERAL_PX = 256  # pictures of several sizes, for techniques that leave a picture at its own size
 PLACE = re.compile(r"^(train|validation|test):(\d+)(?:-(\d+))?$")
 
 
 def classifier(model: str, given: argparse.Namespace) -> Classifier:
     """The network that MODEL and its options name."""
-    return load(model, **brought(given))
+    net = load(model, **brought(given))
+    shown = bands(getattr(given, "bands", None))
+    if shown is not None:
+        net.bands = as_bands(shown, net.channels)
+    return net
+
+
+def bands(text: str | None) -> list[int] | str | None:
+    """`3,2,1` as channel numbers, `pages` as it is."""
+    if text is None or text == PAGES:
+        return text
+    if not all(part.strip().isdigit() for part in text.split(",")):
+        raise InputError(
+            f"--bands {text!r}: give three channel numbers with commas, such as 3,2,1, or 'pages'"
+        )
+    return [int(part) for part in text.split(",")]
 
 
 def brought(given: argparse.Namespace) -> dict[str, Any]:
@@ -58,43 +77,65 @@ def _opened(folder: Path, path: Path, changed: int) -> Run:
     return Run.open(path)
 
 
-def data_of(source: str | None, model: str | None, net: Classifier | None = None) -> Dataset:
+def data_of(
+    source: str | None, model: str | None, net: Classifier | None = None, fit: str = "crop"
+) -> Dataset:
     """The data set named, or the run's own; fitted to the network's input.
 
     A folder of pictures that are not sorted into classes becomes a data set of test pictures.
     """
     if source is not None:
-        if net is None:
-            return dataset(source)
-        if is_album(folder := Path(source).expanduser()):
-            return album(folder, net)
-        return dataset(source, size=net.input_size, channels=net.channels)
+        return as_dataset(source, net, fit)
     run = run_of(model)
     if run is None:
         raise InputError("a data set is needed: --data NAME or FOLDER (only a run knows its own)")
     return run.dataset
 
 
-def pictures(words: Sequence[str], source: str | None, model: str | None, net: Classifier | None) -> Images:
-    """Pictures from files, or from a data set as SPLIT:INDEX or SPLIT:FIRST-LAST."""
-    parts = []
-    for word in words:
-        place = PLACE.match(word)
-        if place is None:
-            opened = (
-                Images.open(word) if net is None or not Path(word).is_dir() else Images.open(word, size=256)
-            )
-            parts.append(net.fit(opened) if net is not None and len(words) > 1 else opened)
-            continue
-        data = data_of(source, model, net)
-        split = data.splits[place[1]]
-        first, last = int(place[2]), int(place[3] or place[2])
-        if not first <= last < len(split):
-            raise InputError(
-                f"{word}: the {place[1]} split of {data.name} has pictures 0 to {len(split) - 1}"
-            )
-        parts.append(split[first : last + 1])
+def pictures(
+    words: Sequence[str],
+    source: str | None,
+    model: str | None,
+    net: Classifier | None,
+    *,
+    fit: str = "crop",
+    resize: bool = True,
+) -> Images:
+    """Pictures from files and folders, or from a data set as SPLIT:INDEX or SPLIT:FIRST-LAST.
+
+    With a network they come fitted to its input, or without `resize` in its channels and at their own size.
+    """
+    parts: list[Images] = []
+    for is_place, group in itertools.groupby(words, key=lambda word: PLACE.match(word) is not None):
+        if is_place:
+            chosen = [_of_data(word, source, model, net, fit) for word in group]
+            parts += [net.fit(each, fit) for each in chosen] if net is not None and resize else chosen
+        elif net is not None and resize:
+            parts.append(net.fit(list(group), fit))
+        else:
+            parts.append(_at_own_size(list(group), None if net is None else net.channels, fit))
     return Images.concat(parts)
+
+
+def _of_data(word: str, source: str | None, model: str | None, net: Classifier | None, fit: str) -> Images:
+    data = data_of(source, model, net, fit)
+    place = PLACE.match(word)
+    assert place is not None
+    split = data.splits[place[1]]
+    first, last = int(place[2]), int(place[3] or place[2])
+    if not first <= last < len(split):
+        raise InputError(f"{word}: the {place[1]} split of {data.name} has pictures 0 to {len(split) - 1}")
+    return split[first : last + 1]
+
+
+def _at_own_size(files: list[str], channels: int | None, fit: str) -> Images:
+    """The pictures as they are; those of several sizes at one, which a note says."""
+    parts = opened(files, channels)
+    if len({part.size for part in parts}) == 1:
+        return fitted(parts, None, channels or max(part.channels for part in parts))
+    images = fitted(parts, (SEVERAL_PX, SEVERAL_PX), channels or max(p.channels for p in parts), fit)
+    note = f"The pictures have several sizes: all are brought to {SEVERAL_PX}×{SEVERAL_PX}; one at a time keeps its own."
+    return replace(images, notes=(note, *images.notes))
 
 
 def knobs(method: type[Method], rest: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
@@ -169,7 +210,7 @@ def class_names(text: str | None) -> list[str] | None:
     if text is None:
         return None
     if Path(text).is_file():
-        return [line.strip() for line in Path(text).read_text(encoding="utf-8").splitlines() if line.strip()]
+        return [line.strip() for line in read_text(Path(text)).splitlines() if line.strip()]
     if "," not in text:
         raise InputError(f"--classes: no file {text!r}, and no list with commas either")
     return [name.strip() for name in text.split(",")]

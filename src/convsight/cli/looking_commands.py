@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from convsight.cli.arguments import DATA, MODEL, PICTURE, command, takes_model, takes_network
+from convsight.cli.arguments import DATA, MODEL, PICTURE, command, takes_model, takes_network, takes_pictures
 
 FRESH = "compute again what the run has stored"
 
@@ -32,6 +32,7 @@ def show(commands: Any) -> argparse.ArgumentParser:
     )
     show.add_argument("--layer", help="a name of `convsight layers MODEL`")
     show.add_argument("--data", help=f"{DATA} (default: the run's own)")
+    takes_pictures(show)
     show.add_argument("--style", help="the picture whose style is taken")
     show.add_argument("--query", help=f"the picture looked for: {PICTURE}")
     show.add_argument(
@@ -72,6 +73,7 @@ def space(commands: Any) -> None:
     )
     takes_model(features)
     features.add_argument("--data", help=f"{DATA} (default: the run's own)")
+    takes_pictures(features)
     features.add_argument("-o", "--out", required=True, help="the folder; shards that are there already stay")
     features.add_argument(
         "--split", default="all", choices=("all", "train", "validation", "test"), help="default: all"
@@ -111,6 +113,7 @@ def space(commands: Any) -> None:
     for made in (neighbours, places):
         made.add_argument("--fresh", action="store_true", help=FRESH)
         made.add_argument("--data", help=f"{DATA} (default: the run's own)")
+        takes_pictures(made)
         made.add_argument("-o", "--out", help="where to save: .png .npz .json .html")
         made.add_argument("--quiet", action="store_true", help="no progress")
 
@@ -121,6 +124,7 @@ def audit(commands: Any) -> None:
     )
     takes_model(audit)
     audit.add_argument("--data", help=f"{DATA} (default: the run's own)")
+    takes_pictures(audit)
     audit.add_argument(
         "--split", default="test", choices=("train", "validation", "test"), help="default: test"
     )

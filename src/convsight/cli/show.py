@@ -12,7 +12,6 @@ from convsight.cli.console import bar, err, out, print_result
 from convsight.cli.inputs import classifier, data_of, knobs, pictures, run_of
 from convsight.cli.listing import describe
 from convsight.errors import InputError
-from convsight.images import as_images
 from convsight.method import Method
 from convsight.methods import catalogue, find_method
 from convsight.network.classifier import Classifier
@@ -55,8 +54,8 @@ def neighbours(given: argparse.Namespace, rest: list[str]) -> int:
     net = classifier(given.model, given)
     if given.index:
         return _indexed(net, given, rest)
-    data = data_of(given.data, given.model, net)
-    query = pictures([given.query], given.data, given.model, net)
+    data = data_of(given.data, given.model, net, given.fit)
+    query = pictures([given.query], given.data, given.model, net, fit=given.fit)
     _run(_only_knobs(method, rest), {"net": net, "query": query, "data": data}, given, given.model)
     return 0
 
@@ -73,7 +72,7 @@ def _indexed(net: Classifier, given: argparse.Namespace, rest: list[str]) -> int
         raise InputError(f"with --index there are --k, --split and --only; given {[*unknown, *others][0]!r}")
     columns = {"split": values.get("split", "all"), "class": values.get("only")}
     where = {column: value for column, value in columns.items() if value not in (None, "all")}
-    query = pictures([given.query], given.data, given.model, net)
+    query = pictures([given.query], given.data, given.model, net, fit=given.fit)
     result = nearest_stored(net, query, open_index(given.index), k=values.get("k", 10), where=where)
     _keep(result, given, "neighbours")
     return 0
@@ -82,7 +81,7 @@ def _indexed(net: Classifier, given: argparse.Namespace, rest: list[str]) -> int
 def map(given: argparse.Namespace, rest: list[str]) -> int:
     method = find_method(given.method)
     net = classifier(given.model, given)
-    arguments = {"net": net, "data": data_of(given.data, given.model, net)}
+    arguments = {"net": net, "data": data_of(given.data, given.model, net, given.fit)}
     _run(_only_knobs(method, rest), arguments, given, given.model)
     return 0
 
@@ -107,22 +106,23 @@ def _arguments(
     net: Classifier | None,
 ) -> dict[str, Any]:
     needs, found = method.needs(), {}
+    how = {"fit": given.fit, "resize": method.resize}
     if "images" in needs:
         if words:
-            found["images"] = pictures(words, given.data, model, net if method.resize else None)
+            found["images"] = pictures(words, given.data, model, net, **how)
         elif needs["images"]:
             raise InputError(f"{method.name} needs a picture: a file, or test:INDEX of a run's data set")
     elif words:
         raise InputError(f"{method.name} takes no picture; given {', '.join(words)}")
     if "data" in needs and (needs["data"] or given.data is not None or _has_data(model)):
-        found["data"] = data_of(given.data, model, net)
+        found["data"] = data_of(given.data, model, net, given.fit)
     for name in ("style", "query"):
         if name in needs:
             word = getattr(given, name)
             if word is None and needs[name]:
                 raise InputError(f"{method.name} needs --{name} PICTURE")
             if word is not None:
-                found[name] = pictures([word], given.data, model, net if method.resize else None)
+                found[name] = pictures([word], given.data, model, net, **how)
     for name in ("target", "layer"):
         word = getattr(given, name)
         if word is not None and name not in needs:
@@ -146,7 +146,7 @@ def _judge(
         raise InputError(
             f"--trust goes with a map of a class score, such as saliency; not with {method.name}"
         )
-    data = data_of(given.data, model, net) if given.data is not None or _has_data(model) else None
+    data = data_of(given.data, model, net, given.fit) if given.data is not None or _has_data(model) else None
 
     def ask(result: Result) -> Result:
         from convsight.trust_checks import trust  # its statistics take a second to import
@@ -155,7 +155,7 @@ def _judge(
         return trust(of=named, net=net, data=data, **arguments)
 
     def judge(result: Result) -> Result:
-        about = {"images": net.fit(as_images(arguments["images"])), "data": data}
+        about = {"images": net.fit(arguments["images"]), "data": data}
         made = provenance_about(result, "trust", {"seed": 0}, about)
         return _stored_or_made(made, lambda: ask(result), given, model)
 

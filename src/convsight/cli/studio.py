@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from convsight.cli.console import err, out
-from convsight.cli.inputs import brought, classifier, data_of, run_of
+from convsight.cli.inputs import brought, classifier, run_of
 from convsight.datasets import Dataset
 from convsight.errors import DataNotFound, MissingExtra
 from convsight.network.classifier import Classifier
@@ -70,10 +70,11 @@ def _data(source: str | None, run: Run | None, net: Classifier) -> tuple[Dataset
     folder).
     """
     if source is not None:
+        from convsight.datasets import for_network
         from convsight.datasets.album import album, is_album
 
         folder = Path(source).expanduser()
-        return (album(folder, net), True) if is_album(folder) else (data_of(source, None, net), False)
+        return (album(folder, net), True) if is_album(folder) else (for_network(source, net), False)
     if run is None:
         return None, False
     try:

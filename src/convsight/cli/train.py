@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from convsight.cli.console import TrainingDisplay, err, out, print_json, print_result
-from convsight.cli.inputs import size
+from convsight.cli.inputs import bands, size
 from convsight.datasets import dataset
 from convsight.errors import DataNotFound, InputError
 from convsight.network.reader import ONE_CLASS
@@ -53,6 +53,9 @@ def train(given: argparse.Namespace, rest: list[str]) -> int:
     if given.resume and not given.out:
         raise InputError("--resume goes on with the run in --out; say which")
     options = {name: getattr(given, name) for name in RECIPE_OPTIONS if getattr(given, name) is not None}
+    shown = bands(given.bands)
+    options |= {"bands": shown} if shown is not None else {}
+    options |= {"fit": given.fit} if given.fit != "crop" else {}
     if given.validation is not None:
         options["validation"] = int(given.validation) if given.validation >= 1 else given.validation
     with TrainingDisplay(quiet=given.json) as display:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from convsight.cli.arguments import DATA, command, takes_model
+from convsight.cli.arguments import DATA, channels, command, takes_model, takes_pictures
 
 
 def demo(commands: Any) -> None:
@@ -44,7 +44,18 @@ def train(commands: Any) -> None:
         "--patience", type=int, help="stop after so many epochs without better validation loss"
     )
     train.add_argument("--size", help="height×width in pixels, such as 64 or 48x64 (default: the data's)")
-    train.add_argument("--channels", type=int, choices=(1, 3), help="1 grey, 3 colour (default: the data's)")
+    train.add_argument(
+        "--channels",
+        type=channels,
+        metavar="N",
+        help="1 grey, 3 colour, or any other number (default: the data's)",
+    )
+    takes_pictures(train)
+    train.add_argument(
+        "--bands",
+        metavar="R,G,B",
+        help="channels shown as red, green, blue where there are not 1 or 3; or 'pages'",
+    )
     train.add_argument("--limit", type=int, metavar="N", help="at most N pictures of each split")
     train.add_argument(
         "--validation", type=float, help="share (or number) of training pictures kept to choose by"
@@ -64,6 +75,7 @@ def test(commands: Any) -> None:
     test = command(commands, "test", "measure a network on a data set, class by class", "evaluate:test")
     takes_model(test)
     test.add_argument("--data", help=f"{DATA} (default: the run's own)")
+    takes_pictures(test)
     test.add_argument(
         "--split", default="test", choices=("train", "validation", "test"), help="default: test"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,10 +14,12 @@ from torch import Tensor
 
 from convsight.datasets.base import Dataset, Split
 from convsight.datasets.hold_out import hold_out
-from convsight.datasets.pixels import MemoryStore
+from convsight.datasets.pixels import MemoryStore, smallest
+from convsight.depth import top_of
 from convsight.errors import DataError, DataNotFound
+from convsight.fitting import as_size
 from convsight.images import Images
-from convsight.picture import to_uint8
+from convsight.picture import Size
 
 KEYS = {  # the first pair present is taken; Keras says x_train, MedMNIST train_images, most people x and y
     "train": (("x_train", "y_train"), ("train_images", "train_labels"), ("images", "labels"), ("x", "y")),
@@ -61,11 +64,21 @@ def from_arrays(
     validation: float | int = 0.1,
     test: float | int = 0.15,
     seed: int = 0,
+    size: int | Size | None = None,
+    channels: int | None = None,
+    fit: str = "crop",
+    axes: str | None = None,
+    bits: int | None = None,
+    outputs: Sequence[str] = (),
 ) -> Dataset:
     """A data set from (pixels, labels), or from {"train": (pixels, labels), "validation": ..., "test": ...}.
 
-    pixels: uint8 or [0, 1], in any layout of `Images.open`; kept as uint8. labels: whole numbers from 0, or
-    names; or floats `n m`, then the task is to locate. classes: names in the order of the numbers.
+    pixels: uint8, uint16 or [0, 1], in any layout of `Images.open`, or a list of pictures of any sizes (give
+        size) or of files; kept as uint8 where that loses nothing, otherwise as float32. labels: whole numbers
+        from 0, or names; or floats `n m`, then the task is to locate; 0 and 1 `n k` with classes are several labels
+        ("multilabel"). classes: names in the order of the numbers; outputs: names of the m numbers.
+    channels, axes: how many there are and where, as `Images.open` takes them; four are kept as four (channels=3
+        takes them for RGB with transparency). size, fit, bits: as for `Images.open`.
     validation, test: what to hold out of train where they are not given, a fraction or a number; seed: which.
 
     >>> data = from_arrays((np.zeros((40, 8, 8), np.uint8), np.arange(40) % 2), classes=["cat", "dog"])
@@ -76,10 +89,21 @@ def from_arrays(
     if unknown := set(pairs) - set(KEYS):
         raise DataError(f"unknown splits {sorted(unknown)}; expected train, and perhaps validation and test")
     labels = {split: np.asarray(_numpy(y)) for split, (_, y) in pairs.items()}
-    named, numbers = _numbered(labels, classes)
+    hot = all(_is_hot(y) and (classes is not None or y.dtype.kind in "iub") for y in labels.values())
+    several = hot and any((y.sum(1) != 1).any() for y in labels.values())
+    if several:
+        named = tuple(map(str, classes or range(labels["train"].shape[1])))
+        if any(y.shape[1] != len(named) for y in labels.values()):
+            raise DataError(f"labels of shape {labels['train'].shape} need as many classes, not {len(named)}")
+        numbers = {split: torch.from_numpy(y.astype(np.float32)) for split, y in labels.items()}
+    else:
+        one_hot = {k: y.argmax(1) for k, y in labels.items()} if hot else labels
+        named, numbers = _numbered(one_hot, classes)
+    sources = [(x, axes or _grey_axes(x, len(numbers[split]))) for split, (x, _) in pairs.items()]
+    opened, notes = _opened(sources, as_size(size), channels, fit, bits)
     splits = {
-        split: Split(_store(x, split), numbers[split], named, _ids(split, len(numbers[split])))
-        for split, (x, _) in pairs.items()
+        split: Split(_store(images, split), numbers[split], named, _ids(split, len(numbers[split])))
+        for split, images in zip(pairs, opened, strict=True)
     }
     shapes = {(split.channels, *split.size) for split in splits.values()}
     if len(shapes) > 1:
@@ -88,16 +112,62 @@ def from_arrays(
         if missing not in splits:
             rest, held = hold_out(splits["train"].labels, share, seed)
             splits[missing], splits["train"] = splits["train"].take(held), splits["train"].take(rest)
-    outputs = () if named else tuple(f"output {i}" for i in range(numbers["train"].shape[1]))
+    task = "multilabel" if several else "classify" if named else "locate"
+    if not named:
+        outputs = tuple(outputs) or tuple(f"output {i}" for i in range(numbers["train"].shape[1]))
     train, held_out, tested = splits["train"], splits["validation"], splits["test"]
-    return Dataset(name, named, train, held_out, tested, "classify" if named else "locate", outputs)
+    return Dataset(name, named, train, held_out, tested, task, () if named else tuple(outputs), notes)
 
 
-def _store(pixels: Any, split: str) -> MemoryStore:
-    images = Images.open(pixels)
+def _opened(
+    sources: Sequence[tuple[Any, str | None]],
+    size: Size | None,
+    channels: int | None,
+    fit: str,
+    bits: int | None,
+) -> tuple[list[Images], tuple[str, ...]]:
+    """The pictures of each split, from (pixels, axes); whole numbers of all splits are divided by one number."""
+    given = bits
+    if bits is None:
+        top, _ = top_of(x for x in (_numpy(source) for source, _ in sources) if isinstance(x, np.ndarray))
+        bits = None if top is None else round(math.log2(top + 1))
+    four = channels is None and all(axes is None and _has_four(x) for x, axes in sources)
+    wanted = 4 if four else channels
+    parts = []
+    for source, axes in sources:
+        deep = isinstance(source, (np.ndarray, Tensor)) and _numpy(source).dtype == np.uint16
+        depth = bits if deep else given
+        parts.append(Images.open(source, size=size, channels=wanted, fit=fit, axes=axes, bits=depth))
+    notes = [note for part in parts for note in part.notes]
+    if given is None and bits not in (None, 16):
+        notes.append(
+            f"16-bit pixels are taken as {bits}-bit data and divided by {2**bits - 1:,}; bits=16 divides by 65,535."
+        )
+    if four:
+        notes.append("Arrays of 4 channels are kept as 4; channels=3 takes them for RGB with transparency.")
+    return parts, tuple(dict.fromkeys(notes))
+
+
+def _grey_axes(pixels: Any, n: int) -> str | None:
+    """ "nhw" for an array of three axes whose first is as long as there are labels, or None: to be found out."""
+    shape = tuple(getattr(pixels, "shape", ()))
+    return "nhw" if len(shape) == 3 and shape[0] == n else None
+
+
+def _has_four(source: Any) -> bool:
+    shape = tuple(getattr(source, "shape", ()))
+    return len(shape) == 4 and 4 in (shape[1], shape[3]) and not {1, 3} & {shape[1], shape[3]}
+
+
+def _is_hot(labels: np.ndarray) -> bool:
+    """Whether each row says yes or no of several classes."""
+    return labels.ndim == 2 and labels.shape[1] > 1 and bool(np.isin(labels, (0, 1)).all())
+
+
+def _store(images: Images, split: str) -> MemoryStore:
     if not len(images):
         raise DataError(f"{split} has no pictures")
-    return MemoryStore(to_uint8(images.pixels))
+    return MemoryStore(smallest(images.pixels))
 
 
 def _ids(split: str, n: int) -> list[str]:

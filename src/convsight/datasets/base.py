@@ -8,14 +8,16 @@ from functools import cached_property
 
 import torch
 import xxhash
-from jaxtyping import UInt8
+from jaxtyping import Shaped
 from torch import Generator, Tensor
 
+from convsight.choosing import Bands, as_bands, as_indices
 from convsight.datasets.content import digest_of_split
-from convsight.datasets.pixels import Store
+from convsight.datasets.pixels import Store, to_unit
 from convsight.datasets.sampling import stratified
 from convsight.errors import InputError
-from convsight.images import Images, as_indices, as_size
+from convsight.fitting import Loss, as_size, losses_in_words
+from convsight.images import Images
 from convsight.picture import Size
 
 
@@ -31,9 +33,15 @@ class Split:
     """
 
     def __init__(
-        self, store: Store, labels: Tensor, classes: Sequence[str] = (), ids: Sequence[str] | None = None
+        self,
+        store: Store,
+        labels: Tensor,
+        classes: Sequence[str] = (),
+        ids: Sequence[str] | None = None,
+        bands: Bands = None,
     ):
         self.store, self.labels, self.classes = store, labels, tuple(classes)
+        self.bands = as_bands(bands, store.channels) if store.channels not in (1, 3) else None
         self.ids = tuple(ids) if ids is not None else tuple(map(str, range(len(store))))
         if not len(store) == len(labels) == len(self.ids):
             raise InputError(
@@ -56,8 +64,8 @@ class Split:
         return f"Split({len(self)} × {self.channels} × {h} × {w}, {where})"
 
     @property
-    def pixels(self) -> UInt8[Tensor, "n c h w"] | None:
-        """All pixels as uint8 if they are in memory, None if they are read from disk."""
+    def pixels(self) -> Shaped[Tensor, "n c h w"] | None:
+        """All pixels if they are in memory (uint8, or float32 in [0, 1] where 8 bits lose something), or None."""
         return getattr(self.store, "pixels", None)
 
     @property
@@ -67,7 +75,7 @@ class Split:
 
     @property
     def channels(self) -> int:
-        """1 for grey, 3 for RGB."""
+        """1 for grey, 3 for RGB, or any other number."""
         return self.store.channels
 
     @property
@@ -93,11 +101,14 @@ class Split:
         """The split of the chosen pictures, in the order chosen."""
         chosen = as_indices(index, len(self))
         ids = [self.ids[i] for i in chosen.tolist()]
-        return Split(self.store.take(chosen), self.labels[chosen], self.classes, ids)
+        return Split(self.store.take(chosen), self.labels[chosen], self.classes, ids, self.bands)
 
-    def fit(self, size: int | Size | None = None, channels: int | None = None) -> Split:
+    def fit(self, size: int | Size | None = None, channels: int | None = None, fit: str = "crop") -> Split:
         """The same pictures at another size or as grey or RGB (see `Images.fit`)."""
-        return Split(self.store.fit(as_size(size), channels), self.labels, self.classes, self.ids)
+        size = as_size(size)
+        if size in (None, self.size) and channels in (None, self.channels):
+            return self
+        return Split(self.store.fit(size, channels, fit), self.labels, self.classes, self.ids, self.bands)
 
     @cached_property
     def content_hash(self) -> str:
@@ -106,15 +117,16 @@ class Split:
 
     def _images(self, chosen: Tensor, pixels: Tensor) -> Images:
         ids = tuple(self.ids[i] for i in chosen.tolist())
-        return Images(pixels.to(torch.float32).div_(255), self.labels[chosen], self.classes or None, ids)
+        return Images(to_unit(pixels), self.labels[chosen], self.classes or None, ids, bands=self.bands)
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Pictures to train on, to choose by (validation, taken out of train) and to test on.
 
-    classes: names the labels point into; () for positions. task: "classify" or "locate".
-    outputs: names of the numbers to predict for "locate". notes: remarks a reader of results should know.
+    classes: names the labels point into; () for positions and for pictures without labels. task: "classify",
+    "multilabel" (labels n k of 0 and 1), "regress" or "locate". outputs: names of the numbers to predict for
+    the last two. notes: remarks a reader of results should know.
     found: the folder in which a set known by name was found, "" for all others.
     """
 
@@ -135,7 +147,7 @@ class Dataset:
 
     @property
     def channels(self) -> int:
-        """1 for grey, 3 for RGB."""
+        """1 for grey, 3 for RGB, or any other number."""
         return self.train.channels
 
     @property
@@ -152,7 +164,7 @@ class Dataset:
 
     def describe(self) -> str:
         """A few lines for a person: what it is, how much of it, and what to know about it."""
-        kind = "grey" if self.channels == 1 else "colour"
+        kind = {1: "grey", 3: "colour"}.get(self.channels, f"with {self.channels} channels")
         what = f"{len(self.classes)} classes: {', '.join(self.classes)}" if self.classes else "positions: "
         counts = ", ".join(f"{len(split):,} {name}" for name, split in self.splits.items())
         lines = [
@@ -162,14 +174,30 @@ class Dataset:
         ]
         return "\n".join(lines)
 
-    def fit(self, size: int | Size | None = None, channels: int | None = None) -> Dataset:
-        """All splits at another size or as grey or RGB; not for positions, which are in pixels."""
-        if self.task != "classify" and as_size(size) not in (None, self.size):
+    def fit(self, size: int | Size | None = None, channels: int | None = None, fit: str = "crop") -> Dataset:
+        """All splits at another size or as grey or RGB; not for positions, which are in pixels.
+
+        `notes` say where more than a fifth of every picture is cut away.
+        """
+        if self.task == "locate" and as_size(size) not in (None, self.size):
             raise InputError(
                 f"the positions of {self.name} are in pixels of its {self.size[0]}×{self.size[1]} pictures"
             )
-        fitted = {name: split.fit(size, channels) for name, split in self.splits.items()}
-        return replace(self, **fitted)
+        fitted = {name: split.fit(size, channels, fit) for name, split in self.splits.items()}
+        wanted = as_size(size) or self.size
+        lost = [Loss.of("every picture", self.size, wanted, fit)] if wanted != self.size else []
+        return replace(self, **fitted, notes=(*self.notes, *losses_in_words(lost, wanted)))
+
+    def shown(self, bands: Sequence[int] | str) -> Dataset:
+        """The same pictures, of which these channels are shown (see `Images`); "pages" shows each in grey."""
+        chosen = as_bands(bands, self.channels)
+        return replace(
+            self,
+            **{
+                name: Split(split.store, split.labels, split.classes, split.ids, chosen)
+                for name, split in self.splits.items()
+            },
+        )
 
     def limited(self, limit: int | None, seed: int = 0) -> Dataset:
         """At most `limit` pictures of every split, classes in proportion: for a quick look."""

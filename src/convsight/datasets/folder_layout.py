@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from convsight.errors import DataError, DataNotFound
-from convsight.picture import SUFFIXES, picture_files
+import torch
+from torch import Tensor
+
+from convsight.datasets.pixels import read_file
+from convsight.errors import ConvsightError, DataError, DataNotFound
+from convsight.opening.files import Facts, facts_of, read_unit
+from convsight.picture import SUFFIXES, cut_short, picture_files
 
 SPLIT_NAMES = {
     "train": ("train", "training"),
@@ -17,14 +24,53 @@ SPLIT_NAMES = {
 }
 
 
+def file_facts(file: Path, channels: int | None = None) -> Facts | None:
+    """Size and channels of a file from its header; None if it cannot be read, also if its end is missing."""
+    facts = facts_of(file, channels)
+    if facts is not None and cut_short(file):
+        try:
+            read_unit(file, channels)
+        except ConvsightError:
+            return None
+    return facts
+
+
 @dataclass
 class Layout:
-    """The pictures of a folder: per split, (file, class name) in order; and what was noticed on the way."""
+    """The pictures of a folder or table: per split, (picture, what is said of it) in order, and what was noticed.
+
+    Pictures are files, or what `read` and `facts` take. What is said is a class name ("classify"), a tuple of
+    class names ("multilabel") or of numbers ("regress", named by `outputs`).
+    """
 
     root: Path
-    splits: dict[str, list[tuple[Path, str]]]
+    splits: dict[str, list[tuple[Any, Any]]]
     classes: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
+    task: str = "classify"
+    outputs: tuple[str, ...] = ()
+    read: Callable[..., Tensor] = read_file
+    facts: Callable[..., Facts | None] = file_facts
+
+    def name_of(self, picture: Any) -> str:
+        """A picture's id: its path within the folder."""
+        if not isinstance(picture, Path):
+            return str(picture)
+        return (
+            picture.relative_to(self.root).as_posix() if picture.is_relative_to(self.root) else str(picture)
+        )
+
+    def labels(self, said: Sequence[Any]) -> Tensor:
+        """What is said of some pictures as a tensor: int64 n, or float32 n m."""
+        if self.task == "regress":
+            return torch.tensor(said, dtype=torch.float32).reshape(len(said), len(self.outputs))
+        number = {name: i for i, name in enumerate(self.classes)}
+        if self.task == "classify":
+            return torch.tensor([number[name] for name in said], dtype=torch.int64)
+        hot = torch.zeros(len(said), len(self.classes))
+        for row, names in zip(hot, said, strict=True):
+            row[[number[name] for name in names]] = 1
+        return hot
 
 
 def lay_out(root: Path) -> Layout:
@@ -43,7 +89,7 @@ def lay_out(root: Path) -> Layout:
         )
     else:
         layout.splits["train"] = _labelled(root, layout)
-    _settle_classes(layout)
+    settle_classes(layout)
     return layout
 
 
@@ -71,7 +117,7 @@ def _labelled(root: Path, layout: Layout) -> list[tuple[Path, str]]:
         layout.notes.append(f"{len(loose)} pictures outside any class folder of {root.name}/ are left out")
     labelled, others, deep = [], Counter(), []
     for folder in classes:
-        files = list(_walk(folder, others))
+        files = walk(folder, others)
         if not files:
             layout.notes.append(
                 f"the class folder {folder.relative_to(layout.root).as_posix()} has no pictures"
@@ -80,17 +126,23 @@ def _labelled(root: Path, layout: Layout) -> list[tuple[Path, str]]:
             deep.append(folder.name)
         labelled += [(file, folder.name) for file in files]
     if deep:
-        layout.notes.append(f"pictures in sub-folders count to the class above them ({_some(deep)})")
+        layout.notes.append(f"pictures in sub-folders count to the class above them ({some(deep)})")
     if others:
-        kinds = _some([f"{n} {kind}" for kind, n in others.most_common()])
+        kinds = some([f"{n} {kind}" for kind, n in others.most_common()])
         layout.notes.append(f"files that are not pictures are left out ({kinds})")
     return labelled
 
 
-def _walk(folder: Path, others: Counter[str]) -> list[Path]:
-    found = []
-    for place, inner, names in os.walk(folder):
+def walk(folder: Path, others: Counter[str]) -> list[Path]:
+    """Every picture below a folder, and how many other files of each ending; links to folders are followed.
+
+    A folder that was seen already, under another name, is not entered again: links may run in circles.
+    """
+    top = folder.resolve()
+    found, seen = [], {top}
+    for place, inner, names in os.walk(folder, followlinks=True):
         inner[:] = sorted(d for d in inner if not d.startswith((".", "__")))
+        inner[:] = [d for d in inner if _is_new(Path(place) / d, top, seen)]
         for name in sorted(names):
             if name.startswith(".") or name.lower() in ("thumbs.db", "desktop.ini"):
                 continue
@@ -102,27 +154,37 @@ def _walk(folder: Path, others: Counter[str]) -> list[Path]:
     return found
 
 
+def _is_new(folder: Path, top: Path, seen: set[Path]) -> bool:
+    """Whether a folder below `top` was not entered yet, and does not lead back to `top` or above it."""
+    real = folder.resolve()
+    if real in seen or top.is_relative_to(real):
+        return False
+    seen.add(real)
+    return True
+
+
 def _no_classes(root: Path, n_loose: int) -> str:
     held = f"{n_loose} pictures but no class folders" if n_loose else "no class folders and no pictures"
     return (
         f"{root} holds {held}; a data set needs one folder a class, such as {root.name}/cat/1.jpg and "
-        f"{root.name}/dog/2.jpg, or those below train/, val/ and test/"
+        f"{root.name}/dog/2.jpg, or those below train/, val/ and test/, or a labels.csv with the columns file and label"
         + ("; convsight.Images.open reads a plain folder of pictures" if n_loose else "")
     )
 
 
-def _settle_classes(layout: Layout) -> None:
+def settle_classes(layout: Layout) -> None:
+    """The classes are those that train has pictures of; DataError if the other splits have more, or it has one."""
     counts = {split: Counter(name for _, name in files) for split, files in layout.splits.items()}
-    classes = tuple(sorted(counts["train"]))
+    classes = tuple(name for name in layout.classes or sorted(counts["train"]) if name in counts["train"])
     if len(classes) < 2:
         raise DataError(_too_few_classes(layout, classes))
     for split, count in counts.items():
         if unknown := sorted(set(count) - set(classes)):
             raise DataError(
-                f"{split} has {_some(unknown)}, which train has no pictures of; it has: {', '.join(classes)}"
+                f"{split} has {some(unknown)}, which train has no pictures of; it has: {', '.join(classes)}"
             )
         if missing := sorted(set(classes) - set(count)):
-            layout.notes.append(f"{split} has no pictures of {_some(missing)}")
+            layout.notes.append(f"{split} has no pictures of {some(missing)}")
     layout.splits = {split: files for split, files in layout.splits.items() if files}
     layout.classes = classes
 
@@ -137,5 +199,6 @@ def _too_few_classes(layout: Layout, classes: tuple[str, ...]) -> str:
     return f"{layout.root} has pictures of one class only ({classes[0]}); two or more are needed{hint}"
 
 
-def _some(names: list[str], most: int = 4) -> str:
+def some(names: Sequence[str], most: int = 4) -> str:
+    """The first few names, and how many more there are."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

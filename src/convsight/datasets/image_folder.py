@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import torch
-from torch import Tensor
 
 from convsight.datasets.base import Dataset, Split
+from convsight.datasets.deep import common_top
 from convsight.datasets.download import Progress
 from convsight.datasets.folder_layout import Layout, lay_out
 from convsight.datasets.hold_out import hold_out
 from convsight.datasets.pixels import FileStore, MemoryStore
-from convsight.errors import DataError
-from convsight.images import as_size, fit_pixels
-from convsight.picture import Size, cut_short, picture_header, read_picture, to_uint8
+from convsight.errors import ConvsightError, DataError, InputError
+from convsight.fitting import Loss, as_size, fit_pixels, losses_in_words
+from convsight.opening.files import Facts
+from convsight.picture import Size
 
 IN_MEMORY_BYTES = 1_500_000_000
 LARGE_PX, CAPPED_PX = 256, 224  # a larger short side is not trained on unless asked for
@@ -30,20 +33,24 @@ def image_folder(
     *,
     size: int | Size | None = None,
     channels: int | None = None,
+    fit: str = "crop",
     validation: float | int = 0.1,
     test: float | int = 0.15,
     seed: int = 0,
     max_bad: float | int = 0.05,
     in_memory: bool | None = None,
     workers: int = 4,
+    bits: int | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
     """Pictures in `class/img` or in `train|val|test/class/img`; classes in alphabetical order.
 
     size: (h, w) or a number; without it the one size that all pictures (or at least half) have, otherwise the
-        median, rounded to 8; never above 224 unless asked. Others are resized to cover it, the centre is
-        cropped.
-    channels: 1 grey, 3 RGB; without it grey if every file is grey.
+        median, rounded to 8; never above 224 unless asked.
+    channels: 1 grey, 3 RGB, or how many there are; without it grey if every file is grey.
+    fit: "crop" resizes others to cover the size and keeps the centre, "pad" keeps the whole picture on black,
+        "stretch" changes its proportions; `notes` name pictures of which more than a fifth is cut away.
+    bits: of 16-bit files; without it the smallest of 12, 14 and 16 that holds all values, which `notes` say.
     validation, test: what to hold out of train, classes in proportion, where the folder has no such split: a
         fraction or a number. seed: which ones. Test pictures are taken out first and used for nothing else.
     max_bad: the share of unreadable files above which to stop; fewer are left out and named in `notes`.
@@ -52,41 +59,69 @@ def image_folder(
 
     Raises DataNotFound, DataError (no classes, one class, too many unreadable files: it says which).
     """
-    root = Path(path).expanduser()
-    layout = lay_out(root)
-    files = [file for split in layout.splits.values() for file, _ in split]
-    headers = dict(zip(files, _headers(files, workers, progress), strict=True))
-    bad = {file for file, header in headers.items() if header is None}
-    known = [header for header in headers.values() if header is not None]
-    _stop_if_many(bad, len(files), max_bad, root)
-    size = as_size(size) or _common_size([s for s, _ in known], layout)
-    channels = channels or max(c for _, c in known)
-    if in_memory is None:
-        in_memory = len(known) * channels * size[0] * size[1] <= IN_MEMORY_BYTES
+    layout = lay_out(Path(path).expanduser())
+    return from_layout(
+        layout, size=size, channels=channels, fit=fit, validation=validation, test=test, seed=seed,
+        max_bad=max_bad, in_memory=in_memory, workers=workers, bits=bits, progress=progress,
+    )  # fmt: skip
 
-    splits = {
-        name: _read_split(name, layout, bad, FileStore([], size, channels, workers), in_memory, progress)
-        for name in layout.splits
-    }
-    _stop_if_many(bad, len(files), max_bad, root)
+
+def from_layout(
+    layout: Layout,
+    *,
+    size: int | Size | None = None,
+    channels: int | None = None,
+    fit: str = "crop",
+    validation: float | int = 0.1,
+    test: float | int = 0.15,
+    seed: int = 0,
+    max_bad: float | int = 0.05,
+    in_memory: bool | None = None,
+    workers: int = 4,
+    bits: int | None = None,
+    progress: Progress | None = None,
+) -> Dataset:
+    """The data set of pictures that are laid out, in a folder or in a table; the arguments of `image_folder`."""
+    pictures = [picture for split in layout.splits.values() for picture, _ in split]
+    facts = dict(zip(pictures, _facts(layout, pictures, channels, workers, progress), strict=True))
+    bad = {picture for picture, fact in facts.items() if fact is None}
+    known = {picture: fact for picture, fact in facts.items() if fact is not None}
+    _stop_if_many(bad, len(pictures), max_bad, layout, channels)
+    size = as_size(size) or _common_size([fact.size for fact in known.values()], layout)
+    channels = channels or _common_channels({fact.channels for fact in known.values()}, layout)
+    deep = [picture for picture, fact in known.items() if fact.deep]
+    reader = layout.read
+    if deep:
+        top, said = common_top(layout.read, deep, channels, bits, workers)
+        reader = functools.partial(layout.read, top=top)
+        layout.notes += said
+    store = FileStore([], size, channels, workers, reader, fit, deep=bool(deep))
+    if in_memory is None:
+        numbers = len(known) * channels * size[0] * size[1]
+        in_memory = numbers * (4 if deep else 1) <= IN_MEMORY_BYTES
+
+    splits = {name: _read_split(name, layout, bad, store, in_memory, progress) for name in layout.splits}
+    _stop_if_many(bad, len(pictures), max_bad, layout, channels)
     if bad:
-        layout.notes.append(f"{len(bad)} unreadable files are left out: {_names(bad, root)}")
+        layout.notes.append(f"{len(bad)} unreadable files are left out: {_names(bad, layout)}")
+    lost = [Loss.of(layout.name_of(p), fact.size, size, fit) for p, fact in known.items()]
+    layout.notes += losses_in_words(lost, size)
     _complete(splits, layout, validation, test, seed)
     train, held, tested = splits["train"], splits["validation"], splits["test"]
-    return Dataset(root.resolve().name, layout.classes, train, held, tested, notes=tuple(layout.notes))
+    name, classes = layout.root.resolve().name, layout.classes
+    return Dataset(name, classes, train, held, tested, layout.task, layout.outputs, tuple(layout.notes))
 
 
 def _read_split(
-    name: str, layout: Layout, bad: set[Path], store: FileStore, in_memory: bool, progress: Progress | None
+    name: str, layout: Layout, bad: set[Any], store: FileStore, in_memory: bool, progress: Progress | None
 ) -> Split:
     """One split without its bad files; those found while reading join `bad`."""
-    number = {k: i for i, k in enumerate(layout.classes)}
-    good = [(file, number[k]) for file, k in layout.splits[name] if file not in bad]
-    files = FileStore([file for file, _ in good], store.size, store.channels, store.workers)
+    good = [(picture, said) for picture, said in layout.splits[name] if picture not in bad]
+    files = store.of([picture for picture, _ in good])
     loaded = _load(files, bad, progress) if in_memory else files
-    good = [(file, k) for file, k in good if file not in bad]
-    ids = [file.relative_to(layout.root).as_posix() for file, _ in good]
-    split = Split(loaded, torch.tensor([k for _, k in good], dtype=torch.int64), layout.classes, ids)
+    good = [(picture, said) for picture, said in good if picture not in bad]
+    ids = [layout.name_of(picture) for picture, _ in good]
+    split = Split(loaded, layout.labels([said for _, said in good]), layout.classes, ids)
     if name == "train" and 0 in split.counts:
         raise DataError(
             f"none of the training pictures of {layout.classes[split.counts.index(0)]} can be read"
@@ -94,42 +129,38 @@ def _read_split(
     return split
 
 
-def _headers(
-    files: Sequence[Path], workers: int, progress: Progress | None
-) -> Iterator[tuple[Size, int] | None]:
+def _facts(
+    layout: Layout, pictures: Sequence[Any], channels: int | None, workers: int, progress: Progress | None
+) -> Iterator[Facts | None]:
+    of = functools.partial(layout.facts, channels=channels)
     with ThreadPoolExecutor(workers) as pool:
-        for done, header in enumerate(pool.map(_header, files), start=1):
-            if progress and (done % CHUNK == 0 or done == len(files)):
-                progress("looking at files", done, len(files))
-            yield header
+        for done, fact in enumerate(pool.map(of, pictures), start=1):
+            if progress and (done % CHUNK == 0 or done == len(pictures)):
+                progress("looking at files", done, len(pictures))
+            yield fact
 
 
-def _header(file: Path) -> tuple[Size, int] | None:
-    header = picture_header(file)
-    if header is not None and cut_short(file) and _try_read(file) is None:
-        return None
-    return header
+def _common_channels(counts: set[int], layout: Layout) -> int:
+    """RGB if some are RGB and others grey; DataError if others differ, which nothing converts."""
+    if len(counts) > 1 and not counts <= {1, 3}:
+        shown = ", ".join(map(str, sorted(counts)))
+        raise DataError(
+            f"the pictures of {layout.root} have {shown} channels; a data set has one number of them"
+        )
+    return max(counts)
 
 
-def _try_read(file: Path) -> Tensor | None:
-    try:
-        return read_picture(file)
-    except DataError:
-        return None
-
-
-def _load(store: FileStore, bad: set[Path], progress: Progress | None) -> MemoryStore:
+def _load(store: FileStore, bad: set[Any], progress: Progress | None) -> MemoryStore:
     """Everything that can be read, in memory; the other files join `bad`."""
     paths = store.paths
-    pixels = torch.empty(len(paths), store.channels, *store.size, dtype=torch.uint8)
+    pixels = torch.empty(len(paths), store.channels, *store.size, dtype=store.dtype)
     kept = torch.ones(len(paths), dtype=torch.bool)
 
     def load(i: int) -> None:
-        picture = _try_read(paths[i])
-        if picture is None:
+        try:
+            pixels[i] = store.one(i)
+        except (DataError, InputError):
             kept[i] = False
-        else:
-            pixels[i] = to_uint8(fit_pixels(picture[None], store.size, store.channels))[0]
 
     with ThreadPoolExecutor(store.workers) as pool:
         for done, _ in enumerate(pool.map(load, range(len(paths))), start=1):
@@ -154,22 +185,28 @@ def _common_size(sizes: Sequence[Size], layout: Layout) -> Size:
     return size
 
 
-def _stop_if_many(bad: set[Path], total: int, max_bad: float, root: Path) -> None:
+def _stop_if_many(bad: set[Any], total: int, max_bad: float, layout: Layout, channels: int | None) -> None:
     if bad and len(bad) > max_bad * total:
-        reasons = []
-        for file in sorted(bad)[:3]:
-            try:
-                read_picture(file)
-            except DataError as error:
-                reasons.append(str(error))
+        reasons = [_why(picture, layout, channels) for picture in sorted(bad)[:3]]
         raise DataError(
-            f"{len(bad)} of {total} pictures in {root} cannot be read ({len(bad) / total:.0%}, at most "
+            f"{len(bad)} of {total} pictures in {layout.root} cannot be read ({len(bad) / total:.0%}, at most "
             f"{max_bad:.0%} may fail): {'; '.join(reasons)}; remove them or raise max_bad"
         )
 
 
-def _names(bad: set[Path], root: Path, most: int = 10) -> str:
-    names = sorted(file.relative_to(root).as_posix() for file in bad)
+def _why(picture: Any, layout: Layout, channels: int | None) -> str:
+    """What is wrong with a picture that could not be read."""
+    more = {} if channels in (None, 1, 3) else {"channels": channels}
+    try:
+        pixels = layout.read(picture, **more)
+        fit_pixels(pixels[None], None, channels)
+    except ConvsightError as error:
+        return str(error) if str(picture) in str(error) else f"{layout.name_of(picture)}: {error}"
+    return f"{layout.name_of(picture)}: unreadable"
+
+
+def _names(bad: set[Any], layout: Layout, most: int = 10) -> str:
+    names = sorted(map(layout.name_of, bad))
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
@@ -183,13 +220,14 @@ def _complete(
         rest, held = hold_out(splits["train"].labels, share, seed)
         if not len(held):
             raise DataError(
-                f"{layout.root} has {len(splits['train'])} pictures for {len(layout.classes)} classes, "
+                f"{layout.root} has {len(splits['train'])} pictures for "
+                f"{len(layout.classes or layout.outputs)} {'classes' if layout.classes else 'numbers'}, "
                 f"too few to hold some out for {name}"
             )
         splits[name], splits["train"] = splits["train"].take(held), splits["train"].take(rest)
         if name == "test":
             layout.notes.append(f"no test folder: {len(held)} pictures were held out for it (seed {seed})")
-    smallest = min(splits["train"].counts)
+    smallest = min(splits["train"].counts, default=10)
     if smallest < 10:
         few = [c for c, n in zip(layout.classes, splits["train"].counts, strict=True) if n == smallest]
         layout.notes.append(f"only {smallest} training pictures of {', '.join(few[:4])}")

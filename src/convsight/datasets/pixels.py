@@ -1,4 +1,8 @@
-"""Where do the pixels of a split live: in memory, or in files that are read when asked for?"""
+"""Where do the pixels of a split live: in memory, or in files that are read when asked for?
+
+Pictures of 8 bits are kept as uint8; those of more (16-bit files, floats between two of 256 levels) as float32
+in [0, 1], which takes four times the memory and loses nothing.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +10,19 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float, Int64, Shaped
 from torch import Tensor
 
-from convsight.images import fit_pixels
-from convsight.picture import Size, read_picture, to_uint8
+from convsight.fitting import fit_pixels
+from convsight.opening.files import read_unit
+from convsight.picture import Size, to_uint8
 
 LOOKAHEAD = 2  # batches read ahead from disk; the memory in use is at most one more than this
 
-
-Reader = Callable[[Path], Float[Tensor, "c h w"]]
+Reader = Callable[..., Float[Tensor, "c h w"]]  # of a path; and channels=, where the file does not tell
 
 
 @runtime_checkable
@@ -29,16 +33,37 @@ class Store(Protocol):
     channels: int
 
     def __len__(self) -> int: ...
-    def read(self, indices: Int64[Tensor, " b"]) -> UInt8[Tensor, "b c h w"]: ...
-    def stream(self, batches: Sequence[Tensor]) -> Iterator[UInt8[Tensor, "b c h w"]]: ...
+    def read(self, indices: Int64[Tensor, " b"]) -> Shaped[Tensor, "b c h w"]: ...
+    def stream(self, batches: Sequence[Tensor]) -> Iterator[Shaped[Tensor, "b c h w"]]: ...
     def take(self, indices: Int64[Tensor, " b"]) -> Store: ...
-    def fit(self, size: Size | None, channels: int | None) -> Store: ...
+    def fit(self, size: Size | None, channels: int | None, fit: str = "crop") -> Store: ...
+
+
+def to_unit(stored: Shaped[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+    """What a store gave as float32 in [0, 1]."""
+    return stored if stored.is_floating_point() else stored.to(torch.float32).div_(255)
+
+
+def to_stored(unit: Float[Tensor, "n c h w"], like: torch.dtype) -> Shaped[Tensor, "n c h w"]:
+    """Pixels in [0, 1] as a store of these numbers keeps them."""
+    return to_uint8(unit) if like == torch.uint8 else unit
+
+
+def smallest(unit: Float[Tensor, "n c h w"]) -> Shaped[Tensor, "n c h w"]:
+    """As uint8 if that loses nothing, otherwise as they are."""
+    eight = to_uint8(unit)
+    lossless = all(
+        bool((part.to(torch.float32) / 255 - whole).abs().max() < 1e-6)
+        for part, whole in zip(eight.split(1024), unit.split(1024), strict=True)
+        if part.numel()
+    )
+    return eight if lossless else unit
 
 
 class MemoryStore:
-    """Pixels that are all in memory, as uint8."""
+    """Pixels that are all in memory, as uint8, or as float32 in [0, 1]."""
 
-    def __init__(self, pixels: UInt8[Tensor, "n c h w"]):
+    def __init__(self, pixels: Shaped[Tensor, "n c h w"]):
         self.pixels = pixels
         self.size: Size = (pixels.shape[2], pixels.shape[3])
         self.channels = int(pixels.shape[1])
@@ -46,46 +71,63 @@ class MemoryStore:
     def __len__(self) -> int:
         return len(self.pixels)
 
-    def read(self, indices: Int64[Tensor, " b"]) -> UInt8[Tensor, "b c h w"]:
+    def read(self, indices: Int64[Tensor, " b"]) -> Shaped[Tensor, "b c h w"]:
         return self.pixels[indices]
 
-    def stream(self, batches: Sequence[Tensor]) -> Iterator[UInt8[Tensor, "b c h w"]]:
+    def stream(self, batches: Sequence[Tensor]) -> Iterator[Shaped[Tensor, "b c h w"]]:
         return (self.pixels[indices] for indices in batches)
 
     def take(self, indices: Int64[Tensor, " b"]) -> MemoryStore:
         return MemoryStore(self.pixels[indices])
 
-    def fit(self, size: Size | None, channels: int | None) -> MemoryStore:
+    def fit(self, size: Size | None, channels: int | None, fit: str = "crop") -> MemoryStore:
         if size in (None, self.size) and channels in (None, self.channels):
             return self
-        chunks = self.pixels.split(1024)
-        return MemoryStore(torch.cat([to_uint8(fit_pixels(c / 255, size, channels)) for c in chunks]))
+        chunks = [fit_pixels(to_unit(chunk), size, channels, fit) for chunk in self.pixels.split(1024)]
+        return MemoryStore(torch.cat([to_stored(chunk, self.pixels.dtype) for chunk in chunks]))
+
+
+def read_file(path: Path, channels: int | None = None, top: float | None = None) -> Float[Tensor, "c h w"]:
+    """One file as float32 in [0, 1]; `top` is what 16-bit numbers are divided by."""
+    return torch.from_numpy(read_unit(path, channels, top))
 
 
 class FileStore:
     """Pixels that stay in files, decoded by `read` in `workers` threads a few batches ahead.
 
-    The order is that of the indices whatever the threads do, and memory is bounded by LOOKAHEAD + 1 batches.
+    `paths` are files, or whatever `read` takes. The order is that of the indices whatever the threads do, and
+    memory is bounded by LOOKAHEAD + 1 batches. deep: pictures of more than 8 bits come out as float32.
     """
 
     def __init__(
-        self, paths: Sequence[Path], size: Size, channels: int, workers: int = 4, read: Reader = read_picture
+        self,
+        paths: Sequence[Any],
+        size: Size,
+        channels: int,
+        workers: int = 4,
+        read: Reader = read_file,
+        fit: str = "crop",
+        deep: bool = False,
     ):
         self.paths, self.workers, self.read_one = list(paths), workers, read
-        self.size, self.channels = size, channels
+        self.size, self.channels, self.how, self.deep = size, channels, fit, deep
 
     def __len__(self) -> int:
         return len(self.paths)
 
-    def read(self, indices: Int64[Tensor, " b"]) -> UInt8[Tensor, "b c h w"]:
+    @property
+    def dtype(self) -> torch.dtype:
+        return torch.float32 if self.deep else torch.uint8
+
+    def read(self, indices: Int64[Tensor, " b"]) -> Shaped[Tensor, "b c h w"]:
         return next(self.stream([indices]))
 
-    def stream(self, batches: Sequence[Tensor]) -> Iterator[UInt8[Tensor, "b c h w"]]:
+    def stream(self, batches: Sequence[Tensor]) -> Iterator[Shaped[Tensor, "b c h w"]]:
         pool = ThreadPoolExecutor(self.workers, thread_name_prefix="convsight-read")
         waiting: deque[list[Future[Tensor]]] = deque()
         try:
             for indices in batches:
-                waiting.append([pool.submit(self._one, i) for i in indices.tolist()])
+                waiting.append([pool.submit(self.one, i) for i in indices.tolist()])
                 if len(waiting) > LOOKAHEAD:
                     yield self._stack(waiting.popleft())
             while waiting:
@@ -94,17 +136,29 @@ class FileStore:
             pool.shutdown(wait=True, cancel_futures=True)
 
     def take(self, indices: Int64[Tensor, " b"]) -> FileStore:
-        paths = [self.paths[i] for i in indices.tolist()]
-        return FileStore(paths, self.size, self.channels, self.workers, self.read_one)
+        return self.of([self.paths[i] for i in indices.tolist()])
 
-    def fit(self, size: Size | None, channels: int | None) -> FileStore:
+    def of(self, paths: Sequence[Any]) -> FileStore:
+        """The same way of reading, of other files."""
+        return FileStore(paths, self.size, self.channels, self.workers, self.read_one, self.how, self.deep)
+
+    def fit(self, size: Size | None, channels: int | None, fit: str | None = None) -> FileStore:
         size, channels = size or self.size, channels or self.channels
-        return FileStore(self.paths, size, channels, self.workers, self.read_one)
+        return FileStore(self.paths, size, channels, self.workers, self.read_one, fit or self.how, self.deep)
 
-    def _one(self, index: int) -> UInt8[Tensor, "c h w"]:
-        return to_uint8(fit_pixels(self.read_one(self.paths[index])[None], self.size, self.channels))[0]
+    def one(self, index: int) -> Shaped[Tensor, "c h w"]:
+        """Picture number `index`, at the size and in the channels of the store."""
+        four = {"channels": self.channels} if self.channels not in (1, 3) else {}
+        pixels = fit_pixels(
+            self.read_one(self.paths[index], **four)[None], self.size, self.channels, self.how
+        )
+        return to_stored(pixels, self.dtype)[0]
 
-    def _stack(self, futures: list[Future[Tensor]]) -> UInt8[Tensor, "b c h w"]:
+    def in_memory(self) -> MemoryStore:
+        """All of them, read now."""
+        return MemoryStore(self.read(torch.arange(len(self))))
+
+    def _stack(self, futures: list[Future[Tensor]]) -> Shaped[Tensor, "b c h w"]:
         if not futures:
-            return torch.empty(0, self.channels, *self.size, dtype=torch.uint8)
+            return torch.empty(0, self.channels, *self.size, dtype=self.dtype)
         return torch.stack([future.result() for future in futures])

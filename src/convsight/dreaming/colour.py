@@ -17,14 +17,14 @@ MIXING = COVARIANCE_ROOT / COVARIANCE_ROOT.norm(dim=0).max()
 
 
 def correlated(picture: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-    """Three independent channels as red, green and blue; one grey channel stays as it is."""
-    if picture.shape[1] == 1:
+    """Three independent channels as red, green and blue; any other number of channels stays as it is."""
+    if picture.shape[1] != 3:
         return picture
     return torch.einsum("rc,nchw->nrhw", MIXING.to(picture), picture)
 
 
 def decorrelated(picture: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
     """The inverse of `correlated`."""
-    if picture.shape[1] == 1:
+    if picture.shape[1] != 3:
         return picture
     return torch.einsum("rc,nchw->nrhw", torch.linalg.inv(MIXING).to(picture), picture)

@@ -36,7 +36,7 @@ def named_pictures(net: Classifier, query: Any, data: Dataset) -> Any:
     if not isinstance(names, Sequence) or not names or not all(isinstance(name, str) for name in names):
         return query
     if all(Path(name).expanduser().is_file() for name in names):
-        return Images.concat([net.fit(Images.open(name)) for name in names])
+        return net.fit(list(names))
     if any(Path(name).expanduser().exists() for name in names):
         return query
     chosen = Selection.of(data)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from convsight.images import Images
 from convsight.results import plot
+from convsight.results.draw import in_rgb
 
 PAGE_PX = 960
 FRAME_PX = 2
@@ -45,9 +46,9 @@ def thumbnail_map(
     rows, columns = (int(n) + 1 for n in cells.max(0).values)
     inner = side - 2 * FRAME_PX if labels is not None else side - 1
     page = torch.ones(3, side * rows, side * columns)
-    small = F.interpolate(
-        pictures.fit(None, 3).pixels, (inner, inner), mode="bilinear", antialias=True
-    ).clamp(0, 1)
+    small = F.interpolate(in_rgb(pictures.pixels), (inner, inner), mode="bilinear", antialias=True).clamp(
+        0, 1
+    )
     frame = (side - inner) // 2
     for i, (row, column) in enumerate(cells.tolist()):
         top, left = row * side, column * side

@@ -28,7 +28,7 @@ def score_labels(aim: Target, scores: Tensor) -> tuple[str, ...]:
 
 def in_colour(per_channel: Float[Tensor, "n c h w"], captions: tuple[str, ...]) -> tuple[Pictures, ...]:
     """The signal of colour pictures as the papers show it: a picture, grey where nothing arrived."""
-    if per_channel.shape[1] == 1:
+    if per_channel.shape[1] != 3:
         return ()
     shown = per_channel[:MOST_ROWS]
     pixels = torch.stack([(0.5 + one / (2 * limit_of(one, 0.998))).clamp(0, 1) for one in shown])

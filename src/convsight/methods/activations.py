@@ -152,7 +152,7 @@ def _layout(
     maps = torch.stack(
         [_coloured(values[i, c], float(limits[c]), signed, size) for c in range(len(shown)) for i in range(n)]
     )
-    tiles = torch.cat([images.pixels.expand(-1, 3, -1, -1), maps])
+    tiles = torch.cat([draw.in_rgb(images.pixels), maps])
     names = [str(c) for c in shown]
     if n == 1:
         return tiles, {"captions": ("picture", *names), "columns": min(8, len(tiles))}

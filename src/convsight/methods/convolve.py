@@ -121,7 +121,7 @@ def feature_map(
             f"the kernel {kernel.name} is {tall}×{wide} and does not fit into a picture of {height}×{width}; "
             "take a larger picture, a smaller kernel, or more padding"
         )
-    fitted = fit_pixels(pixels, None, planes)
+    fitted = fit_pixels(draw.visible(pixels), None, planes)
     return F.conv2d(fitted, kernel.weights[None], stride=stride, padding=padding)[:, 0]
 
 

@@ -72,13 +72,14 @@ class Neighbours(Method):
                        unit="pictures", low=0)  # fmt: skip
     seed: int = knob(0, "another seed measures label agreement on other pictures")
 
-    def _bind(self, args: tuple, kwargs: dict) -> dict[str, Any]:
+    def _bind(self, args: tuple, kwargs: dict, fit: str = "crop") -> dict[str, Any]:
         given = {**dict(zip(("net", "query", "data"), args, strict=False)), **kwargs}
         if len(args) <= 3 and {"net", "query", "data"} <= given.keys():
-            given["net"], given["data"] = as_classifier(given["net"]), as_dataset(given["data"])
+            given["net"] = as_classifier(given["net"])
+            given["data"] = as_dataset(given["data"], given["net"], fit)
             given["query"] = named_pictures(given["net"], given["query"], given["data"])
-            return super()._bind((), given)
-        return super()._bind(args, kwargs)
+            return super()._bind((), given, fit)
+        return super()._bind(args, kwargs, fit)
 
     def compute(self, net: Classifier, query: Images, data: Dataset) -> Ranking:
         chosen = Selection.of(data, self.split)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from convsight.errors import InputError
-from convsight.images import Images, as_images
+from convsight.images import Images
 from convsight.method import Method, knob
 from convsight.network.classifier import Classifier
 from convsight.occluding.answers import Reading
@@ -162,7 +162,7 @@ class Occlusion(Method):
 
     def _fill(self, net: Classifier, images: Images, donor: Any, reach: float) -> tuple[Tensor, str]:
         if donor is not None:
-            donors = net.fit(as_images(donor)).pixels
+            donors = net.fit(donor).pixels
             if len(donors) not in (1, len(images)):
                 raise InputError(f"{len(donors)} donors for {len(images)} pictures; give one, or one each")
             return donors.expand_as(images.pixels), "another picture's pixels"

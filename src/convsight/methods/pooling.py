@@ -247,7 +247,7 @@ def edge_maps(pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, "n 4 h2 w2"]:
         size = "×".join(map(str, pixels.shape[2:]))
         raise InputError(f"4×4 edge kernels do not fit into a picture of {size}; take a larger one")
     weights = torch.stack([kernel.weights for kernel in kernels("lesson")])
-    return F.conv2d(fit_pixels(pixels, None, 1), weights).relu()
+    return F.conv2d(fit_pixels(draw.visible(pixels), None, 1), weights).relu()
 
 
 def _bright(values: Tensor) -> float:

@@ -90,7 +90,9 @@ class Segmentation(Method):
     ) -> Bool[Tensor, "h w"]:
         if not bool(fore.any()) or not bool(back.any()):
             return torch.zeros_like(fore)
-        mask = grab_cut(draw.rgb(picture), fore.numpy(), back.numpy(), self.iterations, self.seed)
+        mask = grab_cut(
+            draw.rgb(draw.in_rgb(picture[None])[0]), fore.numpy(), back.numpy(), self.iterations, self.seed
+        )
         return torch.from_numpy(largest_component(mask))
 
 
@@ -105,9 +107,9 @@ def _result(images: Images, aim: Target, masks: Tensor, fore: Tensor, back: Tens
     shares = masks.float().mean((1, 2)).tolist()
     outlined, seeds, cut = [], [], []
     for pixels, mask, f, b in zip(images.pixels, masks, fore, back, strict=True):
-        colour = pixels.expand(3, -1, -1)
+        colour = draw.in_rgb(pixels[None])[0]
         width = max(1, min(mask.shape) // 112)
-        outlined.append(_tensor(draw.outline(draw.rgb(pixels), mask, width=width)))
+        outlined.append(_tensor(draw.outline(draw.rgb(colour), mask, width=width)))
         faded = 0.5 * colour.mean(0) + 0.5
         seeds.append(torch.where(f, _of((0.84, 0.37, 0.0)), torch.where(b, _of((0.0, 0.45, 0.7)), faded)))
         cut.append(torch.where(mask, colour, torch.ones(3, 1, 1)))

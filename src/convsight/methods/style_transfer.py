@@ -79,6 +79,11 @@ class StyleTransfer(Method):
     seed: int = knob(0, "another seed starts from other noise")
 
     def compute(self, net: Classifier, images: Images, style: Images) -> Pictures:
+        if net.channels not in (1, 3):
+            raise InputError(
+                f"style transfer paints pictures that are seen, grey or RGB; {net.name} takes {net.channels} channels. "
+                "A network of 1 or 3 channels paints them; deepdream takes any number"
+            )
         if len(style) not in (1, len(images)):
             raise InputError(f"{len(style)} styles for {len(images)} pictures; give one, or one per picture")
         content_layer, style_layers = self._layers(net)

@@ -11,19 +11,20 @@ import copy
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import replace
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from convsight.choosing import as_bands
 from convsight.errors import InputError, ModelError
-from convsight.images import Images
+from convsight.images import Images, fitted, opened
 from convsight.network.asking import target_of
 from convsight.network.batching import chunk_size, in_chunks
 from convsight.network.changes import Fingerprint, digest_of, every_module, fingerprint, tensors_of, unchanged
 from convsight.network.class_names import class_names, last_rows, offer
+from convsight.network.dimensions import refuse_other_dimensions
 from convsight.network.graph import Key, Node, Tape, name_nodes
 from convsight.network.habits import Habits, habits_of
 from convsight.network.inputs import first_tensor, per_channel, size_of
@@ -59,10 +60,12 @@ class Classifier:
 
     Parameters: `module` takes normalised float pixels n c h w. `classes` names the k outputs (numbers if left
     out): a list, a dictionary such as `config.id2label`, a file, or "imagenet" (see `class_names`). What training
-    wraps around a network (`DataParallel`, `torch.compile`) is taken off. `input_size` is (height, width) in pixels, `channels` 1 or 3.
-    `mean` and `std` are subtracted and divided per channel *inside*, so that you pass pictures in [0, 1].
+    wraps around a network (`DataParallel`, `torch.compile`) is taken off. `input_size` is (height, width) in
+    pixels, `channels` 1 (grey), 3 (RGB) or any other number. `mean` and `std` are subtracted and divided per
+    channel *inside*, so that you pass pictures in [0, 1].
     `crop` is the share of a larger picture that `fit` keeps (0.875 resizes the short side to 256 for a
-    224-pixel network).
+    224-pixel network). `bands`: the channels shown as red, green and blue where there are not 1 or 3; without
+    them their mean is shown in grey.
 
     `task` says what the outputs mean, see `reader.TASKS`: "classify" (a softmax over k), "multilabel" (a sigmoid
     each), "binary" (one score, two class names), "regress" or "locate" (numbers, named by `outputs`, with
@@ -100,11 +103,15 @@ class Classifier:
         units: str | Sequence[str] | None = None,
         thresholds: float | Sequence[float] | None = None,
         explain: str = "output",
+        bands: Sequence[int] | str | None = None,
     ):
         if not isinstance(module, nn.Module):
             raise ModelError(f"a torch.nn.Module is needed, not a {type(module).__name__}")
-        if channels not in (1, 3):
-            raise ModelError(f"pictures have 1 (grey) or 3 (RGB) channels, not {channels}")
+        if not isinstance(channels, int) or channels < 1:
+            raise ModelError(
+                f"pictures have 1 (grey), 3 (RGB) or any other number of channels, not {channels}"
+            )
+        self.bands = as_bands(bands, channels)
         self.module, self.told = unwrapped(module)
         self.channels = channels
         self.input_size = size_of(input_size)
@@ -116,6 +123,7 @@ class Classifier:
         self._lock = threading.RLock()
         self._layers: tuple[list[Any], Layers] | None = None
         self._hash: tuple[Fingerprint | None, str] = (None, "")
+        refuse_other_dimensions(self.module, self._unread)
         self.habits, names = Habits(), class_names(classes, last_rows(self.module))
         wish = Wish(Said.checked(task, names, outputs, units), output, explain, thresholds)
         with self._lock:
@@ -393,14 +401,17 @@ class Classifier:
         parts = in_chunks(run, len(pixels), batch_size or chunk_size(pixels.shape[1:]))
         return torch.cat(parts) if parts else torch.zeros(0, 0)
 
-    def fit(self, images: Images) -> Images:
-        """Pictures resized (short side ÷ `crop`) and cropped (centre) to the network's input, grey or RGB."""
-        height, width = self.input_size
-        if images.size == self.input_size or self.crop == 1:
-            return images.fit(self.input_size, self.channels)
-        wider = images.fit((round(height / self.crop), round(width / self.crop)), self.channels)
-        top, left = (wider.size[0] - height) // 2, (wider.size[1] - width) // 2
-        return replace(wider, pixels=wider.pixels[:, :, top : top + height, left : left + width])
+    def fit(self, images: Any, fit: str = "crop") -> Images:
+        """Pictures at the network's input size and channels: anything that `Images.open` takes, of any sizes.
+
+        fit: "crop" resizes the short side to the size ÷ `crop` and keeps the centre; "pad" keeps the whole picture
+        and puts the network's mean colour (black without one) around it; "stretch" changes its proportions.
+        `notes` of what comes back name the pictures of which more than a fifth is cut away.
+        """
+        parts = [images] if isinstance(images, Images) else opened(images, self.channels)
+        colour = "black" if self.mean is None else "the network's mean colour"
+        fill = 0.0 if self.mean is None else self.mean.flatten().clamp(0, 1)
+        return fitted(parts, self.input_size, self.channels, fit, self.crop, fill, colour)
 
     def target(self, target: Any, images: Images, logits: Tensor | None = None) -> Target:
         """The `Target` that a user's `target` means for these pictures (see `asking.target_of`)."""
@@ -526,6 +537,12 @@ class Classifier:
             )
         return tape
 
+    def _unread(self, n: int) -> Any:
+        """What the module returns for `n` grey pictures, before it is known how that is read."""
+        grey = torch.full((n, self.channels, *self.input_size), 0.5)
+        with self._lock, undisturbed(self.module), torch.no_grad():
+            return self._run(self.normalise(grey))
+
     def _samples(self) -> Tensor:
         """Two pictures to ask the network about: grey, and a ramp."""
         height, width = self.input_size
@@ -535,7 +552,9 @@ class Classifier:
 
     def _check(self, pixels: Tensor) -> None:
         if pixels.ndim != 4 or pixels.shape[1] != self.channels:
-            kind = {1: "grey (1 channel)", 3: "RGB (3 channels)"}[self.channels]
+            kind = {1: "grey (1 channel)", 3: "RGB (3 channels)"}.get(
+                self.channels, f"{self.channels}-channel"
+            )
             raise InputError(
                 f"{self.name} takes {kind} pictures as a tensor n×{self.channels}×h×w; given "
                 f"{'×'.join(map(str, pixels.shape))}. net.fit(images) converts"

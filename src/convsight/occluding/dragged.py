@@ -11,7 +11,6 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from convsight.errors import InputError
-from convsight.images import as_images
 from convsight.network.classifier import Classifier
 from convsight.occluding import compiled
 from convsight.occluding.cost import WORTH, is_large, work
@@ -160,7 +159,7 @@ class Occluding:
 def _one(net: Classifier, image: Any) -> Float[Tensor, "c h w"]:
     if isinstance(image, Tensor) and image.ndim == 3 and image.is_floating_point():
         image = image[None]
-    pixels = net.fit(as_images(image)).pixels
+    pixels = net.fit(image).pixels
     if len(pixels) != 1:
         raise InputError(f"one picture is needed; given {len(pixels)}")
     return pixels[0]

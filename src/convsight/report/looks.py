@@ -15,7 +15,7 @@ from convsight.methods import catalogue, find_method
 from convsight.network.classifier import Classifier
 from convsight.network.nonlinear import rectified_maps
 from convsight.progress import report as tell
-from convsight.results.draw import limit_of, overlay
+from convsight.results.draw import in_rgb, limit_of, overlay
 from convsight.results.kinds import Map, Pictures, Points, Ranking
 from convsight.results.provenance import provenance_about
 from convsight.results.result import Result
@@ -85,7 +85,7 @@ def side_by_side(images: Images, maps: list[Map], run: Run) -> Pictures:
     """One row a picture: itself, then each technique's overlay."""
     tiles = []
     for i, image in enumerate(images.pixels):
-        tiles.append(image.expand(3, -1, -1))
+        tiles.append(in_rgb(image[None])[0])
         for each in maps:
             limit = limit_of(each.values[i], each.full_colour)
             colours = overlay(image, each.values[i], each.signed, limit=limit)

@@ -24,6 +24,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from convsight.choosing import PAGES, Bands
 from convsight.results.encoding import stored
 
 INK, GREY, PAPER, LINE = (28, 28, 32), (104, 104, 112), (255, 255, 255), (208, 208, 214)
@@ -43,6 +44,19 @@ def without_words() -> Iterator[None]:
         yield
     finally:
         _BARE.reset(token)
+
+
+_BANDS: ContextVar[Bands] = ContextVar("convsight_bands", default=None)
+
+
+@contextlib.contextmanager
+def showing(bands: Bands) -> Iterator[None]:
+    """Pictures of other than 1 or 3 channels that are drawn inside show these (see `choosing.as_bands`)."""
+    token = _BANDS.set(bands if bands is not None else _BANDS.get())
+    try:
+        yield
+    finally:
+        _BANDS.reset(token)
 
 
 @dataclass(frozen=True)
@@ -95,9 +109,41 @@ def colours(values: Float[Tensor, "h w"], signed: bool, limit: float | None = No
 
 
 def rgb(pixels: Float[Tensor, "c h w"]) -> RGB:
-    """Pixels in [0, 1], grey or RGB, as 8-bit RGB."""
-    array = (pixels.detach().float().cpu().clamp(0, 1).nan_to_num(0.0) * 255).round().to(torch.uint8)
+    """Pixels in [0, 1] as 8-bit RGB; of other than 1 or 3 channels what `visible` shows."""
+    seen = visible(pixels.detach().float().cpu()[None])[0]
+    array = (seen.clamp(0, 1).nan_to_num(0.0) * 255).round().to(torch.uint8)
     return array.expand(3, -1, -1).permute(1, 2, 0).numpy().copy()
+
+
+def visible(pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c2 h2 w2"]:
+    """Pictures of 1 or 3 channels, whatever they had: the bands that `showing` names, or else their mean.
+
+    A grey page for each channel makes a picture a grid of pages, of its own proportions.
+    """
+    channels, bands = pixels.shape[1], _BANDS.get()
+    if channels in (1, 3):
+        return pixels
+    if bands == PAGES:
+        return _pages(pixels)
+    if bands is None or isinstance(bands, str) or max(bands) >= channels:
+        return pixels.mean(1, keepdim=True)
+    return pixels[:, list(bands)]
+
+
+def in_rgb(pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, "n 3 h w"]:
+    """What `visible` shows, at the pictures' own size, as red, green and blue; for pages their mean."""
+    pages = _BANDS.get() == PAGES and pixels.shape[1] not in (1, 3)
+    seen = pixels.mean(1, keepdim=True) if pages else visible(pixels)
+    return seen.expand(-1, 3, -1, -1)
+
+
+def _pages(pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, "n 1 h2 w2"]:
+    n, c, h, w = pixels.shape
+    side = math.ceil(math.sqrt(c))
+    line = max(1, h // 64)
+    padded = F.pad(pixels, (0, line, 0, line, 0, side * side - c), value=1.0)  # white lines between the pages
+    grid = padded.view(n, 1, side, side, h + line, w + line).transpose(3, 4)
+    return grid.reshape(n, 1, side * (h + line), side * (w + line))[:, :, :-line, :-line]
 
 
 def overlay(

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from torch import Tensor
 
+from convsight.choosing import Bands
 from convsight.errors import InputError
 from convsight.results import draw
 from convsight.results.encoding import Arrays, encode, npz_bytes, numpy_of, stored
@@ -47,6 +48,7 @@ class Result:
     svg: str | None = None  # the same picture as vectors, where the method has one
     name: str = ""
     gaps: Gaps | None = None
+    bands: Bands = None  # which channels of pictures with other than 1 or 3 are shown (`choosing.as_bands`)
 
     suffixes: ClassVar[tuple[str, ...]] = ("png", "npz", "json", "html")
 
@@ -63,11 +65,9 @@ class Result:
 
     def draw(self) -> draw.RGB:
         """The picture as uint8 h w 3, its parts below it."""
-        return (
-            draw.stack([self.draw_self(), *(part.draw() for part in self.parts)])
-            if self.parts
-            else self.draw_self()
-        )
+        with draw.showing(self.bands):
+            own = self.draw_self()
+            return draw.stack([own, *(part.draw() for part in self.parts)]) if self.parts else own
 
     def view(self) -> View:
         """PNG bytes and the JSON that goes with them."""
@@ -107,7 +107,8 @@ class Result:
         """
         path = Path(path)
         suffix = path.suffix.lstrip(".").lower()
-        write_atomic(path, self._encoded(suffix))
+        with draw.showing(self.bands):
+            write_atomic(path, self._encoded(suffix))
         return path
 
     def _encoded(self, suffix: str) -> bytes:
@@ -140,7 +141,8 @@ class Result:
 
     def html(self) -> str:
         """A figure for a page: title and words as text, the picture inside the HTML itself, no other file."""
-        return self._figure() + "".join(part.html() for part in self.parts)
+        with draw.showing(self.bands):
+            return self._figure() + "".join(part.html() for part in self.parts)
 
     def _figure(self) -> str:
         alt = html.escape(f"{self.title}. {self.caption}".strip(". "))

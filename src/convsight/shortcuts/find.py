@@ -76,7 +76,7 @@ def find_shortcuts(
             "label against the rest, output=lambda out: out[:, 3], classes=['not fire', 'fire']"
         )
     started = time.perf_counter()
-    sample = draw_sample(net, _split(data, split), per_class=per_class, seed=seed)
+    sample = draw_sample(net, _split(data, split, net), per_class=per_class, seed=seed)
     targets = _targets(net, sample, target)
     structures = _structures(sample)
     measured, tests = [], 0
@@ -239,10 +239,10 @@ def _mask(places: Sequence[Sequence[int]], like: Tensor) -> Tensor:
     return mask
 
 
-def _split(data: Any, split: str) -> Split:
+def _split(data: Any, split: str, net: Classifier) -> Split:
     if isinstance(data, Split):
         return data
-    opened: Dataset = as_dataset(data)
+    opened: Dataset = as_dataset(data, net)
     if split not in opened.splits:
         raise InputError(f"no split '{split}'; there are {', '.join(opened.splits)}")
     if opened.task != "classify":

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Bool, Int64, UInt8
+from jaxtyping import Bool, Int64, Shaped
 from torch import Generator, Tensor
 
 from convsight.datasets import Dataset, Split
-from convsight.datasets.pixels import Store
-from convsight.picture import Size, to_uint8
+from convsight.datasets.pixels import Store, to_stored, to_unit
+from convsight.picture import Size
 from convsight.shortcuts.probes import Pixels, Probe
 
 SEEN = 300  # pictures of the class, and of the others, from which carriers are learned
@@ -82,30 +82,30 @@ class Swapped:
     def __len__(self) -> int:
         return len(self.store)
 
-    def read(self, indices: Int64[Tensor, " b"]) -> UInt8[Tensor, "b c h w"]:
+    def read(self, indices: Int64[Tensor, " b"]) -> Shaped[Tensor, "b c h w"]:
         return self._swapped(self.store.read(indices))
 
-    def stream(self, batches: Sequence[Tensor]) -> Iterator[UInt8[Tensor, "b c h w"]]:
+    def stream(self, batches: Sequence[Tensor]) -> Iterator[Shaped[Tensor, "b c h w"]]:
         return (self._swapped(pixels) for pixels in self.store.stream(batches))
 
     def take(self, indices: Int64[Tensor, " b"]) -> Swapped:
         return self._over(self.store.take(indices), self.labels[indices])
 
-    def fit(self, size: Size | None, channels: int | None) -> Swapped:
-        return self._over(self.store.fit(size, channels), self.labels)
+    def fit(self, size: Size | None, channels: int | None, fit: str = "crop") -> Swapped:
+        return self._over(self.store.fit(size, channels, fit), self.labels)
 
     def _over(self, store: Store, labels: Tensor) -> Swapped:
         return Swapped(store, labels, self.aspect, self.target, self.share, self.generator)
 
-    def _swapped(self, pixels: UInt8[Tensor, "b c h w"]) -> UInt8[Tensor, "b c h w"]:
+    def _swapped(self, pixels: Shaped[Tensor, "b c h w"]) -> Shaped[Tensor, "b c h w"]:
         chosen = torch.rand(len(pixels), generator=self.generator) < self.share
         who = chosen.nonzero().flatten()
         if not len(who):
             return pixels
         coins = torch.rand(len(who), generator=self.generator) < 0.5
-        given, taken = self._both_ways(pixels[who].float() / 255)
+        given, taken = self._both_ways(to_unit(pixels[who]))
         changed = pixels.clone()
-        changed[who] = to_uint8(torch.where(coins.view(-1, 1, 1, 1), given, taken))
+        changed[who] = to_stored(torch.where(coins.view(-1, 1, 1, 1), given, taken), pixels.dtype)
         return changed
 
     def _both_ways(self, onto: Pixels) -> tuple[Pixels, Pixels]:
@@ -123,10 +123,10 @@ class Swapped:
     def _donors(self, n: int) -> tuple[Pixels, Pixels]:
         """`n` pictures of the target class, those that carry the aspect first, and `n` of other classes."""
         own = self.labels == self.target
-        of = self.store.read(drawn(own, 2 * n, self.generator)).float() / 255
+        of = to_unit(self.store.read(drawn(own, 2 * n, self.generator)))
         first = (~self.aspect.carries(of)).int().argsort(stable=True)[:n]
         of = of[first[torch.randperm(n, generator=self.generator)]]
-        return of, self.store.read(drawn(~own, n, self.generator)).float() / 255
+        return of, to_unit(self.store.read(drawn(~own, n, self.generator)))
 
 
 def swapped(data: Dataset, probe: Probe, target: int, share: float, seed: int = 0) -> Dataset:
@@ -135,14 +135,14 @@ def swapped(data: Dataset, probe: Probe, target: int, share: float, seed: int = 
     generator = Generator().manual_seed(seed)
     aspect = learned(train, probe, target, generator)
     store = Swapped(train.store, train.labels, aspect, target, share, generator)
-    return replace(data, train=Split(store, train.labels, train.classes, train.ids))
+    return replace(data, train=Split(store, train.labels, train.classes, train.ids, train.bands))
 
 
 def learned(split: Split, probe: Probe, target: int, generator: Generator) -> Exchange:
     """The aspect, with who carries it learned from some pictures of a split."""
     own = split.labels == target
     index = [drawn(members, SEEN, generator) for members in (own, ~own)]
-    of, others = (split.store.read(i).float() / 255 for i in index)
+    of, others = (to_unit(split.store.read(i)) for i in index)
     return exchange(probe.refined(of, others), of, others)
 
 

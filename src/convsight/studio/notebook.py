@@ -14,7 +14,7 @@ from typing import Any
 
 from convsight.datasets import Dataset, as_dataset
 from convsight.errors import InputError
-from convsight.images import as_images
+from convsight.images import Images
 from convsight.network.classifier import Classifier, as_classifier
 from convsight.studio import schemas
 from convsight.studio.app import STATIC, create_app
@@ -104,11 +104,13 @@ class _Notebook(Studio):
 def _studio(net: Any, images: Any, data: Any) -> Studio:
     run = net if not isinstance(net, Classifier) and hasattr(net, "classifier") else None
     net = as_classifier(net)
-    known: Dataset | None = as_dataset(data) if data is not None else run.dataset if run is not None else None
+    known: Dataset | None = (
+        as_dataset(data, net) if data is not None else run.dataset if run is not None else None
+    )
     if images is None and known is None:
         raise InputError("explore needs pictures or a data set: explore(net, images), explore(net, data=...)")
     studio = _Notebook(net, known, run, source=str(run.path) if run is not None else net.name)
-    shown = [] if images is None else as_images(images)
+    shown = [] if images is None else images if isinstance(images, Images) else net.fit(images)
     studio.begin = [studio.pictures.keep(shown[i]) for i in range(len(shown))]
     return studio
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float, Int64, Shaped
 from lightning_fabric import Fabric
 from torch import Generator, Tensor
 
@@ -50,9 +50,13 @@ def batches(
         yield Batch(chosen, prepared(varied, job, fabric), targets, weights)
 
 
-def prepared(pixels: UInt8[Tensor, "n c h w"], job: Job, fabric: Fabric) -> Float[Tensor, "n c h w"]:
-    """Pixels on the device as the network takes them: (pixels/255 - mean) / std, channels last in memory."""
-    factor, offset = fabric.to_device((1 / (255 * job.std), job.mean / job.std))
+def prepared(pixels: Shaped[Tensor, "n c h w"], job: Job, fabric: Fabric) -> Float[Tensor, "n c h w"]:
+    """Pixels on the device as the network takes them: (pixel - mean) / std, channels last in memory.
+
+    uint8 is divided by 255; floats lie in [0, 1] already.
+    """
+    top = 1 if pixels.is_floating_point() else 255
+    factor, offset = fabric.to_device((1 / (top * job.std), job.mean / job.std))
     scaled = fabric.to_device(pixels) * factor.view(-1, 1, 1) - offset.view(-1, 1, 1)
     return scaled.contiguous(memory_format=torch.channels_last)
 

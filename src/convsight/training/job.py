@@ -74,7 +74,7 @@ def mean_and_std(split: Split) -> tuple[Float[Tensor, " c"], Float[Tensor, " c"]
     total, squares, count = torch.zeros(split.channels), torch.zeros(split.channels), 0
     total, squares = total.double(), squares.double()
     for pixels in split.store.stream(chunks):
-        values = pixels.double() / 255
+        values = pixels.double() / (1 if pixels.is_floating_point() else 255)
         total += values.sum((0, 2, 3))
         squares += values.square().sum((0, 2, 3))
         count += len(pixels) * h * w

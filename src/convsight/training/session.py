@@ -6,7 +6,7 @@ import copy
 import os
 import platform
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -26,7 +26,7 @@ from convsight.storage import write_atomic, write_json, write_json_lines
 from convsight.training.checkpoint import Standing, about, same_training
 from convsight.training.evaluate import test
 from convsight.training.job import Job, mean_and_std
-from convsight.training.loop import fit
+from convsight.training.loop import fit as fit_network
 from convsight.training.precision import Precision, choose_precision, resumed_precision
 from convsight.training.progress import Tell
 from convsight.training.recipes import Recipe, suited
@@ -51,6 +51,8 @@ def train(
     channels: int | None = None,
     limit: int | None = None,
     validation: float | None = None,
+    fit: str | None = None,
+    bands: Sequence[int] | str | None = None,
     device: str = "auto",
     precision: str | None = None,
     **changes: Any,
@@ -58,7 +60,7 @@ def train(
     """Train a network on pictures, test it once on pictures it never saw, and keep everything in a directory.
 
     data: a `Dataset`, or whatever `convsight.dataset` takes: a name, a folder, arrays. size, channels, limit,
-        validation and task ("classify" or "locate") are passed on to it.
+        validation, fit, bands and task ("classify" or "locate") are passed on to it.
     recipe: a name of `RECIPES` or a `Recipe`, by default "fast", and "locate" for positions; `changes`
         override its fields (optimizer=, lr=, batch_size=, loss=, flip=, until_loss=, patience=, ...). Small
         data sets get more epochs than the recipe says, unless you say how many.
@@ -88,7 +90,8 @@ def train(
             recipe, epochs=epochs, network=name, **changes
         )  # a typing error need not wait for the data
     fabric = _fabric(device)
-    opening = {"size": size, "channels": channels, "limit": limit, "validation": validation, "task": task}
+    opening = {"size": size, "channels": channels, "limit": limit, "validation": validation,
+               "task": task, "fit": fit, "bands": bands}  # fmt: skip
     pictures, source = _opened(data, {key: value for key, value in opening.items() if value is not None})
     recipe = recipe or ("locate" if pictures.task == "locate" else "fast")
     chosen = find_recipe(recipe, epochs=epochs, network=name, **changes)
@@ -108,7 +111,7 @@ def train(
         fabric.barrier()
         if fabric.is_global_zero:
             write_json(folder / CONFIG, config)
-        standing = fit(job, fabric, progress, resume=resume)
+        standing = fit_network(job, fabric, progress, resume=resume)
         if fabric.is_global_zero:
             _finish(job, config, standing, fabric)
     fabric.barrier()

@@ -10,8 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from convsight.datasets import Dataset, dataset
-from convsight.errors import DataError
+from convsight.datasets import Dataset, as_dataset
 from convsight.images import Images
 from convsight.network.classifier import Classifier
 from convsight.trust_checks.subject import Subject
@@ -29,13 +28,7 @@ class Donors:
 
 def opened(net: Classifier, data: Any) -> Dataset | Images | None:
     """Pictures to fill from: a data set, pictures, or what either opens (also a plain folder of pictures)."""
-    if data is None or isinstance(data, (Dataset, Images)):
-        return data
-    try:
-        return dataset(data, size=net.input_size, channels=net.channels)
-    except DataError:
-        height, width = net.input_size
-        return Images.open(data, size=(round(height / net.crop), round(width / net.crop)))
+    return data if data is None or isinstance(data, (Dataset, Images)) else as_dataset(data, net)
 
 
 def donors_for(subject: Subject, data: Dataset | Images | None, seed: int) -> Donors:

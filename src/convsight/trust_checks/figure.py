@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from convsight.results.draw import in_rgb
 from convsight.results.kinds import Pictures, Table
 from convsight.results.provenance import Provenance
 from convsight.trust_checks.known_answers import known_answer
@@ -21,13 +22,13 @@ def figure(subject: Subject, lights: list[tuple[Light, ...]], provenance: Proven
     """One row a picture: itself, its map, and what each light looked at; the answers in words, and a table."""
     tiles, captions, notes = [], [], []
     for i, row in enumerate(lights):
-        pixels = subject.images.pixels[i].expand(3, -1, -1)
+        pixels = in_rgb(subject.images.pixels[[i]])[0]
         tiles += [pixels, subject.shown(subject.map.values[i].float(), i)]
         captions += [subject.aim.labels[i], f"{subject.title} for it"]
         for light in row:
             shown = light.pictures
             blank = torch.full_like(pixels, 0.9)
-            tiles.append(blank if shown is None else shown.images[0].expand(3, -1, -1))
+            tiles.append(blank if shown is None else in_rgb(shown.images[:1])[0])
             captions.append("nothing to show" if shown is None else f"{light.verdict}: {shown.captions[0]}")
             which = f"Picture {i}, {subject.aim.labels[i]}. " if len(lights) > 1 else ""
             notes.append(f"{which}{light.title} {light.verdict.capitalize()}. {light.sentence}")

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from convsight.errors import ConvsightError, InputError
-from convsight.images import Images, as_images
+from convsight.images import Images
 from convsight.method import Method
 from convsight.methods import find_method
 from convsight.network.classifier import Classifier, as_classifier
@@ -89,7 +89,7 @@ def one_picture(pixels: Float[Tensor, "c h w"], caption: str) -> Pictures:
 def subject_of(net: Any, images: Any, of: Any, target: Any, arguments: dict[str, Any]) -> Subject:
     """The subject from what a user wrote; InputError where it is no map of these pictures."""
     net = as_classifier(net)
-    images = net.fit(as_images(images))
+    images = net.fit(images)
     found = of if isinstance(of, Map) else None
     make, name, said = _maker(of, arguments)
     aim = net.target(said if target is None else target, images)

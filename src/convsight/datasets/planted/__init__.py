@@ -13,11 +13,10 @@ from jaxtyping import Bool
 from torch import Generator, Tensor
 
 from convsight.datasets.base import Dataset, Split
-from convsight.datasets.pixels import MemoryStore
+from convsight.datasets.pixels import MemoryStore, to_stored, to_unit
 from convsight.datasets.planted.cues import Cue, kinds
 from convsight.errors import DataError, InputError, closest
 from convsight.images import Images
-from convsight.picture import to_uint8
 
 __all__ = ["Cue", "Planted", "decoy", "kinds", "plant"]
 
@@ -112,6 +111,6 @@ def _painted(split: Split, cue: Cue, carries: Bool[Tensor, " n"], seed: int) -> 
     who = carries.nonzero().flatten()
     pixels = split.store.read(torch.arange(len(split)))
     for number, some in enumerate(who.split(1024)):
-        changed, _ = cue.paint(pixels[some].float() / 255, seed * 997 + number)
-        pixels[some] = to_uint8(changed)
-    return Split(MemoryStore(pixels), split.labels, split.classes, split.ids)
+        changed, _ = cue.paint(to_unit(pixels[some]), seed * 997 + number)
+        pixels[some] = to_stored(changed, pixels.dtype)
+    return Split(MemoryStore(pixels), split.labels, split.classes, split.ids, split.bands)

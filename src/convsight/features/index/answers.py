@@ -118,7 +118,7 @@ def nearest_stored(
             f"the index holds features of {index.plan.get('network')} with other weights ({known}; this network "
             f"has {net.weights_hash}); extract this network's features into an index of its own"
         )
-    pictures = net.fit(images if isinstance(images, Images) else Images.open(images))
+    pictures = net.fit(images)
     found = index.search(net.features(pictures, index.plan.get("layer")), k, where)
     if found and all(hit.row.get("thumbnail") for hits in found for hit in hits):
         return _ranking(pictures, found, index)
