@@ -210,12 +210,12 @@ def class_activation(net: cs.Classifier, pixels: Tensor, layer: str) -> Tensor:
         slope = torch.autograd.grad(score.sum(), value)[0]
     if not bool(slope.any()):
         raise RuntimeError(f"the score does not depend on {layer}")
-    layers = net.layers
-    if not layers[layer].is_map and value.ndim == 3:
+    if not net.layers[layer].is_map:  # n h w c, or n t c with other tokens first: row by row
+        value, slope = value.flatten(1, -2), slope.flatten(1, -2)
         side = int(value.shape[1] ** 0.5)
-        value, slope = (t[:, -side * side :].unflatten(1, (side, side)) for t in (value, slope))
-    if not layers[layer].is_map:
-        value, slope = value.movedim(-1, 1), slope.movedim(-1, 1)
+        value, slope = (
+            t[:, -side * side :].unflatten(1, (side, side)).movedim(-1, 1) for t in (value, slope)
+        )
     cam = (slope.mean((2, 3), keepdim=True) * value).sum(1, keepdim=True)
     return F.interpolate(cam, pixels.shape[2:], mode="bilinear", align_corners=False)[:, 0].detach()
 
