@@ -196,3 +196,11 @@ def test_real_weights_name_their_classes_and_normalisation(shared_models):
     assert two.classes[9] == "Ankle boot" and two.input_size == (28, 28)
     mobile = shared_models / "mobilenet_v2_imagenet.safetensors"
     assert cs.load("torchvision:mobilenet_v2", weights=mobile).input_size == (224, 224)
+
+
+def test_the_command_line_takes_imagenets_names():
+    from convsight.cli.inputs import class_names
+
+    assert class_names("imagenet") == "imagenet" and class_names("cat,dog") == ["cat", "dog"]
+    net = cs.load("torchvision:squeezenet1_1", weights="random", classes=class_names("imagenet"))
+    assert net.classes[281] == "tabby"

@@ -39,8 +39,12 @@ def takes_model(parser: argparse.ArgumentParser) -> None:
 
 def takes_network(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("a network that is not a run")
-    group.add_argument("--weights", metavar="FILE", help="its weights (.safetensors .pth .pt), or random")
-    group.add_argument("--classes", metavar="FILE", help="class names, one a line, or separated by commas")
+    group.add_argument(
+        "--weights", metavar="FILE", help="its weights (.safetensors .pth .pt .ckpt), or random"
+    )
+    group.add_argument(
+        "--classes", metavar="FILE", help="class names, one a line, or separated by commas; or imagenet"
+    )
     group.add_argument("--input-size", metavar="HxW", help="height×width in pixels, such as 224 or 48x64")
     group.add_argument(
         "--input-channels", type=channels, metavar="N", help="1 grey, 3 colour, or any other number"

@@ -18,6 +18,7 @@ from convsight.datasets.listed import read_text
 from convsight.errors import InputError, closest
 from convsight.images import Images, fitted, opened
 from convsight.method import Knob, Method
+from convsight.network.class_names import KNOWN
 from convsight.network.classifier import Classifier
 from convsight.run import CONFIG, METRICS, Run
 
@@ -205,14 +206,14 @@ def _is_float(text: str) -> bool:
     return True
 
 
-def class_names(text: str | None) -> list[str] | None:
-    """Names from a file with one a line, or from a list with commas."""
-    if text is None:
-        return None
+def class_names(text: str | None) -> list[str] | str | None:
+    """Names from a file with one a line, or from a list with commas; "imagenet" and its like stay as they are."""
+    if text is None or text in KNOWN or text.endswith(".json"):
+        return text
     if Path(text).is_file():
         return [line.strip() for line in read_text(Path(text)).splitlines() if line.strip()]
     if "," not in text:
-        raise InputError(f"--classes: no file {text!r}, and no list with commas either")
+        raise InputError(f"--classes: no file {text!r}, no list with commas and none of {', '.join(KNOWN)}")
     return [name.strip() for name in text.split(",")]
 
 
