@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
 from torch import Tensor
 
 from convsight.datasets.album import album
@@ -34,6 +33,7 @@ from convsight.datasets.unlabelled import (
 from convsight.errors import DataNotFound, InputError, closest
 from convsight.fitting import as_fit, as_size
 from convsight.images import Images, as_images
+from convsight.opening import is_picture
 from convsight.picture import Size, picture_files
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def _unlabelled(source: Any, shape: Shape) -> Dataset:
     files = as_files(source)
     if files is not None:
         return _from_files(files, shape)
-    if isinstance(source, (Images, np.ndarray, Tensor, Image.Image, list, tuple)):
+    if isinstance(source, (Images, np.ndarray, Tensor, list, tuple)) or is_picture(source):
         return from_images(as_images(source, **shape.asked()))
     raise InputError(
         f"a data set cannot be made of {type(source).__name__}; pass a name, a folder, a .csv, .parquet or .npz file, "

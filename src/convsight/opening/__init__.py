@@ -18,7 +18,7 @@ from convsight.opening.files import read_raw
 from convsight.opening.raw import Raw
 from convsight.picture import bands, folder_hint, picture_files
 
-__all__ = ["Raw", "gather"]
+__all__ = ["Raw", "gather", "is_picture"]
 
 
 def gather(source: Any, channels: int | None = None, axes: str | None = None) -> list[Raw]:
@@ -43,6 +43,11 @@ def gather(source: Any, channels: int | None = None, axes: str | None = None) ->
         f"cannot make pictures from {type(source).__name__}; pass a file, a folder, an array, a tensor, "
         "a PIL image or a list of them"
     )
+
+
+def is_picture(source: Any) -> bool:
+    """Whether the source is a PIL image."""
+    return isinstance(source, Image.Image)
 
 
 def _files_in(folder: Path) -> list[Path]:
