@@ -117,6 +117,8 @@ class Run:
     def classifier(self) -> Classifier:
         """The trained network, ready for pictures in [0, 1]."""
         module = self._module or self._built()
+        if self.config["task"] in ("locate", "regress") and not isinstance(module, Positions):
+            module = Positions(module, len(self.config["outputs"]))
         try:
             module.load_state_dict(load_file(self.path / WEIGHTS))
         except (OSError, SafetensorError) as error:
@@ -184,11 +186,10 @@ class Run:
                 f"{self.path} holds the weights of your own network {network['name']}; hand it over to"
                 f" open it: Run.open({str(self.path)!r}, module=your_network)"
             )
-        n = len(config["classes"] or config["outputs"])
+        n = 1 if config["task"] == "binary" else len(config["classes"] or config["outputs"])
         size, task = tuple(config["size"]), config["task"]
         with torch.random.fork_rng(devices=[]):  # its first weights are drawn, and then replaced
-            module = build(network["name"], n, config["channels"], size, task=task, **network["knobs"])
-        return Positions(module, n) if task == "locate" else module
+            return build(network["name"], n, config["channels"], size, task=task, **network["knobs"])
 
 
 def classifier_from(config: Mapping[str, Any], module: nn.Module) -> Classifier:

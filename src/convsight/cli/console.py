@@ -93,7 +93,7 @@ class TrainingDisplay:
         if not self._told:
             self._told = True
             err.print(f"Computing in {p.precision.used}: {p.precision.why}.", soft_wrap=True)
-        score = f"accuracy {p.accuracy:6.2%}" if p.accuracy is not None else f"error {p.error_px:.2f} px"
+        score = _score(p)
         if p.row is not None:
             err.print(
                 f"epoch {p.epoch:>3}/{p.epochs}  loss {p.loss:.4f}  {score}  {_validation(p.row)}{p.seconds:6.1f} s"
@@ -104,9 +104,17 @@ class TrainingDisplay:
             self._progress.update(self._task, completed=p.step / max(p.steps, 1), words=words)
 
 
+def _score(p: Any) -> str:
+    if p.accuracy is not None:
+        return f"accuracy {p.accuracy:6.2%}"
+    return f"error {p.error_px:.2f} px" if p.error_px is not None else f"error {p.error:.4g}"
+
+
 def _validation(row: dict[str, Any]) -> str:
     if row.get("validation_accuracy") is not None:
         return f"validation {row['validation_accuracy']:6.2%}  "
     if row.get("validation_error_px") is not None:
         return f"validation {row['validation_error_px']:.2f} px  "
+    if row.get("validation_error") is not None:
+        return f"validation {row['validation_error']:.4g}  "
     return ""

@@ -25,7 +25,11 @@ def train(commands: Any) -> None:
         "--recipe", default="fast", help="fast (a minute), quick, best, lesson-1, lesson-2, locate"
     )
     train.add_argument("--network", help="one of `convsight networks` (default: the recipe's)")
-    train.add_argument("--task", choices=("classify", "locate"), help="classes, or positions in pixels")
+    train.add_argument(
+        "--task",
+        choices=("classify", "multilabel", "binary", "regress", "locate"),
+        help="one class a picture, several labels, two classes by one score, numbers, or positions in pixels",
+    )
     train.add_argument("--epochs", type=int, help="passes over the training pictures (default: the recipe's)")
     train.add_argument("--seed", type=int, default=0, help="same seed, same weights (default: 0)")
     train.add_argument("--out", help="the run's directory (default: a new one under runs/)")

@@ -7,7 +7,9 @@ from typing import Any
 
 from convsight.errors import InputError
 from convsight.results.kinds import Curve, Series, Table
+from convsight.results.tables import headline
 from convsight.run import Run
+from convsight.training.tasks import SCORE
 
 
 def comparison(runs: Sequence[Run]) -> Table:
@@ -17,7 +19,7 @@ def comparison(runs: Sequence[Run]) -> Table:
         raise InputError(f"these runs do different tasks ({', '.join(sorted(tasks))}) and cannot be compared")
     names = _names(runs)
     rows = [*_settings(runs), *_measured(runs)]
-    score = "accuracy" if tasks == {"classify"} else "error_px"
+    score = SCORE[tasks.pop()] if tasks else "accuracy"
     curves = [
         _curve(runs, names, "loss", "Training loss", "loss"),
         _curve(runs, names, "validation_loss", "Validation loss", "loss"),
@@ -50,8 +52,8 @@ def _measured(runs: Sequence[Run]) -> list[tuple[Any, ...]]:
     tests = [run.metrics["test"] for run in runs]
     if not all(tests):
         return []
-    if "error_px" in tests[0]:
-        return [("mean error, px", *(t["error_px"]["mean"] for t in tests))]
+    if "per_class" not in tests[0]:
+        return [(headline(tests[0])[1].split(" on ")[0], *(headline(t)[0] for t in tests))]
     rows: list[tuple[Any, ...]] = [("test accuracy", *(f"{t['accuracy']:.2%}" for t in tests))]
     rows.append(("95% interval", *(f"{t['interval'][0]:.2%} – {t['interval'][1]:.2%}" for t in tests)))
     classes = list(dict.fromkeys(row["class"] for t in tests for row in t["per_class"]))

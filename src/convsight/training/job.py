@@ -11,11 +11,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from convsight.architectures import Positions
 from convsight.datasets import Dataset, Split
 from convsight.training.focus import Share, share
 from convsight.training.precision import Precision
 from convsight.training.recipes import Recipe
+from convsight.training.tasks import SCORE
 
 PIXELS_TO_MEASURE = 2**26  # mean and std of more pictures than make so many numbers are taken from a part
 
@@ -39,13 +39,13 @@ class Job:
     precision: Precision
 
     @property
-    def classify(self) -> bool:
-        return not isinstance(self.network, Positions)
+    def task(self) -> str:
+        return self.about.get("task", self.data.task)
 
     @property
     def score(self) -> str:
         """What the log calls the number beside the loss."""
-        return "accuracy" if self.classify else "error_px"
+        return SCORE[self.task]
 
     def share(self, epoch: int) -> Share:
         """How many of the training pictures `epoch` (from 0) shows."""

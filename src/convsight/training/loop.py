@@ -72,7 +72,7 @@ class Training:
             seed_epoch(self.job, self.standing, self.parts.generator)
             self.standing.sums = [0.0, 0.0, 0.0]
         self.steps_before, self.steps = self.job.steps_before(self.standing.epoch), self.job.steps
-        self.meter = Meter(self.job.classify, self.standing.sums, self.fabric.device)
+        self.meter = Meter(self.job.task, self.standing.sums, self.fabric.device)
         self.module.train()
         for batch in self.batches():  # 1. prepare
             outputs = self.module(batch.pixels)  # 2. forward: what does the network say?
@@ -146,7 +146,7 @@ class Training:
     @torch.no_grad()
     def measure(self, split: Split) -> tuple[float, float]:
         """Mean loss (without smoothing), and accuracy or error in pixels, on a split."""
-        meter = Meter(self.job.classify, device=self.fabric.device)
+        meter = Meter(self.job.task, device=self.fabric.device)
         self.learner.eval()
         chunks = torch.arange(len(split)).split(500)
         for chosen, pixels in zip(chunks, split.store.stream(chunks), strict=True):

@@ -13,6 +13,7 @@ from torch import Tensor
 from convsight.training.checkpoint import Standing
 from convsight.training.job import Job
 from convsight.training.precision import Precision
+from convsight.training.tasks import score_of
 
 EVERY_S = 0.2  # seconds between two reports; reading the loss off an accelerator more often would slow it
 
@@ -22,7 +23,8 @@ class Progress:
     """One report: passed to the `progress` callable about five times a second and at the end of each epoch.
 
     epoch and epochs count from 1; step and steps count updates of the whole training. loss and accuracy (0 to
-    1) are means over this epoch so far; for positions accuracy is None and error_px the mean error in pixels.
+    1) are means over this epoch so far; of several labels the share that is right. For positions accuracy is None
+    and error_px the mean error in pixels, for numbers `error` that in their units.
     seconds is the time trained, seconds_left an estimate. precision says in which number format the layers
     compute, and why. `row` is the epoch's line in the log when the
     report closes an epoch, otherwise None.
@@ -40,6 +42,7 @@ class Progress:
     seconds_left: float
     precision: Precision
     row: dict[str, Any] | None = None
+    error: float | None = None
 
 
 Tell = Callable[[Progress], Any]
@@ -48,21 +51,21 @@ Tell = Callable[[Progress], Any]
 class Meter:
     """Sums over one epoch, kept on the device and read only when somebody asks."""
 
-    def __init__(self, classify: bool, sums: list[float] | None = None, device: torch.device | str = "cpu"):
-        self.classify = classify
+    def __init__(self, task: str, sums: list[float] | None = None, device: torch.device | str = "cpu"):
+        self.task = task
         self.sums = torch.tensor(sums or [0.0, 0.0, 0.0], dtype=torch.float64, device=device)
 
     @torch.no_grad()
     def add(self, losses: Tensor, outputs: Tensor, targets: Tensor, stand_for: Tensor | None = None) -> None:
         """A batch: the loss of each picture, and for how many it stands (by default itself)."""
-        scores = outputs.argmax(1) == targets if self.classify else (outputs - targets).abs().mean(1)
+        scores = score_of(self.task, outputs, targets)
         weights = torch.ones_like(losses) if stand_for is None else stand_for
         self.sums += (
             (torch.stack([losses.detach(), scores, torch.ones_like(losses)]) * weights).sum(1).to(self.sums)
         )
 
     def read(self) -> tuple[float, float]:
-        """Mean loss, and mean accuracy or mean error in pixels, of what was added."""
+        """Mean loss, and mean accuracy or mean error, of what was added."""
         loss, score, n = self.sums.tolist()
         return loss / max(n, 1), score / max(n, 1)
 
@@ -96,8 +99,9 @@ class Reporter:
                 step=step,
                 steps=job.steps,
                 loss=loss,
-                accuracy=score if job.classify else None,
-                error_px=None if job.classify else score,
+                accuracy=score if job.score == "accuracy" else None,
+                error_px=score if job.score == "error_px" else None,
+                error=score if job.score == "error" else None,
                 images_per_second=pace * job.recipe.batch_size,
                 seconds=seconds,
                 seconds_left=(job.steps - step) / pace if pace else float("nan"),

@@ -13,6 +13,7 @@ from convsight.training.losses import LOSSES
 from convsight.training.optimisers import OPTIMISERS, Knobs
 from convsight.training.precision import PRECISIONS
 from convsight.training.schedules import SCHEDULES
+from convsight.training.tasks import loss_of
 
 LEARNING_RATES = {"sgd": 0.05, "momentum": 0.02, "nesterov": 0.02, "adam": 1e-3, "adamw": 1e-3, "muon": 0.1}
 
@@ -217,7 +218,7 @@ def recipe(name: str | Recipe, **changes: Any) -> Recipe:
     return replace(base, **changes)
 
 
-def suited(chosen: Recipe, data: Dataset, *, epochs_given: bool) -> Recipe:
+def suited(chosen: Recipe, data: Dataset, *, epochs_given: bool, task: str | None = None) -> Recipe:
     """The recipe for this data set: more epochs for few pictures, no flips and another loss for positions.
 
     Few pictures seen often are learned by heart; all are shown in every epoch, and from eight epochs on they
@@ -227,16 +228,14 @@ def suited(chosen: Recipe, data: Dataset, *, epochs_given: bool) -> Recipe:
     batch_size = min(chosen.batch_size, max(1, pictures))
     steps = max(1, pictures // batch_size)
     epochs = chosen.epochs if epochs_given else max(chosen.epochs, math.ceil(chosen.min_steps / steps))
-    augment, loss, hardest, opening = chosen.augment, chosen.loss, chosen.hardest, chosen.opening
+    augment, hardest, opening, task = chosen.augment, chosen.hardest, chosen.opening, task or data.task
+    loss = loss_of(task, chosen.loss)
     if epochs > chosen.epochs:
         hardest = opening = 1.0
-    if data.task == "locate":
+    if task == "locate":
         augment = replace(augment, flip="", shift_px=0)  # they would move what is to be located
-        loss = "smooth-l1" if loss == "cross-entropy" else loss
     elif epochs >= 8 and epochs > chosen.epochs and augment.flip and not augment.shift_px:
         augment = replace(augment, shift_px=max(1, min(data.size) // 16))
-    if data.task != "locate" and loss != "cross-entropy":
-        raise InputError(f"the loss '{loss}' is for positions (task 'locate'); classes take 'cross-entropy'")
     if chosen.patience and not len(data.validation):
         raise InputError(f"patience needs validation pictures, and {data.name} has none; pass validation=0.1")
     return replace(

@@ -31,6 +31,7 @@ from convsight.training.precision import Precision, choose_precision, resumed_pr
 from convsight.training.progress import Tell
 from convsight.training.recipes import Recipe, suited
 from convsight.training.recipes import recipe as find_recipe
+from convsight.training.tasks import NUMBERS, n_outputs, task_for
 
 HELD_OUT = {"fashion-mnist": 2000}  # enough to watch by; the set's own 5,000 would cost training pictures
 
@@ -60,7 +61,8 @@ def train(
     """Train a network on pictures, test it once on pictures it never saw, and keep everything in a directory.
 
     data: a `Dataset`, or whatever `convsight.dataset` takes: a name, a folder, arrays. size, channels, limit,
-        validation, fit, bands and task ("classify" or "locate") are passed on to it.
+        validation, fit, bands and task are passed on to it. task: "classify", "multilabel", "binary" (two classes by
+        one score), "regress" or "locate".
     recipe: a name of `RECIPES` or a `Recipe`, by default "fast", and "locate" for positions; `changes`
         override its fields (optimizer=, lr=, batch_size=, loss=, flip=, until_loss=, patience=, ...). Small
         data sets get more epochs than the recipe says, unless you say how many.
@@ -93,17 +95,18 @@ def train(
     opening = {"size": size, "channels": channels, "limit": limit, "validation": validation,
                "task": task, "fit": fit, "bands": bands}  # fmt: skip
     pictures, source = _opened(data, {key: value for key, value in opening.items() if value is not None})
-    recipe = recipe or ("locate" if pictures.task == "locate" else "fast")
+    task = task_for(pictures, task)
+    recipe = recipe or ("locate" if task == "locate" else "fast")
     chosen = find_recipe(recipe, epochs=epochs, network=name, **changes)
-    chosen = suited(chosen, pictures, epochs_given=epochs is not None)
-    config = _configuration(pictures, source, chosen, seed, own)
+    chosen = suited(chosen, pictures, epochs_given=epochs is not None, task=task)
+    config = _configuration(pictures, source, chosen, seed, own, task)
     folder = Path(out) if out is not None else _new_folder(f"{pictures.name}-{chosen.name}")
     if not _needs_training(folder, config, resume=resume, overwrite=overwrite):
         return Run(folder, module=own, data=pictures)
     with _random_state_kept(fabric.device):
         torch.manual_seed(seed)
         resume = resume and (folder / CHECKPOINT).is_file()
-        network = _network(pictures, chosen, own)
+        network = _network(pictures, chosen, own, task)
         used = _precision(folder, chosen, pictures, network, fabric, resume=resume)
         config["precision"] = asdict(used)
         mean, std = torch.tensor(config["mean"]), torch.tensor(config["std"])
@@ -128,8 +131,7 @@ def _opened(data: Any, opening: dict[str, Any]) -> tuple[Dataset, dict[str, Any]
     elif isinstance(data, str) and task == "locate" and not data.startswith("locate"):
         data = f"locate:{data}"
     pictures = dataset(data, **opening)
-    if task not in (None, pictures.task):
-        raise InputError(f"{pictures.name} is for the task '{pictures.task}', not '{task}'")
+    task_for(pictures, task)
     if len(pictures.train) == 0:
         raise DataError(f"{pictures.name} has no training pictures")
     known = isinstance(data, str | os.PathLike)
@@ -141,7 +143,7 @@ def _opened(data: Any, opening: dict[str, Any]) -> tuple[Dataset, dict[str, Any]
 
 
 def _configuration(
-    pictures: Dataset, source: dict[str, Any], recipe: Recipe, seed: int, own: nn.Module | None
+    pictures: Dataset, source: dict[str, Any], recipe: Recipe, seed: int, own: nn.Module | None, task: str
 ) -> dict[str, Any]:
     """What `config.json` holds; everything that another training of the same would have to repeat."""
     mean, std = mean_and_std(pictures.train)
@@ -152,7 +154,7 @@ def _configuration(
     return {
         "format": FORMAT,
         "data": {**source, "pictures": {name: len(split) for name, split in pictures.splits.items()}},
-        "task": pictures.task,
+        "task": task,
         "classes": list(pictures.classes),
         "outputs": list(pictures.outputs),
         "channels": channels,
@@ -190,14 +192,14 @@ def _needs_training(folder: Path, config: dict[str, Any], *, resume: bool, overw
     return not finished
 
 
-def _network(pictures: Dataset, recipe: Recipe, own: nn.Module | None) -> nn.Module:
+def _network(pictures: Dataset, recipe: Recipe, own: nn.Module | None, task: str) -> nn.Module:
     """The user's `own` network or a fresh one of the recipe's, with outputs in pixels if it is to locate."""
-    outputs = len(pictures.classes or pictures.outputs)
+    outputs = n_outputs(pictures, task)
     network = own
     if network is None:
         channels, size = pictures.channels, pictures.size
-        network = build(recipe.network, outputs, channels, size, task=pictures.task, **recipe.knobs)
-    if pictures.task == "locate":
+        network = build(recipe.network, outputs, channels, size, task=task, **recipe.knobs)
+    if task in NUMBERS:
         network = Positions(network, outputs)
         network.measure(pictures.train.labels)
     return network
