@@ -16,6 +16,7 @@ from convsight.progress import report as tell
 from convsight.report.leaning import leans
 from convsight.report.looks import inside, looks, space, where
 from convsight.report.predictions import predictions
+from convsight.results.draw import showing
 from convsight.results.kinds import Pictures
 from convsight.results.tables import asides, confusion_table, loss_curve, measured
 from convsight.run import Run
@@ -66,7 +67,9 @@ def chapters(run: Run, images: Images | None, audit: bool = False) -> Iterator[C
     ]
     for i, (heading, question, make) in enumerate(parts):
         tell(i / len(parts), heading)
-        yield Chapter(heading, question, _or_why_not(make))
+        with showing(run.config["data"].get("options", {}).get("bands")):
+            figures = _or_why_not(make)
+        yield Chapter(heading, question, figures)
 
 
 def _or_why_not(make: Callable[[], list[str]]) -> list[str]:

@@ -49,7 +49,7 @@ def file_of(studio: Studio, result: Result, name: str) -> File | None:
     if isinstance(result, Map):
         made = _map_file(result, name, index)
     elif isinstance(result, Pictures) and name == f"image-{index}.png" and 0 <= index < len(result.images):
-        made = lambda: draw.png(draw.rgb(result.images[index]))  # noqa: E731
+        made = lambda: _png(result, result.images[index])  # noqa: E731
     elif isinstance(result, Points):
         made = _points_file(studio, result, name, index)
     elif isinstance(result, Verdict):
@@ -89,7 +89,7 @@ def _map_file(result: Map, name: str, index: int) -> Callable[[], bytes] | None:
         return lambda: floats(result.values)
     pictures = result.pictures
     if pictures is not None and name == f"picture-{index}.png" and 0 <= index < len(pictures):
-        return lambda: draw.png(draw.rgb(pictures[index]))
+        return lambda: _png(result, pictures[index])
     return None
 
 
@@ -210,6 +210,12 @@ def _verdict(studio: Studio, result: Verdict, base: str) -> schemas.VerdictPaylo
         region=f"{base}region.png" if result.region is not None else None,
         examples=f"{base}examples.png" if result.examples is not None else None,
     )
+
+
+def _png(result: Map | Pictures, pixels: Tensor) -> bytes:
+    """A picture of the result, in the bands that it shows."""
+    with draw.showing(result.bands):
+        return draw.png(draw.rgb(pixels))
 
 
 def _verdict_file(result: Verdict, name: str) -> Callable[[], bytes] | None:

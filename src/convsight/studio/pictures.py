@@ -85,7 +85,8 @@ class Pictures:
         longest = max(images.size)
         wanted = min(side or longest, MOST_SIDE)
         images = shrunk(images, wanted)
-        picture = draw.rgb(images.pixels[0])
+        with draw.showing(images.bands if images.bands is not None else self.net.bands):
+            picture = draw.rgb(images.pixels[0])
         if wanted > longest:
             picture = picture.repeat(wanted // longest, 0).repeat(wanted // longest, 1)
         return draw.png(picture)
