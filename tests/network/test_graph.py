@@ -162,3 +162,19 @@ def test_a_value_that_is_watched_may_be_exchanged():
     _, output = taped(module, PICTURE, watched={("0", "relu", 1)}, on_value=double)
     assert seen == [("0", "relu", 1)]
     assert torch.equal(output, 2 * PICTURE.flatten(1))
+
+
+class Halves(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.one, self.other = nn.Identity(), nn.Identity()
+
+    def forward(self, x):
+        left, right = x.chunk(2, 3)
+        return self.one(left) + 2 * self.other(right)
+
+
+def test_a_name_stands_for_the_first_value_of_an_operation_and_never_for_a_later_one():
+    tape, _ = taped(Halves(), PICTURE)
+    _, aliases = name_nodes(tape)
+    assert "one" in aliases and "other" not in aliases

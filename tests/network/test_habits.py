@@ -166,3 +166,24 @@ def test_a_thousand_outputs_without_names_are_offered_imagenets():
 def test_a_copy_answers_the_same():
     net = cs.Classifier(small(), input_size=20)
     assert torch.equal(copy.deepcopy(net.module)(PIXELS), net.scores(PIXELS))
+
+
+class HeadsAsPictures(nn.Module):
+    """Pools each head by a convolution as if heads were pictures, as MViT does."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.pool, self.fc = nn.Conv2d(3, 8, 3), nn.Conv2d(2, 2, 3), nn.Linear(8, 3)
+
+    def forward(self, x):
+        maps = self.pool(self.stem(x).relu().unflatten(1, (4, 2)).flatten(0, 1))
+        return self.fc(maps.unflatten(0, (len(x), 4)).flatten(1, 2).mean((2, 3)))
+
+
+def test_heads_that_are_convolved_as_pictures_are_no_feature_maps():
+    module = HeadsAsPictures().eval()
+    net = cs.Classifier(module, input_size=20)
+    assert net.layers["stem"].is_map and not net.layers["pool"].is_map
+    found = cs.occlusion(net, PIXELS[:2], target=1, patch=10, stride=5, fill="black")
+    wanted = hidden(lambda x: module(x)[:, 1], PIXELS[:2], 10, 5)
+    torch.testing.assert_close(found.values.double(), wanted, atol=1e-5, rtol=1e-4)

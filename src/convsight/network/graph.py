@@ -89,6 +89,7 @@ class Tape(TorchFunctionMode):
     def __post_init__(self) -> None:
         super().__init__()
         self._index_of: dict[int, tuple[int, weakref.ref[Tensor]]] = {}
+        self._later: dict[int, weakref.ref[Tensor]] = {}
         self._answers: dict[
             int, weakref.ref[Tensor]
         ] = {}  # truth values and whole numbers made from the picture
@@ -114,6 +115,7 @@ class Tape(TorchFunctionMode):
                 handle.remove()
             self._index_of.clear()
             self._answers.clear()
+            self._later.clear()
 
     def _enter(self, path: str) -> Callable:
         def hook(module: nn.Module, args: Any) -> None:
@@ -125,7 +127,8 @@ class Tape(TorchFunctionMode):
     def _leave(self, path: str) -> Callable:
         def hook(module: nn.Module, args: Any, output: Any) -> None:
             self._stack.pop()
-            index = next((self.index_of(t) for t in _leaves(output) if isinstance(t, Tensor)), None)
+            first = next((t for t in _leaves(output) if isinstance(t, Tensor)), None)
+            index = None if first is None or self._is_later_part(first) else self.index_of(first)
             self.outputs.setdefault(path, []).append(-1 if index is None else index)
 
         return hook
@@ -133,6 +136,11 @@ class Tape(TorchFunctionMode):
     def index_of(self, tensor: Tensor) -> int | None:
         index, alive = self._index_of.get(id(tensor), (None, None))
         return index if alive is not None and alive() is tensor else None
+
+    def _is_later_part(self, tensor: Tensor) -> bool:
+        """Whether an operation gave it behind its first value, which alone is what a name stands for."""
+        alive = self._later.get(id(tensor))
+        return alive is not None and alive() is tensor
 
     def _is_answer(self, tensor: Tensor) -> bool:
         alive = self._answers.get(id(tensor))
@@ -191,8 +199,10 @@ class Tape(TorchFunctionMode):
         if in_place and original is not None and args[0] is not original:
             # the network may go on using the tensor that it changed in place
             value = original.copy_(_tensors(value)[0])
-        for tensor in _tensors(value):
+        for position, tensor in enumerate(_tensors(value)):
             self._remember(tensor, node.index)
+            if position:
+                self._later[id(tensor)] = weakref.ref(tensor)
         return value
 
     def _refs(self, value: Any) -> Any:
