@@ -91,7 +91,7 @@ def _ends(shown: Scene, xy: torch.Tensor, shares: list[float]) -> Pictures:
     chosen = shown.chosen[torch.cat(rows)]
     classes = shown.chosen.classes
     labels = chosen.labels.tolist() if classes and chosen.labels is not None else []
-    names = [classes[i] for i in labels] or chosen.ids
+    names = [classes[i] for i in labels if isinstance(i, int)] or chosen.ids
     return Pictures(
         title="The pictures at the ends of each axis",
         caption=f"Left to right: the {each} lowest, then the {each} highest.",

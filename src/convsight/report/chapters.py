@@ -105,7 +105,9 @@ def _data(run: Run) -> list[str]:
     if data.classes:
         per_class = 8 if len(data.classes) <= 12 else 3
         names = data.classes[:12]
-        index = [i for k in range(len(names)) for i in (split.labels == k).nonzero()[:per_class, 0].tolist()]
+        index = [
+            i for k in range(len(names)) for i in _of_class(split.labels, k).nonzero()[:per_class, 0].tolist()
+        ]
         shown = split[index].pixels
         grid = Pictures(
             title="Training pictures", images=shown, columns=per_class, row_labels=names if _full(split.labels, len(names), per_class) else (),
@@ -118,7 +120,12 @@ def _data(run: Run) -> list[str]:
 
 
 def _full(labels: Tensor, k: int, per_class: int) -> bool:
-    return all(int((labels == i).sum()) >= per_class for i in range(k))
+    return all(int(_of_class(labels, i).sum()) >= per_class for i in range(k))
+
+
+def _of_class(labels: Tensor, k: int) -> Tensor:
+    """Which pictures are of class k, or have label k."""
+    return labels == k if labels.ndim == 1 else labels[:, k] > 0.5
 
 
 def _network(run: Run) -> list[str]:

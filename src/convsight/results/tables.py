@@ -100,7 +100,7 @@ def roc_curve(roc: Mapping[str, Any]) -> Curve:
         return Curve(title="ROC", caption="Undefined: the test pictures are all of one class.", series=())
     at = f"at the threshold {roc['threshold']:.2g}"
     caption = (
-        f"{roc['positive']}: area {roc['auroc']:.3f}; {at} {_percent(roc['sensitivity'])} of those that are it are "
+        f"{roc['positive']}: area {roc['auroc']:.3f}; {at}, {_percent(roc['sensitivity'])} of those that are it are "
         f"found, and {_percent(roc['specificity'])} of the others are left alone. The two are farthest from chance "
         f"together at {roc['best_threshold']:.3g}."
     )

@@ -61,7 +61,7 @@ def _others(subject: Subject, pool: Images, i: int) -> Iterator[int]:
     labels = pool.labels if pool.classes == subject.net.classes else None
     known = asked if pool is subject.images else labels
     for j in range(len(pool)):
-        related = asked is not None and known is not None and int(known[j]) == int(asked[i])
+        related = asked is not None and known is not None and _is(known[j], int(asked[i]))
         if not related and not torch.equal(pool.pixels[j], subject.images.pixels[i]):
             yield j
 
@@ -71,3 +71,8 @@ def _moved(picture: Float[Tensor, "c h w"]) -> Float[Tensor, "d c h w"]:
     half = [(height // 2, 0), (0, width // 2), (height // 2, width // 2)]
     shifts = [*half, (height // 4, width // 4), (3 * height // 4, width // 4)]
     return torch.stack([picture.roll(shift, (1, 2)) for shift in shifts[:DONORS]])
+
+
+def _is(label: Tensor, asked: int) -> bool:
+    """Whether a picture with this class, or these labels, is of the class asked about."""
+    return int(label) == asked if label.ndim == 0 else bool(label[asked] > 0.5)
