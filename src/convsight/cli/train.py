@@ -22,7 +22,7 @@ RECIPE_OPTIONS = (
 
 
 def demo(given: argparse.Namespace, rest: list[str]) -> int:
-    """Train, test, report. Without Fashion-MNIST it says so and draws garments instead."""
+    """Train, test, audit, report. Without Fashion-MNIST it says so and draws garments instead."""
     data: Any = given.data
     try:
         dataset(data, limit=given.limit)
@@ -44,7 +44,7 @@ def demo(given: argparse.Namespace, rest: list[str]) -> int:
             progress=display,
         )
     summary(run)
-    _report(run)
+    _report(run, audit=run.config["task"] in ONE_CLASS)
     _places(run)
     return 0
 
@@ -97,9 +97,10 @@ def summary(run: Run) -> None:
     out.print(f"[b]{value}[/b] {'; '.join([words, *asides(test)])}. {took}", soft_wrap=True)
 
 
-def _report(run: Run) -> None:
-    with err.status("Looking inside and writing the report ..."):
-        path = run.report()
+def _report(run: Run, audit: bool = False) -> None:
+    doing = "Looking inside, looking for shortcuts" if audit else "Looking inside"
+    with err.status(f"{doing} and writing the report ..."):
+        path = run.report(audit=audit)
     out.print(f"report:  {path}", soft_wrap=True)
 
 
