@@ -10,8 +10,8 @@ from torch import nn
 
 import convsight as cs
 from convsight.errors import InputError, ModelError
-from convsight.fitting import Loss, losses_in_words
 from convsight.images import Images
+from convsight.imaging.fitting import Loss, losses_in_words
 
 WIDE = torch.zeros(1, 1, 10, 30)
 WIDE[..., :10] = 1  # an object in the left third

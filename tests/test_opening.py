@@ -10,9 +10,9 @@ import tifffile
 import torch
 from PIL import Image
 
-from convsight.depth import top_of
 from convsight.errors import ConvsightError, DataError, DataNotFound, InputError, MissingExtra
 from convsight.images import Images
+from convsight.imaging.depth import top_of
 
 RNG = np.random.default_rng(1)
 

@@ -13,10 +13,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from convsight.choosing import Bands, as_bands, as_channels, as_indices
-from convsight.depth import top_of, unit
 from convsight.errors import InputError
-from convsight.fitting import LUMA, Loss, as_fit, as_size, cropped, fit_pixels, losses_in_words
+from convsight.imaging.choosing import Bands, as_bands, as_channels, as_indices
+from convsight.imaging.depth import top_of, unit
+from convsight.imaging.fitting import LUMA, Loss, as_fit, as_size, cropped, fit_pixels, losses_in_words
 from convsight.opening import Raw, gather
 from convsight.picture import TRANSPARENT, Size, to_uint8, write_picture
 

@@ -19,11 +19,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from convsight.choosing import Bands, as_bands, bands_in_words
 from convsight.datasets import as_dataset
 from convsight.errors import InputError, closest
-from convsight.fitting import as_fit
 from convsight.images import Images
+from convsight.imaging.choosing import Bands, as_bands, bands_in_words
+from convsight.imaging.fitting import as_fit
 from convsight.network.classifier import Classifier, as_classifier
 from convsight.network.identity import identity_of
 from convsight.network.interventions import interventions, undisturbed

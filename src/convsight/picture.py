@@ -17,8 +17,9 @@ from jaxtyping import Float, Shaped, UInt8
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from convsight.depth import unit
 from convsight.errors import DataError, DataNotFound, InputError, MissingExtra
+from convsight.imaging.depth import unit
+from convsight.imaging.fitting import Size as Size
 from convsight.storage import write_atomic
 
 KINDS = (
@@ -48,7 +49,6 @@ MAX_PIXELS = 89_000_000  # a picture above this is taken for a decompression bom
 TRANSPARENT = "Transparency was laid on white; channels=4 keeps the four channels as they are."
 FOURTH_LEFT_OUT = "The fourth band was left out; channels=4 keeps it."
 
-Size = tuple[int, int]
 T = TypeVar("T")
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from convsight.bring import load
-from convsight.choosing import PAGES, as_bands
 from convsight.datasets import Dataset, as_dataset
 from convsight.datasets.listed import read_text
 from convsight.errors import InputError, closest
 from convsight.images import Images, fitted, opened
+from convsight.imaging.choosing import PAGES, as_bands
 from convsight.method import Knob, Method
 from convsight.network.class_names import KNOWN
 from convsight.network.classifier import Classifier

@@ -31,8 +31,8 @@ from convsight.datasets.unlabelled import (
     is_plain,
 )
 from convsight.errors import DataNotFound, InputError, closest
-from convsight.fitting import as_fit, as_size
 from convsight.images import Images, as_images
+from convsight.imaging.fitting import as_fit, as_size
 from convsight.opening import is_picture
 from convsight.picture import Size, picture_files
 

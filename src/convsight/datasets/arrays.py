@@ -15,10 +15,10 @@ from torch import Tensor
 from convsight.datasets.base import Dataset, Split
 from convsight.datasets.hold_out import hold_out
 from convsight.datasets.pixels import MemoryStore, smallest
-from convsight.depth import top_of
 from convsight.errors import DataError, DataNotFound
-from convsight.fitting import as_size
 from convsight.images import Images
+from convsight.imaging.depth import top_of
+from convsight.imaging.fitting import as_size
 from convsight.picture import Size
 
 KEYS = {  # the first pair present is taken; Keras says x_train, MedMNIST train_images, most people x and y

@@ -11,13 +11,13 @@ import xxhash
 from jaxtyping import Shaped
 from torch import Generator, Tensor
 
-from convsight.choosing import Bands, as_bands, as_indices
 from convsight.datasets.content import digest_of_split
 from convsight.datasets.pixels import Store, to_unit
 from convsight.datasets.sampling import stratified
 from convsight.errors import InputError
-from convsight.fitting import Loss, as_size, losses_in_words
 from convsight.images import Images
+from convsight.imaging.choosing import Bands, as_bands, as_indices
+from convsight.imaging.fitting import Loss, as_size, losses_in_words
 from convsight.picture import Size
 
 

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from convsight.datasets.folder_layout import Layout, settle_classes, some
 from convsight.datasets.table_columns import ONE, SEVERAL, Said, read_labels
-from convsight.depth import unit
 from convsight.errors import DataError, MissingExtra
+from convsight.imaging.depth import unit
 from convsight.opening.files import Facts
 from convsight.picture import bands, decoded
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from torch import Tensor
 
-from convsight.depth import top_for
 from convsight.errors import ConvsightError
+from convsight.imaging.depth import top_for
 
 
 def common_top(

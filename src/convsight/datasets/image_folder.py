@@ -19,7 +19,7 @@ from convsight.datasets.folder_layout import Layout, lay_out
 from convsight.datasets.hold_out import hold_out
 from convsight.datasets.pixels import FileStore, MemoryStore
 from convsight.errors import ConvsightError, DataError, InputError
-from convsight.fitting import Loss, as_size, fit_pixels, losses_in_words
+from convsight.imaging.fitting import Loss, as_size, fit_pixels, losses_in_words
 from convsight.opening.files import Facts
 from convsight.picture import Size
 

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float, Int64, Shaped
 from torch import Tensor
 
-from convsight.fitting import fit_pixels
+from convsight.imaging.fitting import fit_pixels
 from convsight.opening.files import read_unit
 from convsight.picture import Size, to_uint8
 

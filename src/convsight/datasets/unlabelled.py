@@ -15,8 +15,8 @@ from convsight.datasets.deep import common_top
 from convsight.datasets.folder_layout import file_facts
 from convsight.datasets.pixels import FileStore, MemoryStore, Store, read_file, smallest
 from convsight.errors import DataError, InputError
-from convsight.fitting import Loss, losses_in_words
 from convsight.images import Images
+from convsight.imaging.fitting import Loss, losses_in_words
 from convsight.picture import Size, picture_files
 
 IN_MEMORY_BYTES = 256 * 2**20

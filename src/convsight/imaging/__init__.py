@@ -1,1 +1,1 @@
-"""What can be computed from pixels without a network: a Gaussian blur, filters made by hand, GrabCut."""
+"""What can be done with pixels without a network: fit, choose, scale and blur them, filter them by hand, cut them out."""

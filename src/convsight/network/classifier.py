@@ -17,9 +17,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from convsight.choosing import as_bands
 from convsight.errors import InputError, ModelError
 from convsight.images import Images, fitted, opened
+from convsight.imaging.choosing import as_bands
 from convsight.network.asking import target_of
 from convsight.network.batching import chunk_size, in_chunks
 from convsight.network.changes import Fingerprint, digest_of, every_module, fingerprint, tensors_of, unchanged

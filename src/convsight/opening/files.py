@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from convsight.depth import top_of, unit
 from convsight.errors import DataError, DataNotFound, InputError
+from convsight.imaging.depth import top_of, unit
 from convsight.opening.arrays import from_array
 from convsight.opening.raw import Raw
 from convsight.opening.tiff import beyond_pillow, read_tiff

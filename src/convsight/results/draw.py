@@ -24,7 +24,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from convsight.choosing import PAGES, Bands
+from convsight.imaging.choosing import PAGES, Bands
 from convsight.results.encoding import stored
 
 INK, GREY, PAPER, LINE = (28, 28, 32), (104, 104, 112), (255, 255, 255), (208, 208, 214)

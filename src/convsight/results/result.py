@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 import numpy as np
 from torch import Tensor
 
-from convsight.choosing import Bands
 from convsight.errors import InputError
+from convsight.imaging.choosing import Bands
 from convsight.results import draw
 from convsight.results.encoding import Arrays, encode, npz_bytes, numpy_of, stored
 from convsight.results.gaps import Gaps

@@ -12,7 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convsight.errors import InputError, closest
-from convsight.picture import Size
+
+Size = tuple[int, int]  # height, width
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as JPEG and Pillow's "L" use
 WORTH_SAYING = 0.2  # the share of a picture that may be cut away (or be padding) without a note
