@@ -224,6 +224,16 @@ def test_layers_methods_networks_datasets_doctor_print_json(capsys: pytest.Captu
         assert json.loads(capsys.readouterr().out)
 
 
+def test_layers_tells_on_stderr_what_was_guessed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "own.py").write_text(
+        "from torch import nn\n"
+        "def net(): return nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 1), nn.Sigmoid())\n"
+    )
+    assert main(["layers", f"{tmp_path / 'own.py'}:net", "--input-size", "8", "--json"]) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out) and "sigmoid" in told.err
+
+
 def test_an_index_is_made_with_the_features_and_asked_by_neighbours(
     run_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

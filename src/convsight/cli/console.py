@@ -26,6 +26,12 @@ def print_json(value: Any) -> None:
     sys.stdout.write("\n")
 
 
+def print_notes(notes: Sequence[str]) -> None:
+    """What was guessed or picked, on stderr, so that it never mixes with a table or JSON."""
+    for note in notes:
+        err.print(note, soft_wrap=True, markup=False)
+
+
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str = "") -> None:
     """A table whose numbers are aligned to the right."""
     table = RichTable(

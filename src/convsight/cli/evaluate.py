@@ -31,7 +31,7 @@ def test(given: argparse.Namespace, rest: list[str]) -> int:
         print_json(measured)
         return 0
     for note in net.notes:
-        out.print(note, soft_wrap=True)
+        out.print(note, soft_wrap=True, markup=False)
     for table in tables(measured):
         if isinstance(table, Table):
             print_result(table)

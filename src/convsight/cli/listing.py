@@ -16,7 +16,7 @@ import torch
 
 from convsight import __version__
 from convsight.architectures import available as known_networks
-from convsight.cli.console import out, print_json, print_table
+from convsight.cli.console import out, print_json, print_notes, print_table
 from convsight.cli.inputs import classifier
 from convsight.datasets import available as known_datasets
 from convsight.method import Method
@@ -58,7 +58,9 @@ def describe(method: type[Method]) -> None:
 
 
 def layers(given: argparse.Namespace, rest: list[str]) -> int:
-    table = layer_table(classifier(given.model, given))
+    net = classifier(given.model, given)
+    print_notes(net.notes)
+    table = layer_table(net)
     if given.json:
         print_json([dict(zip(table.columns, row, strict=True)) for row in table.rows])
     else:

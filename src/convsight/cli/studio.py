@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from convsight.cli.console import err, out
+from convsight.cli.console import err, out, print_notes
 from convsight.cli.inputs import brought, classifier, run_of
 from convsight.datasets import Dataset
 from convsight.errors import DataNotFound, MissingExtra
@@ -38,6 +38,7 @@ def studio(given: argparse.Namespace, rest: list[str]) -> int:
     )  # fmt: skip
     about = f"{net.name}, {data.name if data is not None else 'no data set: --data FOLDER gives one'}"
     out.print(f"{run.path if run else model}: {about}", soft_wrap=True, markup=False)
+    print_notes(net.notes)
     port = USUAL_PORT if given.port is None else given.port
     serve(
         opened, given.host, port, exact_port=given.port not in (None, 0), browser=not given.no_browser,

@@ -137,6 +137,7 @@ def _model(net: Classifier, source: str) -> schemas.ModelInfo:
         weights_hash=net.weights_hash,
         parameters=sum(p.numel() for p in net.module.parameters()),
         source=source,
+        notes=list(net.notes),
     )
 
 

@@ -880,6 +880,11 @@ export interface components {
             ];
             /** Name */
             name: string;
+            /**
+             * Notes
+             * @description what was guessed or picked when the network was opened, in sentences
+             */
+            notes: string[];
             /** Outputs */
             outputs: string[];
             /** Parameters */

@@ -4,3 +4,13 @@
 export function saysOneClass(task: string): boolean {
   return task === 'classify' || task === 'binary';
 }
+
+/** What one output is called: a class, a label of several that a picture may have, or a number. */
+export function outputNoun(task: string): 'class' | 'label' | 'output' {
+  return saysOneClass(task) ? 'class' : task === 'multilabel' ? 'label' : 'output';
+}
+
+/** What all outputs are called. */
+export function outputNouns(task: string): string {
+  return saysOneClass(task) ? 'classes' : `${outputNoun(task)}s`;
+}

@@ -19,6 +19,9 @@ class ModelInfo(Model):
     weights_hash: str
     parameters: int
     source: str
+    notes: list[str] = Field(
+        description="what was guessed or picked when the network was opened, in sentences"
+    )
 
 
 class LayerInfo(Model):
