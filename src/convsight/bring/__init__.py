@@ -44,7 +44,8 @@ def load(source: Any, weights: str | Path | None = None, **given: Any) -> Classi
         one of several in it); `"random"` for an untrained torchvision, timm, Hugging Face or own network. Left
         out, torchvision, timm and Hugging Face fetch their published weights, checked.
     given: `classes` (also "imagenet", a file or a dictionary), `input_size`, `channels`, `mean`, `std`, `crop`,
-        `task`, `outputs` override what the source says of itself.
+        `task`, `outputs`, `output`, `units`, `thresholds`, `explain`, `bands` (see `Classifier`) override what the
+        source says of itself.
 
     Raises DataNotFound, ModelError or MissingExtra saying what is missing and how to pass it.
 
@@ -97,7 +98,11 @@ def _folder(path: Path, weights: Any, given: dict[str, Any]) -> Classifier:
     if is_pretrained(path):
         return _classifier(from_huggingface(str(path), weights), given)
     if weights is not None or given:
-        raise InputError(f"{path} is a run, which has its own weights and settings; leave the others out")
+        names = [*(["weights"] if weights is not None else []), *given]
+        raise InputError(
+            f"{path} is a run, which knows its weights, classes and task",
+            works=f"leave {', '.join(names)} out",
+        )
     return Run.open(path).classifier
 
 

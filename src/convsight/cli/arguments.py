@@ -7,9 +7,14 @@ import importlib
 from collections.abc import Callable
 from typing import Any, Literal, get_args
 
-Fit = Literal["crop", "pad", "stretch"]  # as in `fitting`, which is not imported: it takes torch along
+# Both as in `fitting` and `network.reader`, which are not imported: they take torch along.
+Fit = Literal["crop", "pad", "stretch"]
+Task = Literal["classify", "multilabel", "binary", "regress", "locate", "segment", "detect", "embed"]
 
-MODEL = "a run directory, torchvision:NAME, timm:NAME, file.py:function, program.pt2, or one of `convsight networks`"
+MODEL = (
+    "a run directory, torchvision:NAME, timm:NAME, hf:NAME, file.py:function, program.pt2, network.onnx, or one of "
+    "`convsight networks`"
+)
 DATA = "a name of `convsight datasets`, a folder of pictures, a .csv, .parquet or .npz file"
 PICTURE = "a picture file, a folder, or SPLIT:INDEX of the data set, such as test:17 or test:0-8"
 
@@ -56,6 +61,34 @@ def takes_network(parser: argparse.ArgumentParser) -> None:
         metavar="R,G,B",
         help="channels shown as red, green, blue where there are not 1 or 3; or 'pages'",
     )
+    takes_outputs(parser)
+
+
+def takes_outputs(parser: argparse.ArgumentParser) -> None:
+    """The options that say how the network's numbers are read."""
+    group = parser.add_argument_group("how its outputs are read (a network that is not a run)")
+    group.add_argument(
+        "--task", choices=get_args(Task),
+        help="what the numbers mean: one of k classes, several labels, one score for two classes, numbers, positions "
+        "in pixels, maps, boxes, or a vector (default: guessed, and said)",
+    )  # fmt: skip
+    group.add_argument(
+        "--output", metavar="NAME|NUMBER",
+        help="which of several outputs is read, by its name or from 0 (default: picked, and said)",
+    )  # fmt: skip
+    group.add_argument(
+        "--units", metavar="UNITS", help="units of the numbers, one for all or separated by commas: years,kg"
+    )
+    group.add_argument(
+        "--thresholds", metavar="P",
+        help="from which probability, 0 to 1, a label counts as there; one for all or separated by commas "
+        "(default: 0.5)",
+    )  # fmt: skip
+    group.add_argument(
+        "--explain", choices=("output", "score"),
+        help="of a network that ends in softmax or sigmoid: explain what comes out, or the score before it "
+        "(default: output)",
+    )  # fmt: skip
 
 
 def takes_pictures(parser: argparse.ArgumentParser) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from convsight.bring import load
+from convsight.bring.huggingface import is_pretrained
 from convsight.datasets import Dataset, as_dataset
 from convsight.datasets.listed import read_text
 from convsight.errors import InputError, closest
@@ -26,16 +27,33 @@ SWITCH: dict[str, bool] = {"true": True, "yes": True, "on": True, "1": True} | {
     "false": False, "no": False, "off": False, "0": False,
 }  # fmt: skip
 SEVERAL_PX = 256  # pictures of several sizes, for techniques that leave a picture at its own size
+OF_NETWORK = (
+    "weights", "classes", "input_size", "input_channels", "mean", "std",
+    "task", "output", "units", "thresholds", "explain",
+)  # fmt: skip
 PLACE = re.compile(r"^(train|validation|test):(\d+)(?:-(\d+))?$")
 
 
 def classifier(model: str, given: argparse.Namespace) -> Classifier:
     """The network that MODEL and its options name."""
+    refuse_for_run(model, given)
     net = load(model, **brought(given))
     shown = bands(getattr(given, "bands", None))
     if shown is not None:
         net.bands = as_bands(shown, net.channels)
     return net
+
+
+def refuse_for_run(model: str, given: argparse.Namespace) -> None:
+    """InputError if MODEL is a run and options were given that a run answers by itself."""
+    flags = [f"--{name.replace('_', '-')}" for name in OF_NETWORK if getattr(given, name, None) is not None]
+    if flags and run_of(model) is not None:
+        raise InputError(
+            f"{model} is a run, which knows its network, classes and task: {', '.join(flags)} "
+            f"{'does' if len(flags) == 1 else 'do'} not apply",
+            given=", ".join(flags),
+            works="leave it out" if len(flags) == 1 else "leave them out",
+        )
 
 
 def bands(text: str | None) -> list[int] | str | None:
@@ -51,8 +69,7 @@ def bands(text: str | None) -> list[int] | str | None:
 
 def brought(given: argparse.Namespace) -> dict[str, Any]:
     """The options for MODEL as arguments of `convsight.load`."""
-    names = ("weights", "classes", "input_size", "input_channels", "mean", "std")
-    said = {name: getattr(given, name, None) for name in names}
+    said = {name: getattr(given, name, None) for name in OF_NETWORK}
     options = {
         "weights": said["weights"],
         "classes": class_names(said["classes"]),
@@ -60,6 +77,11 @@ def brought(given: argparse.Namespace) -> dict[str, Any]:
         "channels": said["input_channels"],
         "mean": numbers("--mean", said["mean"]),
         "std": numbers("--std", said["std"]),
+        "task": said["task"],
+        "output": which_output(said["output"]),
+        "units": unit_names(said["units"]),
+        "thresholds": numbers("--thresholds", said["thresholds"], "label"),
+        "explain": said["explain"],
     }
     return {k: v for k, v in options.items() if v is not None}
 
@@ -67,6 +89,8 @@ def brought(given: argparse.Namespace) -> dict[str, Any]:
 def run_of(model: str | None) -> Run | None:
     """The run, if MODEL is a run's directory; one command opens it and its data set once."""
     if not model or not (config := Path(model).expanduser() / CONFIG).is_file():
+        return None
+    if is_pretrained(config.parent):  # Hugging Face's folders have a config.json too
         return None
     metrics = config.with_name(METRICS)
     changed = metrics.stat().st_mtime_ns if metrics.is_file() else 0
@@ -227,10 +251,20 @@ def size(text: str | None) -> tuple[int, int] | None:
     return int(parts[0]), int(parts[-1])
 
 
-def numbers(option: str, text: str | None) -> list[float] | float | None:
+def which_output(text: str | None) -> int | str | None:
+    """`1` as a number, `age` as the name that it is."""
+    return int(text) if text is not None and text.isdecimal() else text
+
+
+def unit_names(text: str | None) -> list[str] | str | None:
+    """`years,kg` as two names, `years` as the one that is meant for all."""
+    return text if text is None or "," not in text else [word.strip() for word in text.split(",")]
+
+
+def numbers(option: str, text: str | None, each: str = "channel") -> list[float] | float | None:
     if text is None:
         return None
     if not all(_is_float(part) for part in text.split(",")):
-        raise InputError(f"{option} {text!r}: give one number, or one per channel separated by commas")
+        raise InputError(f"{option} {text!r}: give one number, or one per {each} separated by commas")
     values = [float(part) for part in text.split(",")]
     return values if len(values) > 1 else values[0]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from convsight.cli.console import err, out, print_notes
-from convsight.cli.inputs import brought, classifier, run_of
+from convsight.cli.inputs import brought, classifier, refuse_for_run, run_of
 from convsight.datasets import Dataset
 from convsight.errors import DataNotFound, MissingExtra
 from convsight.network.classifier import Classifier
@@ -30,6 +30,7 @@ def studio(given: argparse.Namespace, rest: list[str]) -> int:
     run = run_of(model)
     if run is not None and given.runs is None:
         runs = run.path.absolute().parent
+    refuse_for_run(model, given)
     net = run.classifier if run is not None else classifier(model, given)
     data, is_album = _data(given.data, run, net)
     opened = Studio(
