@@ -73,6 +73,7 @@ def test_the_code_of_a_page_is_python(page):
         compile(code, str(page), "exec")
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning", "ignore:.*torch.jit:FutureWarning")
 @pytest.mark.parametrize("name", ["tour/filters", "tour/layers", "tour/define", "how-to/network"])
 def test_the_code_of_a_page_runs(name, tmp_path, monkeypatch):
     """The pages that train nothing; the others run when the site is built."""

@@ -67,7 +67,9 @@ class Noisy(nn.Module):
         return F.dropout(self.net(x), 0.5, training=True)
 
 
-def test_randomness_in_evaluation_is_noted_with_its_size():
+@pytest.mark.parametrize("seed", range(5))
+def test_randomness_in_evaluation_is_noted_with_its_size(seed):
+    torch.manual_seed(seed)
     net = cs.Classifier(Noisy(), input_size=20)
     assert net.habits.random
     assert any("random" in note for note in cs.saliency(net, PIXELS, target=0).notes)

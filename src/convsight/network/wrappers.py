@@ -40,7 +40,7 @@ def unwrapped(module: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
 
 def _refuse_meta(module: nn.Module) -> None:
     for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
-        if tensor.is_meta:
+        if tensor.is_meta and not tensor.data_ptr():  # no memory behind it
             raise ModelError(
                 f"{type(module).__name__} is on the 'meta' device ({name} has a shape and no numbers): give it "
                 "weights first, module.to_empty(device='cpu') and module.load_state_dict(...), or make it "

@@ -116,7 +116,10 @@ def _fields(value: Any, arrays: Arrays, at: str) -> dict[str, Any]:
 
 
 def _is_default(value: Any, default: Any) -> bool:
-    return value is default or (type(value) is type(default) in (int, str, tuple) and value == default)
+    alike = type(value) is type(default) in (int, str, tuple) and repr(value) == repr(
+        default
+    )  # −0.0 is not 0.0
+    return value is default or alike
 
 
 def _array(value: Any, arrays: Arrays, at: str) -> dict[str, str]:

@@ -58,10 +58,11 @@ def open_result(path: str | Path) -> Result:
 
     Raises DataNotFound, or DataError for any other file.
 
+    >>> import tempfile
     >>> import convsight as cs
     >>> table = cs.Table(title="T", columns=("n",), rows=((1,),))
-    >>> opened = cs.open_result(table.save(tmp_path / "t.npz"))
-    >>> opened.rows
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     cs.open_result(table.save(f"{folder}/t.npz")).rows
     ((1,),)
     """
     path = Path(path).expanduser()

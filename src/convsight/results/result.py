@@ -36,8 +36,8 @@ class View:
 class Result:
     """Base of the kinds. `notes` say how far to trust it; `parts` are results shown below this one.
 
-    name: what its numbers are, by which a whole finds its parts (see `part`). gaps: which of its positions were left out; None
-    where the result is complete.
+    name: what its numbers are, by which a whole finds its parts (see `part`). gaps: which of its positions were
+    left out; None where the result is complete.
     """
 
     title: str = ""

@@ -53,13 +53,13 @@ class Entry:
 class Results:
     """Results on disk by their key (`Provenance.key`), at most about `most_bytes` of them together.
 
+    >>> import tempfile
     >>> import convsight as cs
-    >>> results = Results(tmp_path / "results")
-    >>> results.put("0" * 24, cs.Table(title="T", columns=("n",), rows=((1,),)))
-    >>> results.get("0" * 24).rows
-    ((1,),)
-    >>> results.clear()
-    1
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     results = Results(Path(folder))
+    ...     results.put("0" * 24, cs.Table(title="T", columns=("n",), rows=((1,),)))
+    ...     results.get("0" * 24).rows, results.clear()
+    (((1,),), 1)
     """
 
     path: Path
