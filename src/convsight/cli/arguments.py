@@ -15,7 +15,7 @@ MODEL = (
     "a run directory, torchvision:NAME, timm:NAME, hf:NAME, file.py:function, program.pt2, network.onnx, or one of "
     "`convsight networks`"
 )
-DATA = "a name of `convsight datasets`, a folder of pictures, a .csv, .parquet or .npz file"
+DATA = "a name of `convsight datasets`, a folder of pictures, a .csv, .parquet or .npz file, or hf:NAME"
 PICTURE = "a picture file, a folder, or SPLIT:INDEX of the data set, such as test:17 or test:0-8"
 
 

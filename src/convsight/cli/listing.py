@@ -83,7 +83,10 @@ def datasets(given: argparse.Namespace, rest: list[str]) -> int:
         print_json(known)
     else:
         print_table(("data set", "what it is"), list(known.items()))
-        out.print("Or a folder with one folder of pictures per class, or an .npz file of arrays.")
+        out.print(
+            "Or a folder with one folder of pictures per class, a .csv, .parquet or .npz file, hf:FOLDER as save_to_disk "
+            "of Hugging Face's datasets writes it, or hf:NAME of its hub."
+        )
     return 0
 
 

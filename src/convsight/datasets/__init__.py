@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,8 @@ from convsight.datasets.columns import COLUMNS, column_files, lay_out_columns
 from convsight.datasets.download import Progress
 from convsight.datasets.drawn import drawn_garments
 from convsight.datasets.fashion_mnist import fashion_mnist, from_idx
+from convsight.datasets.folder_layout import Layout
+from convsight.datasets.huggingface import SCHEME, lay_out_huggingface
 from convsight.datasets.idx import find_idx
 from convsight.datasets.image_folder import from_layout, image_folder
 from convsight.datasets.listed import TABLES, lay_out_tables, tables_in
@@ -68,7 +70,8 @@ def dataset(
 
     source: one of `available()`; a folder `class/img` or `train|val|test/class/img`, or of IDX files; a .csv with a
         column of files and one or several of labels (or a folder with such a labels.csv); a .parquet or .arrow file
-        (or a folder of them) with a column of pictures; an .npz file; (pixels, labels), or {"train": (pixels,
+        (or a folder of them) with a column of pictures; "hf:FOLDER" as `datasets` writes with `save_to_disk`, or
+        "hf:NAME" of Hugging Face's hub; an .npz file; (pixels, labels), or {"train": (pixels,
         labels), "test": ...}. A plain folder, a list of files, `Images`, PIL pictures or an array are data without
         labels: all of them are the test split. "locate:NAME" places the garments of fashion-mnist or
         drawn-garments on a canvas.
@@ -81,7 +84,7 @@ def dataset(
         class in proportion. limit: at most so many pictures of every split, for a quick look.
     progress: called as (what, done, total) while files are downloaded (bytes) or read (pictures).
     options: what the source itself takes: path= (fashion-mnist), n_train= (drawn-garments), max_bad= (a
-        folder), label= and file= (the columns of a table), classes=, axes= (arrays), bits= (16-bit data), ...
+        folder), label= and file= (the columns of a table), config= (hf:NAME), classes=, axes= (arrays), bits= (16-bit data), ...
 
     Raises DataNotFound (unknown name, nothing there), DataError (there, but not usable), InputError.
 
@@ -156,6 +159,10 @@ def _open(
             return drawn_garments(colour=name.endswith("colour"), limit=limit, **options)
         if name == "fashion-mnist":
             return fashion_mnist(progress=progress, **options)
+        if name.startswith(SCHEME):
+            chosen = {key: options.pop(key) for key in ("config", "label", "file") if key in options}
+            layout = lay_out_huggingface(name.removeprefix(SCHEME), **chosen)
+            return _from_layout(layout, shape, progress, options)
         return _from_path(Path(source).expanduser(), shape, progress, options)
     if is_labelled_pair(source):
         return from_arrays(source, **shape.asked(), **options)
@@ -204,9 +211,7 @@ def _from_pictures(path: Path, shape: Shape, progress: Progress | None, options:
     """Pictures in a table's columns, named by a CSV, in class folders, or in a plain folder."""
     columns = {name: options.pop(name) for name in ("label", "file") if name in options}
     if stored := column_files(path):
-        return from_layout(
-            lay_out_columns(path, stored, **columns), **shape.asked(), progress=progress, **options
-        )
+        return _from_layout(lay_out_columns(path, stored, **columns), shape, progress, options)
     tables = tables_in(path) if path.is_dir() else [path]
     if tables:
         return from_layout(lay_out_tables(tables, **columns), **shape.asked(), progress=progress, **options)
@@ -215,3 +220,14 @@ def _from_pictures(path: Path, shape: Shape, progress: Progress | None, options:
     if is_plain(path):
         return _from_files(picture_files(path), shape, path.resolve().name)
     return image_folder(path, **shape.asked(), progress=progress, **options)
+
+
+def _from_layout(layout: Layout, shape: Shape, progress: Progress | None, options: dict[str, Any]) -> Dataset:
+    """The data set of a table's rows; without labels all of them are the test split."""
+    if layout.task:
+        return from_layout(layout, **shape.asked(), progress=progress, **options)
+    cells = [cell for rows in layout.splits.values() for cell, _ in rows]
+    doors = (layout.read, layout.facts)
+    size, channels = common_shape(cells, shape.size, shape.channels, *doors)
+    data = from_files(cells, size, channels, shape.fit, layout.root.name, *doors)
+    return replace(data, notes=(*layout.notes, *data.notes))

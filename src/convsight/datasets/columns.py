@@ -36,12 +36,13 @@ def column_files(path: Path) -> dict[str, list[Path]]:
     for file in sorted(p for kind in COLUMNS for p in path.glob(f"**/*{kind}") if "cache-" not in p.name):
         place = file.relative_to(path)
         if len(place.parts) <= 3:
-            split = _split_of(file.name) or _split_of(place.as_posix().partition("/")[0]) or "train"
+            split = split_of(file.name) or split_of(place.as_posix().partition("/")[0]) or "train"
             found.setdefault(split, []).append(file)
     return found
 
 
-def _split_of(word: str) -> str | None:
+def split_of(word: str) -> str | None:
+    """The split that a file's or folder's name begins with, such as train-00000-of-00002; None if with none."""
     first = word.lower().replace("_", "-").replace(".", "-").split("-")[0]
     return next((split for split, names in SPLITS if first in names), None)
 
@@ -71,12 +72,17 @@ def lay_out_columns(
     label and file: the columns of labels and pictures, where their names do not tell. DataError says which columns
     there are where none holds pictures.
     """
-    tables = {split: _table(paths) for split, paths in files.items()}
+    return lay_out_arrow(root, {split: _table(paths) for split, paths in files.items()}, label, file)
+
+
+def lay_out_arrow(
+    root: Path, tables: dict[str, Any], label: str | Sequence[str] | None = None, file: str | None = None
+) -> Layout:
+    """`lay_out_columns` of tables that are open already, split by split. Its task is "" if none has labels."""
     layout = Layout(root, {})
     pictures = {split: table[_picture_column(table, file, root)] for split, table in tables.items()}
     stored = _Stored(root if root.is_dir() else root.parent, pictures)
     layout.read, layout.facts = stored.read, stored.facts
-    values: list[Any] = []
     saids = {split: _said(table, file, label, root) for split, table in tables.items()}
     first = saids["train"] if "train" in saids else next(iter(saids.values()))
     classes = dict.fromkeys(name for said in saids.values() for name in said.classes)
@@ -85,11 +91,10 @@ def lay_out_columns(
             raise DataError(f"{root}: {split} is for the task {said.task}, the other splits for {first.task}")
         rows = [(Cell(split, i), value) for i, value in enumerate(said.values) if value is not None]
         layout.splits[split] = rows
-        values += rows
     layout.task, layout.outputs, layout.classes = first.task, first.outputs, tuple(classes)
     layout.notes += list(first.notes)
-    if "train" not in layout.splits:
-        raise DataError(f"{root}: has {some(sorted(files))} but no train split to learn from")
+    if layout.task and "train" not in layout.splits:
+        raise DataError(f"{root}: has {some(sorted(tables))} but no train split to learn from")
     if layout.task == "classify":
         settle_classes(layout)
     return layout
@@ -185,7 +190,7 @@ def _said(table: Any, file: str | None, label: str | Sequence[str] | None, root:
     others = tuple(f"The columns {', '.join(left)} are not read; label='COLUMN' chooses another."
                    for left in [[n for n in names if n not in chosen]] if left)  # fmt: skip
     if not chosen:
-        raise DataError(f"{root}: has only the pictures, {pictures}, and no column of labels")
+        return Said("", [()] * len(table))
     if len(chosen) == 1:
         column, classes = table[chosen[0]], _class_names(table.schema, chosen[0])
         values = column.to_pylist()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,15 @@ import torch
 from convsight.datasets.base import Dataset, Split
 from convsight.datasets.deep import common_top
 from convsight.datasets.folder_layout import file_facts
-from convsight.datasets.pixels import FileStore, MemoryStore, Store, read_file, smallest
+from convsight.datasets.pixels import FileStore, MemoryStore, Reader, Store, read_file, smallest
 from convsight.errors import DataError, InputError
 from convsight.images import Images
 from convsight.imaging.fitting import Loss, losses_in_words
+from convsight.opening.files import Facts
 from convsight.picture import Size, picture_files
 
 IN_MEMORY_BYTES = 256 * 2**20
+FactsOf = Callable[..., Facts | None]
 NO_LABELS = "These pictures carry no classes, so nothing here is right or wrong."
 
 
@@ -40,37 +42,47 @@ def from_images(images: Images, name: str = "pictures") -> Dataset:
 
 
 def from_files(
-    files: Sequence[Path], size: Size, channels: int, fit: str = "crop", name: str = "pictures"
-) -> Dataset:
-    """The files as the test split, without labels; many stay on disk. DataError names those that cannot be read."""
-    store, notes = fitted_files(files, size, channels, fit)
+    files: Sequence[Any], size: Size, channels: int, fit: str = "crop", name: str = "pictures",
+    read: Reader = read_file, facts_of: FactsOf = file_facts,
+) -> Dataset:  # fmt: skip
+    """The files as the test split, without labels; many stay on disk. DataError names those that cannot be read.
+
+    They may be anything else that `read` and `facts_of` take, such as the cells of a table.
+    """
+    store, notes = fitted_files(files, size, channels, fit, read, facts_of)
     return _all_test(store, name, _ids(files), torch.zeros(len(files), 0), (), notes)
 
 
-def fitted_files(files: Sequence[Path], size: Size, channels: int, fit: str) -> tuple[Store, tuple[str, ...]]:
+def fitted_files(
+    files: Sequence[Any], size: Size, channels: int, fit: str,
+    read: Reader = read_file, facts_of: FactsOf = file_facts,
+) -> tuple[Store, tuple[str, ...]]:  # fmt: skip
     """The files' pixels at one size, and a note on those of which more than a fifth is cut away."""
-    facts = [file_facts(file, channels) for file in files]
+    facts = [facts_of(file, channels) for file in files]
     deep = [file for file, fact in zip(files, facts, strict=True) if fact is not None and fact.deep]
-    top, said = common_top(read_file, deep, channels) if deep else (None, ())
+    top, said = common_top(read, deep, channels) if deep else (None, ())
     losses = [
-        Loss.of(file.name, fact.size, size, fit)
+        Loss.of(_name(file), fact.size, size, fit)
         for file, fact in zip(files, facts, strict=True)
         if fact is not None
     ]
-    reader = functools.partial(read_file, top=top)
+    reader = functools.partial(read, top=top)
     store: Store = FileStore(files, size, channels, read=reader, fit=fit, deep=bool(deep))
     if len(files) * channels * size[0] * size[1] * (4 if deep else 1) <= IN_MEMORY_BYTES:
         store = MemoryStore(store.read(torch.arange(len(files))))
     return store, (*said, *losses_in_words(losses, size))
 
 
-def common_shape(files: Sequence[Path], size: Size | None, channels: int | None) -> tuple[Size, int]:
+def common_shape(
+    files: Sequence[Any], size: Size | None, channels: int | None,
+    read: Reader = read_file, facts_of: FactsOf = file_facts,
+) -> tuple[Size, int]:  # fmt: skip
     """The size and channels asked for, or those that the files have; InputError if they have several sizes."""
     if size is not None and channels is not None:
         return size, channels
-    facts = [fact for fact in (file_facts(file, channels) for file in files) if fact is not None]
+    facts = [fact for fact in (facts_of(file, channels) for file in files) if fact is not None]
     if not facts:
-        read_file(files[0])  # says what is wrong with it
+        read(files[0])  # says what is wrong with it
     sizes = sorted({fact.size for fact in facts})
     if size is None and len(sizes) > 1:
         shown = ", ".join(f"{h}×{w}" for h, w in sizes[:4]) + (", ..." if len(sizes) > 4 else "")
@@ -95,8 +107,12 @@ def is_labelled_pair(source: Any) -> bool:
     return isinstance(source, tuple) and len(source) == 2 and as_files(source) is None
 
 
-def _ids(files: Sequence[Path]) -> list[str]:
-    names = [file.name for file in files]
+def _name(file: Any) -> str:
+    return file.name if isinstance(file, Path) else str(file)
+
+
+def _ids(files: Sequence[Any]) -> list[str]:
+    names = [_name(file) for file in files]
     return names if len(set(names)) == len(names) else [str(file) for file in files]
 
 

@@ -20,6 +20,7 @@ from torch import nn
 from convsight import __version__
 from convsight.architectures import Positions, build
 from convsight.datasets import Dataset, dataset
+from convsight.datasets.huggingface import SCHEME
 from convsight.errors import DataError, InputError
 from convsight.run import CHECKPOINT, CONFIG, FORMAT, LOG, METRICS, RESULTS, WEIGHTS, Run, classifier_from
 from convsight.storage import write_atomic, write_json, write_json_lines
@@ -134,12 +135,16 @@ def _opened(data: Any, opening: dict[str, Any]) -> tuple[Dataset, dict[str, Any]
     task_for(pictures, task)
     if len(pictures.train) == 0:
         raise DataError(f"{pictures.name} has no training pictures")
-    known = isinstance(data, str | os.PathLike)
-    where = (
-        str(Path(data).expanduser().resolve()) if known and Path(data).expanduser().exists() else str(data)
-    )
-    source = {"name": pictures.name, "source": where if known else None, "options": opening}
+    where = _where(data) if isinstance(data, str | os.PathLike) else None
+    source = {"name": pictures.name, "source": where, "options": opening}
     return pictures, source | ({"found": pictures.found} if pictures.found else {})
+
+
+def _where(data: str | os.PathLike[str]) -> str:
+    """The source as it is found from any working directory: the whole path if it is a file or folder."""
+    scheme = SCHEME if str(data).startswith(SCHEME) else ""
+    path = Path(str(data).removeprefix(scheme)).expanduser()
+    return f"{scheme}{path.resolve()}" if path.exists() else str(data)
 
 
 def _configuration(
