@@ -29,3 +29,66 @@ def test_the_session_tells_what_was_guessed_of_the_network():
     assert guessed.notes
     with serving(Studio(guessed)) as client:
         assert client.get("/api/session").json()["model"]["notes"] == list(guessed.notes)
+
+
+def several() -> tuple[Studio, cs.Dataset]:
+    """A network of three labels, and pictures whose data set names the labels in another order."""
+    net = networks(3, classes=LABELS, task="multilabel", thresholds=[0.45, 0.5, 0.55])
+    pixels = torch.rand(32, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    labels = (torch.arange(32)[:, None] // torch.tensor([1, 2, 4]) % 2).long()
+    data = cs.dataset((pixels, labels), classes=LABELS[::-1])
+    return Studio(net, data), data
+
+
+def named(row, names) -> set[str]:
+    return {name for name, there in zip(names, row.tolist(), strict=True) if there}
+
+
+def listed(told: str) -> set[str]:
+    return set() if told == "no label" else set(told.split(" + "))
+
+
+def test_pictures_are_listed_with_their_labels_and_those_that_the_network_says():
+    studio, data = several()
+    studio.predictions.make("train")
+    part = data.train
+    chances = torch.sigmoid(studio.net.module(part.pixels))
+    said = [named(row, LABELS) for row in chances >= torch.tensor([0.45, 0.5, 0.55])]
+    truth = [named(row, LABELS[::-1]) for row in part.labels]
+    right = [i for i in range(len(part)) if said[i] == truth[i]]
+    assert 0 < len(right) < len(part)
+
+    with serving(studio) as client:
+
+        def asked(**filters):
+            return client.get("/api/pictures", params={"split": "train", **filters}).json()
+
+        items = asked()["items"]
+        assert [listed(each["label"]) for each in items] == truth
+        assert [listed(each["predicted"]) for each in items] == said
+        assert [each["id"] for each in asked(right=True)["items"]] == [f"train:{i}" for i in right]
+        assert asked(label="red")["total"] == sum("red" in each for each in truth)
+        assert asked(predicted="bright")["total"] == sum("bright" in each for each in said)
+        scores = client.get("/api/pictures/train:3/scores").json()
+        assert listed(scores["said"]) == said[3] and listed(scores["label"]) == truth[3]
+
+
+def test_the_loss_of_several_labels_is_the_mean_of_their_cross_entropies():
+    studio, data = several()
+    known = studio.predictions.make("train")
+    p = torch.sigmoid(studio.net.module(data.train.pixels)).detach()
+    truth = data.train.labels.flip(1)
+    torch.testing.assert_close(known.loss, -torch.where(truth == 1, p.log(), (1 - p).log()).mean(1))
+    said = p >= torch.tensor([0.45, 0.5, 0.55])
+    torch.testing.assert_close(known.confidence, torch.where(said, p, 1 - p).amin(1))
+
+
+def test_two_classes_by_one_score_are_said_at_the_networks_threshold():
+    net = networks(1, classes=["cat", "dog"], task="binary")
+    pixels = torch.rand(16, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    data = cs.dataset((pixels, torch.arange(16) % 2), classes=["cat", "dog"])
+    dog = torch.sigmoid(net.module(data.train.pixels[:1])).item()
+    for limit, name in ((dog - 0.01, "dog"), (dog + 0.01, "cat")):
+        told = Studio(networks(1, classes=["cat", "dog"], task="binary", thresholds=limit), data)
+        with serving(told) as client:
+            assert client.get("/api/pictures/train:0/scores").json()["said"] == name

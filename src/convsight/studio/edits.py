@@ -13,10 +13,12 @@ from torch import Tensor
 
 from convsight.errors import InputError
 from convsight.images import Images
+from convsight.network.classifier import Classifier
 from convsight.occluding.occluders import fill_pictures
 from convsight.studio import schemas
 from convsight.studio.occluding import Edit
 from convsight.studio.pictures import decoded
+from convsight.studio.predictions import name_of
 from convsight.studio.session import Studio
 
 NEAR_TOP = 20  # classes
@@ -60,7 +62,14 @@ def scores(studio: Studio, picture: str) -> schemas.Scores:
     logits = clean_logits(studio, picture)  # comes first, because it raises for a picture that does not exist
     about = of_data(studio, picture)
     known = {} if about is None else {"name": about.name, "label": about.label}
-    return schemas.Scores(scores=score_rows(studio, logits), **known)
+    return schemas.Scores(scores=score_rows(studio, logits), said=said(studio.net, logits), **known)
+
+
+def said(net: Classifier, logits: Float[Tensor, " k"]) -> str | None:
+    """The class that the network says, or each label that reaches its threshold; None where it says numbers."""
+    if not net.one_class and net.task != "multilabel":
+        return None
+    return name_of(net.reader.predicted(net.probabilities_of(logits[None])), 0, net.classes)
 
 
 def clean_logits(studio: Studio, picture: str) -> Float[Tensor, " k"]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
@@ -18,15 +19,20 @@ from convsight.features.vectors import Vectors, answers, features_of
 from convsight.network.classifier import Classifier
 from convsight.studio.schemas import Picture
 
+NO_LABEL = "no label"
+
 
 @dataclass(frozen=True, eq=False)
 class Predicted:
     """One row for each picture of a split; `right` and `loss` are None where labels and outputs cannot be
     compared.
+
+    predicted: one class each, or a row with 1 for each label that the network says. Of several labels `right`
+    means every one, `confidence` is the probability of the least sure decision, `loss` the mean over labels.
     """
 
     logits: Float[Tensor, "n k"]
-    predicted: Int64[Tensor, " n"] | None
+    predicted: Int64[Tensor, " n"] | Int64[Tensor, "n k"] | None
     confidence: Float[Tensor, " n"] | None
     right: Bool[Tensor, " n"] | None
     loss: Float[Tensor, " n"] | None
@@ -34,9 +40,22 @@ class Predicted:
     @classmethod
     def of(cls, net: Classifier, vectors: Vectors) -> Predicted:
         assert vectors.logits is not None
+        if net.task == "multilabel":
+            return cls._of_labels(net, vectors.logits, vectors.of)
         said = answers(net, vectors)
         sure = None if said.predicted is None else net.chances(vectors.logits).max(1).values
         return cls(vectors.logits, said.predicted, sure, said.right, said.loss)
+
+    @classmethod
+    def _of_labels(cls, net: Classifier, logits: Float[Tensor, "n k"], chosen: Selection) -> Predicted:
+        chances = net.chances(logits)
+        predicted = net.reader.predicted(chances)
+        sure = torch.where(predicted == 1, chances, 1 - chances).amin(1)
+        truth = label_rows(net, chosen)
+        if truth is None:
+            return cls(logits, predicted, sure, None, None)
+        loss = F.binary_cross_entropy(chances, truth.to(chances), reduction="none").mean(1)
+        return cls(logits, predicted, sure, (predicted == truth).all(1), loss)
 
 
 class Predictions:
@@ -79,10 +98,12 @@ class Predictions:
         part, known = data.splits[split], self._known.get(split)
         kept = torch.ones(len(part), dtype=torch.bool)
         if label is not None:
-            kept &= part.labels == _index("class", label, part.classes)
+            kept &= _has(part.labels, _index("class", label, part.classes))
         if predicted is not None:
             place = _index("class", predicted, self.net.classes)
-            kept &= known.predicted == place if known is not None and known.predicted is not None else False
+            kept &= (
+                _has(known.predicted, place) if known is not None and known.predicted is not None else False
+            )
         if right is not None:
             kept &= known.right == right if known is not None and known.right is not None else False
         numbers = kept.nonzero().flatten()
@@ -119,12 +140,36 @@ class Predictions:
         return any(q in word.lower() for word in (part.ids[index], label, predicted)) and not q.isdigit()
 
 
-def name_of(values: Tensor | None, index: int, names: tuple[str, ...]) -> str | None:
-    """The class name of one entry of an index tensor; None for positions and for unknown classes."""
-    if values is None or values.ndim != 1 or not names:
+def label_rows(net: Classifier, chosen: Selection) -> Int64[Tensor, "n k"] | None:
+    """Several labels of each picture as 0 and 1 in the order of the network's labels; None if the names differ."""
+    parts = [part.labels for _, part in chosen.parts]
+    if any(each.ndim != 2 for each in parts) or set(chosen.classes) != set(net.classes):
         return None
+    return torch.cat(parts)[:, [chosen.classes.index(name) for name in net.classes]].long()
+
+
+def name_of(values: Tensor | None, index: int, names: tuple[str, ...]) -> str | None:
+    """The class name of one entry of an index tensor, or the names of its labels in a row of 0 and 1.
+
+    None for positions and for unknown classes.
+    """
+    if values is None or not names:
+        return None
+    if values.ndim == 2:
+        return label_names(values[index], names)
     place = int(values[index])
     return names[place] if 0 <= place < len(names) else None
+
+
+def label_names(row: Tensor, names: tuple[str, ...]) -> str:
+    """The labels that are 1 in a row, sorted, so that the data set's order and the network's read the same."""
+    there = [name for name, value in zip(names, row.tolist(), strict=True) if value > 0.5]
+    return " + ".join(sorted(there)) or NO_LABEL
+
+
+def _has(values: Tensor, place: int) -> Bool[Tensor, " n"]:
+    """Which pictures are of a class, or have a label."""
+    return values == place if values.ndim == 1 else values[:, place] > 0.5
 
 
 def _at(values: Tensor | None, index: int) -> float | None:

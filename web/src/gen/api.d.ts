@@ -1206,6 +1206,11 @@ export interface components {
              * @default
              */
             name: string;
+            /**
+             * Said
+             * @description the class that the network says, or each label over its threshold
+             */
+            said?: string | null;
             /** Scores */
             scores: components["schemas"]["Score"][];
         };

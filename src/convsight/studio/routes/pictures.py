@@ -66,6 +66,6 @@ def picture(studio: The, name: PictureName) -> schemas.Picture:
     known = edits.of_data(studio, name)
     if known is not None:
         return known
-    best = edits.scores(studio, name).scores[0]
-    shown = best.name if best.probability is not None else None
-    return schemas.Picture(id=name, predicted=shown, confidence=best.probability)
+    told = edits.scores(studio, name)
+    sure = next((row.probability for row in told.scores if row.name == told.said), None)
+    return schemas.Picture(id=name, predicted=told.said, confidence=sure)

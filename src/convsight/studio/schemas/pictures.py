@@ -37,6 +37,9 @@ class Scores(Model):
     """What the network answers to one picture; its own name, and its class where that is known."""
 
     scores: list[Score]
+    said: str | None = Field(
+        None, description="the class that the network says, or each label over its threshold"
+    )
     name: str = ""
     label: str | None = None
 

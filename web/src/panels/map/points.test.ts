@@ -26,6 +26,12 @@ describe('positions', () => {
 });
 
 describe('colours', () => {
+  test('have no legend where no picture has one class', () => {
+    const painted = colours({ ...about, labels: null }, 'class');
+    expect(painted.groups).toEqual([]);
+    expect([...painted.of]).toEqual([0, 0, 0, 0]);
+    expect(painted.palette).toHaveLength(1);
+  });
   test('stand for the class, and for no label where there is none', () => {
     const { of, groups } = colours(about, 'class');
     expect([...of]).toEqual([0, 1, 1, 2]);

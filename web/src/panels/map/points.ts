@@ -118,12 +118,13 @@ function wrongness(about: About, i: number): number | null {
 }
 
 function grouped(values: (number | null)[], names: string[], palette: string[]): Colours {
+  if (values.every((v) => v === null || v < 0)) [names, palette] = [[], []];
   const unknown = names.length;
   const of = Uint16Array.from(values, (v) => (v !== null && v >= 0 && v < unknown ? v : unknown));
   const counts = new Array<number>(unknown + 1).fill(0);
   of.forEach((k) => counts[k]++);
   const groups = names.map((name, k) => ({ name, colour: palette[k], count: counts[k] }));
-  if (counts[unknown]) groups.push({ name: 'no label', colour: UNKNOWN, count: counts[unknown] });
+  if (counts[unknown] && names.length) groups.push({ name: 'no label', colour: UNKNOWN, count: counts[unknown] });
   return { of, palette: [...palette, UNKNOWN], groups, scale: null };
 }
 
