@@ -73,6 +73,7 @@ def test_a_single_set_is_training_pictures_of_which_some_are_held_out(tmp_path):
 def test_without_labels_all_pictures_are_the_test_split(tmp_path):
     written(names=()).save_to_disk(str(tmp_path / "d"))
     data = dataset(f"hf:{tmp_path / 'd'}")
+    assert data.describe().splitlines()[1] == "no labels"
     assert data.classes == () and len(data.train) == len(data.validation) == 0
     assert levels(data.test) == list(range(N)) and data.test.ids[3] == "train/3"
     assert levels(dataset(tmp_path / "d").test) == list(range(N))  # the same files, read with pyarrow

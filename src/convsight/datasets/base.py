@@ -165,11 +165,12 @@ class Dataset:
     def describe(self) -> str:
         """A few lines for a person: what it is, how much of it, and what to know about it."""
         kind = {1: "grey", 3: "colour"}.get(self.channels, f"with {self.channels} channels")
-        what = f"{len(self.classes)} classes: {', '.join(self.classes)}" if self.classes else "positions: "
+        numbers = f"{'positions' if self.task == 'locate' else 'numbers'}: {', '.join(self.outputs)}"
+        what = f"{len(self.classes)} classes: {', '.join(self.classes)}" if self.classes else numbers
         counts = ", ".join(f"{len(split):,} {name}" for name, split in self.splits.items())
         lines = [
             f"{self.name}: {self.size[0]}×{self.size[1]} {kind}, {counts}",
-            what + ", ".join(self.outputs),
+            what if self.classes or self.outputs else "no labels",
             *(f"note: {note}" for note in self.notes),
         ]
         return "\n".join(lines)
