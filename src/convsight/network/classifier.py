@@ -6,11 +6,9 @@ as they were after every call, also after one that raised.
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextvars import ContextVar
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -22,40 +20,27 @@ from convsight.images import Images, fitted, opened
 from convsight.imaging.choosing import as_bands
 from convsight.network.asking import target_of
 from convsight.network.batching import chunk_size, in_chunks
-from convsight.network.changes import Fingerprint, digest_of, every_module, fingerprint, tensors_of, unchanged
 from convsight.network.class_names import class_names, last_rows, offer
-from convsight.network.dimensions import refuse_other_dimensions
-from convsight.network.graph import Key, Node, Tape, name_nodes
+from convsight.network.graph import Node, Tape
 from convsight.network.habits import Habits, habits_of
-from convsight.network.inputs import first_tensor, per_channel, size_of
+from convsight.network.inside import Inside
 from convsight.network.interventions import (
-    Edit,
-    Enough,
     Intervention,
-    ReplaceOp,
-    active_in,
-    chain_ops,
-    chain_values,
-    interventions,
     undisturbed,
 )
-from convsight.network.layers import Layers, feature_vectors
-from convsight.network.outputs import HELD
+from convsight.network.layers import feature_vectors
 from convsight.network.probe import Wish, reader_for
 from convsight.network.reader import NUMBERS, ONE_CLASS, Reader
-from convsight.network.receptive_field import fields
 from convsight.network.targets import Target
 from convsight.network.tasks import Said, units_of
-from convsight.network.wrappers import unwrapped
 
 ANSWERS = {
     "multilabel": ("label", "labels"), "regress": ("number", "numbers"), "locate": ("position", "positions"),
     "embed": ("number", "numbers"),
 }  # fmt: skip
-_SEEING: ContextVar[tuple[object, Tensor | None]] = ContextVar("convsight_seeing", default=(None, None))
 
 
-class Classifier:
+class Classifier(Inside):
     """Any `torch.nn.Module` that turns pictures into class scores, labels, numbers, maps or boxes.
 
     Parameters: `module` takes normalised float pixels n c h w. `classes` names the k outputs (numbers if left
@@ -105,26 +90,12 @@ class Classifier:
         explain: str = "output",
         bands: Sequence[int] | str | None = None,
     ):
-        if not isinstance(module, nn.Module):
-            raise ModelError(f"a torch.nn.Module is needed, not a {type(module).__name__}")
-        if not isinstance(channels, int) or channels < 1:
-            raise ModelError(
-                f"pictures have 1 (grey), 3 (RGB) or any other number of channels, not {channels}"
-            )
+        super().__init__(module, input_size, channels, mean, std, name)
         self.bands = as_bands(bands, channels)
-        self.module, self.told = unwrapped(module)
-        self.channels = channels
-        self.input_size = size_of(input_size)
         if not 0 < crop <= 1:
             raise ModelError(f"crop is the share of the resized picture that is kept, in (0, 1], not {crop}")
         self.crop = crop
-        self.name = name or type(module).__name__
-        self.mean, self.std = per_channel("mean", mean, channels), per_channel("std", std, channels)
-        self._lock = threading.RLock()
-        self._layers: tuple[list[Any], Layers] | None = None
-        self._hash: tuple[Fingerprint | None, str] = (None, "")
-        refuse_other_dimensions(self.module, self._unread)
-        self.habits, names = Habits(), class_names(classes, last_rows(self.module))
+        names = class_names(classes, last_rows(self.module))
         wish = Wish(Said.checked(task, names, outputs, units), output, explain, thresholds)
         with self._lock:
             self.reader, read = reader_for(self.module, self._run, self._samples(), wish)
@@ -132,20 +103,6 @@ class Classifier:
         self.told += (*self.habits.notes, *offer(names or outputs, len(self.classes)))
         self.notes = (*read, *self.told)
         self.units = units_of(units, len(self.classes))
-
-    def __getstate__(self) -> dict[str, Any]:
-        """What a pickle or a deep copy keeps: everything but the lock and what is found out again."""
-        return {k: v for k, v in vars(self).items() if k not in ("_lock", "_layers", "_hash")}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self._lock, self._layers, self._hash = threading.RLock(), None, (None, "")
-
-    def __copy__(self) -> Classifier:
-        """Another classifier around the same module, behind the same lock: both may be used in threads."""
-        twin = object.__new__(type(self))
-        vars(twin).update(vars(self))
-        return twin
 
     def __repr__(self) -> str:
         size = "×".join(map(str, (self.channels, *self.input_size)))
@@ -175,23 +132,6 @@ class Classifier:
     def one_class(self) -> bool:
         """Whether each picture is exactly one of the classes: `task` is "classify" or "binary"."""
         return self.task in ONE_CLASS
-
-    @property
-    def device(self) -> torch.device:
-        return first_tensor(self.module).device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return first_tensor(self.module).dtype
-
-    @property
-    def weights_hash(self) -> str:
-        """16 hexadecimal digits that change whenever a weight or buffer does."""
-        tensors, (known, words) = tensors_of(self.module), self._hash
-        if known is None or not unchanged(tensors, known):
-            words = digest_of(self.module)
-            self._hash = fingerprint(tensors), words
-        return words
 
     @property
     def has_probabilities(self) -> bool:
@@ -225,25 +165,6 @@ class Classifier:
         """The rows that `forward` returns, from the tensor that `trace` points at, for n pictures."""
         return self.reader.rows(value, n)
 
-    def _read(
-        self, inside: Tensor, read: Callable[[Any], Tensor], also: Intervention | None = None
-    ) -> Tensor:
-        """What `read` makes of the network's output, with the interventions that the caller is inside of."""
-        active = [*interventions(self), *([also] if also else [])]
-        if not active:
-            return read(self._run(inside))
-        watched = {key for i in active for key in (*i.record, *i.edits)}
-        for i in active:
-            i.missing = set(i.record)
-        tape = Tape(watched, chain_values(active), chain_ops(active))
-        try:
-            with tape.watch(self.module, inside):
-                value = read(self._run(inside))
-        except Enough:
-            return torch.zeros(len(inside), 0, device=self.device)
-        self._refuse_unreached(active)
-        return value
-
     def _before(self, inside: Tensor) -> tuple[Tensor, Tensor]:
         """The value that goes into the final softmax or sigmoid, and the one that comes out."""
         key = self.reader.ending.before
@@ -252,64 +173,17 @@ class Classifier:
         out = self._read(inside, self.reader.tensor, intervention)
         return intervention.seen.get("before", out), out
 
-    def _alone(self, pixels: Float[Tensor, "n c h w"], run: Callable[[Tensor], Tensor]) -> Tensor:
-        """What `run` answers; picture by picture for a network whose answer depends on the others of the batch."""
-        if len(pixels) < 2 or not self.habits.one_by_one:
-            return run(pixels)
-        active = interventions(self)
-        kept: list[dict[str, list[Tensor]]] = [{} for _ in active]
-        logits = []
-        for picture in pixels.split(1):
-            logits.append(run(picture))
-            for intervention, values in zip(active, kept, strict=True):
-                for name, value in intervention.seen.items():
-                    values.setdefault(name, []).append(value)
-        for intervention, values in zip(active, kept, strict=True):
-            intervention.seen.update(_joined(name, each) for name, each in values.items())
-        return torch.cat(logits)
-
-    def _refuse_unreached(self, active: list[Intervention]) -> None:
-        """A layer that is to be recorded must be passed; a network that decides may go another way."""
-        missing = [name for i in active for key in i.missing for name in i.record[key]]
-        if missing:
-            raise InputError(
-                f"this picture does not pass layer {missing[0]!r}: {self.name} decides as it goes which layers it "
-                "runs. Name a layer that this picture passes, or leave the layer out and give one picture at a time"
-            )
-
-    def _run(self, inside: Tensor) -> Any:
-        try:
-            return self.module(inside)
-        except (InputError, ModelError, torch.OutOfMemoryError):
-            raise
-        except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
-            if "memory" in str(error).lower():
-                raise
-            given = "×".join(map(str, inside.shape[1:]))
-            more = f". If it takes more than pictures, wrap it:\n{HELD}" if "missing" in str(error) else ""
-            raise ModelError(f"{self.name} failed on pictures of {given}: {error}{more}") from error
-
-    def normalise(self, pixels: Float[Tensor, "n c h w"]) -> Tensor:
-        """What the module itself receives: (pixels − mean) ÷ std on its device, in its number format."""
-        inside = pixels.to(self.device)
-        if self.mean is not None:
-            inside = inside - self.mean.to(inside)
-        if self.std is not None:
-            inside = inside / self.std.to(inside)
-        inside = inside.to(self.dtype)
-        return inside.clone() if inside is pixels else inside
-
     def scores(self, images: Images | Tensor, batch_size: int | None = None) -> Float[Tensor, "n k"]:
         """Scores (logits), or numbers of a regression, of every picture, in batches and without gradients.
 
         Of a network that ends in a softmax or sigmoid they are what went into it. A binary network's one score
         comes as two, its negative for the first class; maps come averaged over their places.
         """
-        return self._in_batches(images, self.logits, batch_size)
+        return self._in_batches(images, self.logits, batch_size, len(self.classes))
 
     def explained(self, images: Images | Tensor, batch_size: int | None = None) -> Float[Tensor, "n k"]:
         """What `forward` says of every picture, in batches and without gradients: the values techniques explain."""
-        return self._in_batches(images, self.forward, batch_size)
+        return self._in_batches(images, self.forward, batch_size, len(self.classes))
 
     def logits(self, pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
         """What `scores` returns, of one batch, differentiable with respect to `pixels`."""
@@ -336,7 +210,9 @@ class Classifier:
                 read = self.reader
                 return self._read(self.normalise(pixels), lambda out: read.maps(read.tensor(out)))
 
-        return self._in_batches(images, lambda pixels: self._alone(pixels, run), batch_size)
+        return self._in_batches(
+            images, lambda pixels: self._alone(pixels, run), batch_size, len(self.classes)
+        )
 
     def detections(self, images: Images | Tensor) -> Any:
         """What a detector finds in one picture: a dictionary of boxes (x1 y1 x2 y2), labels and scores."""
@@ -372,19 +248,6 @@ class Classifier:
         if not self.has_probabilities:
             return self.scores(images, batch_size)
         return self.reader.predicted(self.probabilities(images, batch_size))
-
-    def _in_batches(
-        self, images: Images | Tensor, run: Callable[[Tensor], Tensor], batch_size: int | None
-    ) -> Tensor:
-        pixels = images.pixels if isinstance(images, Images) else images
-        self._check(pixels)
-
-        def part_of(part: slice) -> Tensor:
-            with torch.no_grad():
-                return run(pixels[part]).cpu()
-
-        parts = in_chunks(part_of, len(pixels), batch_size or chunk_size(pixels.shape[1:]))
-        return torch.cat(parts) if len(pixels) else torch.zeros(0, len(self.classes))
 
     def features(
         self, images: Images | Tensor, layer: str | None = None, batch_size: int | None = None
@@ -437,32 +300,6 @@ class Classifier:
 
     # ---- looking inside ------------------------------------------------------------------------------------
 
-    @property
-    def layers(self) -> Layers:
-        """Every layer by name, in order: kind, output shape, parameters, MACs and receptive field."""
-        net, seen = _SEEING.get()
-        if self.habits.decides and net is self and seen is not None:
-            return self._layers_of(self._trace(seen))
-        modules = list(every_module(self.module))
-        made_of = [*modules, *(p for m in modules for p in m._parameters.values() if p is not None)]
-        if self._layers is None or list(map(id, self._layers[0])) != list(map(id, made_of)):
-            self._layers = (made_of, self._layers_of(self._trace()))
-        return self._layers[1]
-
-    def _layers_of(self, tape: Tape) -> Layers:
-        nodes, aliases = name_nodes(tape)
-        return Layers(nodes, tape.keys, aliases, fields(nodes, *self.input_size), self.input_size)
-
-    @contextlib.contextmanager
-    def seeing(self, pixels: Float[Tensor, "n c h w"] | None) -> Iterator[None]:
-        """Inside, `layers` are those that the first of these pictures passes, in a network that decides as it goes."""
-        fits = pixels is not None and pixels.ndim == 4 and pixels.shape[1] == self.channels
-        token = _SEEING.set((self, pixels[:1].repeat(2, 1, 1, 1) if pixels is not None and fits else None))
-        try:
-            yield
-        finally:
-            _SEEING.reset(token)
-
     def trace(self, pixels: Float[Tensor, "n c h w"]) -> tuple[list[Node], int | None]:
         """Every operation of one pass, and the index of the one whose value is the scores (None: not seen)."""
         inside, tape = self.normalise(pixels), Tape()
@@ -483,34 +320,6 @@ class Classifier:
             )
         return self.layers.nodes[index].name
 
-    @contextlib.contextmanager
-    def record(self, *layers: str, stop: bool = False) -> Iterator[dict[str, Tensor]]:
-        """Passes inside the block leave each named layer's value in the dictionary that it yields.
-
-        With `stop` a pass ends as soon as all of them are there: `forward` then answers an empty n×0 and no
-        later layer is run, which is quicker and lets pictures have any size that the layers up to there take.
-        """
-        wanted: dict[Key, list[str]] = {}
-        for name in layers:
-            wanted.setdefault(self.layers[name].key, []).append(name)
-        intervention = Intervention(self.module, wanted, {}, stop=stop)
-        with active_in(intervention):
-            yield intervention.seen
-
-    @contextlib.contextmanager
-    def edit(self, edits: Mapping[str, Edit]) -> Iterator[None]:
-        """Passes inside the block replace each named layer's value by the function's answer to it."""
-        with active_in(
-            Intervention(self.module, {}, {self.layers[name].key: edit for name, edit in edits.items()})
-        ):
-            yield
-
-    @contextlib.contextmanager
-    def replace_ops(self, replace_op: ReplaceOp) -> Iterator[None]:
-        """Passes inside the block offer each operation to `replace_op(kind, func, args, kwargs)` first."""
-        with active_in(Intervention(self.module, {}, {}, replace_op)):
-            yield
-
     # ---- at the door ---------------------------------------------------------------------------------------
 
     def _find_habits(self) -> Habits:
@@ -523,53 +332,6 @@ class Classifier:
         shape = (self.channels, *self.input_size)
         with self._lock, undisturbed(self.module), torch.no_grad():
             return habits_of(self.module, scores, shape, self.normalise)
-
-    def _trace(self, pixels: Tensor | None = None) -> Tape:
-        pixels = torch.full((2, self.channels, *self.input_size), 0.5) if pixels is None else pixels
-        inside, tape = self.normalise(pixels), Tape()
-        with self._lock, undisturbed(self.module), torch.no_grad(), tape.watch(self.module, inside):
-            self._run(inside)
-        if not tape.nodes:
-            raise ModelError(
-                f"no operation of {self.name} can be seen; is it compiled or a TorchScript module? "
-                "Techniques that need no layer work (saliency, integrated_gradients, occlusion); for the others "
-                "load the network from its Python code or as a program of torch.export (.pt2)"
-            )
-        return tape
-
-    def _unread(self, n: int) -> Any:
-        """What the module returns for `n` grey pictures, before it is known how that is read."""
-        grey = torch.full((n, self.channels, *self.input_size), 0.5)
-        with self._lock, undisturbed(self.module), torch.no_grad():
-            return self._run(self.normalise(grey))
-
-    def _samples(self) -> Tensor:
-        """Two pictures to ask the network about: grey, and a ramp."""
-        height, width = self.input_size
-        ramp = torch.linspace(0, 1, height * width).view(height, width)
-        pictures = torch.stack([torch.full_like(ramp, 0.5), ramp])
-        return self.normalise(pictures[:, None].repeat(1, self.channels, 1, 1))
-
-    def _check(self, pixels: Tensor) -> None:
-        if pixels.ndim != 4 or pixels.shape[1] != self.channels:
-            kind = {1: "grey (1 channel)", 3: "RGB (3 channels)"}.get(
-                self.channels, f"{self.channels}-channel"
-            )
-            raise InputError(
-                f"{self.name} takes {kind} pictures as a tensor n×{self.channels}×h×w; given "
-                f"{'×'.join(map(str, pixels.shape))}. net.fit(images) converts"
-            )
-        if not pixels.is_floating_point():
-            raise InputError(f"pixels are floats in [0, 1]; given {pixels.dtype}. Images.open(...) converts")
-
-
-def _joined(name: str, values: Sequence[Tensor]) -> tuple[str, Tensor]:
-    """One layer's value for several pictures that were run alone."""
-    if len({value.shape[1:] for value in values}) > 1:
-        raise InputError(
-            f"layer {name!r} gives values of several shapes for these pictures; give one at a time"
-        )
-    return name, torch.cat(list(values))
 
 
 def as_classifier(net: Any) -> Classifier:
