@@ -101,3 +101,16 @@ def test_a_map_saves_as_numbers_words_and_a_table(net, data, tmp_path):
     rows = found.save(tmp_path / "map.csv").read_text().splitlines()
     assert rows[0] == "id,label,x,y" and len(rows) == 82 and rows[-1].startswith("yours/")
     assert "NaN" not in found.save(tmp_path / "map.json").read_text()
+
+
+def test_pictures_of_several_labels_are_named_by_their_ids_at_the_ends_of_an_axis():
+    labels = (torch.arange(40)[:, None] // torch.tensor([1, 2, 4]) % 2).long()
+    pixels = torch.rand(40, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    several = cs.dataset((pixels, labels), classes=["a", "b", "c"])
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Flatten(), nn.Linear(64, 6), nn.ReLU(), nn.Linear(6, 3))
+    tagger = cs.Classifier(module, classes=["a", "b", "c"], input_size=8, channels=1, task="multilabel")
+    found = cs.pca(tagger, several, split="train")
+    ends, order = found.parts[-1], found.xy[:, 0].argsort(stable=True)
+    assert ends.captions[0] == several.train.ids[int(order[0])]
+    assert len(ends.captions) == len(ends.images)
