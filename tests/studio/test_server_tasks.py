@@ -83,6 +83,27 @@ def test_the_loss_of_several_labels_is_the_mean_of_their_cross_entropies():
     torch.testing.assert_close(known.confidence, torch.where(said, p, 1 - p).amin(1))
 
 
+def test_a_finished_run_of_several_labels_is_told_by_its_mean_average_precision(tmp_path):
+    _, data = several()
+    run = cs.train(data, "quick", epochs=1, out=tmp_path / "labels")
+    opened = Studio(run.classifier, data, run, runs=tmp_path)
+    with serving(opened) as client:
+        told = client.get("/api/runs").json()[0]
+    assert told["headline"] == f"{100 * run.metrics['test']['map']:.1f}%"
+    assert told["headline_words"].startswith("mean average precision of 3 labels")
+
+
+def test_labels_of_other_names_are_refused_with_both_lists_of_names():
+    pixels = torch.rand(16, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    data = cs.dataset((pixels, torch.arange(16) % 2), classes=["owl", "fox"])
+    studio = Studio(networks(2, classes=["cat", "dog"], task="classify"), data)
+    studio.predictions.make("train")
+    with serving(studio) as client:
+        refused = client.get("/api/confusion", params={"split": "train"})
+    assert refused.status_code == 400
+    assert "owl, fox" in refused.text and "cat, dog" in refused.text
+
+
 def test_two_classes_by_one_score_are_said_at_the_networks_threshold():
     net = networks(1, classes=["cat", "dog"], task="binary")
     pixels = torch.rand(16, 3, 8, 8, generator=torch.Generator().manual_seed(1))

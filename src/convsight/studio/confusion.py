@@ -40,7 +40,10 @@ def confusion(studio: Studio, split: str) -> schemas.Confusion:
             )  # fmt: skip
     truth = as_net_classes(studio.net, Selection.of(studio.data, split))
     if truth is None:
-        raise InputError("the labels of this data set do not name the network's classes")
+        raise InputError(
+            f"the labels of {studio.data.name} ({_few(studio.data.classes)}) do not name the network's classes "
+            f"({_few(studio.net.classes)}); --classes names them"
+        )
     # imports lightning, which takes two seconds, so only here
     from convsight.training.evaluate import class_metrics
 
@@ -57,3 +60,7 @@ def confusion(studio: Studio, split: str) -> schemas.Confusion:
         classes=told["classes"], counts=told["confusion"], accuracy=told["accuracy"], interval=(low, high),
         per_class=rows,
     )  # fmt: skip
+
+
+def _few(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:4]) + (", …" if len(names) > 4 else "")

@@ -21,6 +21,7 @@ from convsight.architectures import available as known_networks
 from convsight.datasets import available as known_datasets
 from convsight.errors import ConvsightError, DataError, DataNotFound, InputError, closest
 from convsight.results.kinds import Curve
+from convsight.results.tables import headline
 from convsight.run import CONFIG, LOG, METRICS, Run
 from convsight.studio import schemas
 from convsight.studio.jobs import Job
@@ -108,14 +109,16 @@ def _info(studio: Studio, folder: Path) -> schemas.RunInfo | None:
     finished = (folder / METRICS).is_file()
     try:
         config = run.config
-        accuracy = run.metrics.get("test", {}).get("accuracy") if finished else None
+        test = run.metrics.get("test", {}) if finished else {}
+        value, words = headline(test) if test else ("", "")
         log = run.log if (folder / LOG).is_file() else []
     except ConvsightError:
         return None
     job = studio.jobs.running(_title(folder))
     return schemas.RunInfo(
         name=folder.name, recipe=config["recipe"]["name"], network=config["network"]["name"],
-        data=config["data"]["name"], accuracy=accuracy, finished=finished,
+        data=config["data"]["name"], accuracy=test.get("accuracy"), finished=finished, headline=value,
+        headline_words=words,
         epochs=config["recipe"]["epochs"], training=job.id if job else None, log=log,
     )  # fmt: skip
 

@@ -1165,6 +1165,18 @@ export interface components {
             /** Finished */
             finished: boolean;
             /**
+             * Headline
+             * @description the one number to remember of the test, such as 97.20%
+             * @default
+             */
+            headline: string;
+            /**
+             * Headline Words
+             * @description what that number is
+             * @default
+             */
+            headline_words: string;
+            /**
              * Log
              * @default []
              */

@@ -42,6 +42,8 @@ class RunInfo(Model):
     network: str
     data: str
     accuracy: Number
+    headline: str = Field("", description="the one number to remember of the test, such as 97.20%")
+    headline_words: str = Field("", description="what that number is")
     finished: bool
     epochs: int
     training: str | None = Field(None, description="id of the job that is at it")
