@@ -16,7 +16,7 @@ LEFT_OUT = ("/api/train", "/api/runs/{name}/resume", "/api/audit")  # POST would
 
 
 def test_the_committed_openapi_is_the_servers():
-    """If this fails: python -m convsight.studio.schemas > web/src/gen/openapi.json, then npm run types in web/."""
+    """If this fails: python -m convsight.studio.openapi > web/src/gen/openapi.json, then npm run types in web/."""
     assert json.loads(COMMITTED.read_text()) == create_app(None).openapi()
 
 

@@ -8,7 +8,6 @@ from torch import nn
 
 from convsight.datasets import Split
 from convsight.datasets.pixels import MemoryStore
-from convsight.datasets.sampling import sample
 from convsight.errors import InputError
 from convsight.images import Images
 from convsight.network.classifier import Classifier
@@ -16,6 +15,7 @@ from convsight.progress import listening
 from convsight.units import gather
 from convsight.units.names import short
 from convsight.units.running import Histogram
+from convsight.units.sample import sample
 
 
 class Small(nn.Module):

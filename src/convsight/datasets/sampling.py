@@ -1,34 +1,10 @@
-"""Which pictures are looked at when not all of them need be?"""
+"""Which of n pictures are taken when not all of them need be, by their classes or at random?"""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Int64
 from torch import Generator, Tensor
-
-from convsight.errors import InputError
-
-if TYPE_CHECKING:
-    from convsight.datasets.base import Dataset, Split
-
-SPLITS = ("test", "validation", "train")
-
-
-def sample(data: Dataset, split: str, most: int) -> tuple[Split, str]:
-    """At most `most` pictures of a split, classes in proportion, and a phrase that says which they are.
-
-    The choice depends on the split alone, so that equal knobs mean equal pictures.
-    """
-    whole = data.splits[split]
-    if not len(whole):
-        have = ", ".join(name for name, each in data.splits.items() if len(each))
-        raise InputError(f"{data.name} has no {split} pictures; it has some in: {have}")
-    if len(whole) <= most:
-        return whole, f"all {len(whole):,} {split} pictures of {data.name}"
-    chosen = whole.take(stratified(whole.labels, most, seed=0))
-    return chosen, f"{len(chosen):,} of the {len(whole):,} {split} pictures of {data.name}"
 
 
 def stratified(labels: Tensor, wanted: int, seed: int, leave: int = 0) -> Int64[Tensor, " wanted"]:

@@ -10,7 +10,6 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from convsight.datasets.sampling import SPLITS, sample
 from convsight.errors import ModelError
 from convsight.images import Images
 from convsight.method import Method, knob
@@ -26,6 +25,7 @@ from convsight.units import Responses, gather
 from convsight.units.channels import choose_channels
 from convsight.units.names import name_of
 from convsight.units.report import channel_table, class_curve, faults, told_apart
+from convsight.units.sample import SPLITS, sample
 
 MOST_PICTURES = 12
 NO_CLASSES = "η² is not told: it needs two classes, and a class with two pictures."

@@ -9,7 +9,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from convsight.datasets.sampling import SPLITS, sample
 from convsight.errors import InputError, ModelError
 from convsight.gradients.backprop import backpropagate
 from convsight.method import Method, knob
@@ -22,6 +21,7 @@ from convsight.units.ablation import Ablation, switch_off
 from convsight.units.crops import OUTSIDE, Excitation, canvas_size, cut_out, excitation
 from convsight.units.names import name_of
 from convsight.units.report import class_shares, maxima_curve
+from convsight.units.sample import SPLITS, sample
 
 RULES = ("guided", "deconvnet")
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 
-from convsight.datasets.sampling import SPLITS, sample
 from convsight.method import Method, knob
 from convsight.network import nonlinear
 from convsight.network.classifier import Classifier
@@ -18,6 +17,7 @@ from convsight.units import gather
 from convsight.units.channels import choose_channels
 from convsight.units.crops import OUTSIDE, Excitation, canvas_size, cut_out, excitation
 from convsight.units.names import name_of
+from convsight.units.sample import SPLITS, sample
 
 
 @dataclass(frozen=True)

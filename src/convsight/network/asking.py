@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from convsight.errors import InputError
 from convsight.images import Images, as_images
+from convsight.network.answering import Answering
 from convsight.network.detections import agreement, best_scores
 from convsight.network.regions import (
     WHERE,
@@ -26,11 +27,8 @@ from convsight.network.regions import (
 )
 from convsight.network.targets import Target, output_of, outputs_target, resolve_target
 
-if TYPE_CHECKING:
-    from convsight.network.classifier import Classifier
 
-
-def target_of(net: Classifier, target: Any, images: Images, logits: Tensor | None = None) -> Target:
+def target_of(net: Answering, target: Any, images: Images, logits: Tensor | None = None) -> Target:
     """The `Target` that a user's `target` means for these pictures.
 
     Beside what `resolve_target` takes: a function of the network's output that gives one number a picture;
@@ -54,14 +52,14 @@ def target_of(net: Classifier, target: Any, images: Images, logits: Tensor | Non
     return resolve_target(net, target, len(images))
 
 
-def of_function(net: Classifier, function: Callable[[Any], Tensor], n: int) -> Target:
+def of_function(net: Answering, function: Callable[[Any], Tensor], n: int) -> Target:
     """One number a picture that the user's function makes of all that the network returns."""
     name = getattr(function, "__name__", type(function).__name__)
     label = "your function of the output" if name == "<lambda>" else f"{name} of the output"
     return _through(net, free(function), (label,), torch.zeros(n, dtype=torch.long), (label,) * n)
 
 
-def _predicted(net: Classifier, images: Images, logits: Tensor | None) -> Target:
+def _predicted(net: Answering, images: Images, logits: Tensor | None) -> Target:
     if net.task in ("regress", "locate", "embed"):
         chosen = outputs_target(net, torch.zeros(len(images), dtype=torch.long))
         note = "" if len(net.classes) == 1 else f"No target was given: the first output, {net.classes[0]!r}."
@@ -74,7 +72,7 @@ def _predicted(net: Classifier, images: Images, logits: Tensor | None) -> Target
     return replace(outputs_target(net, predicted), note=note)
 
 
-def _in_maps(net: Classifier, target: Any, images: Images) -> Target:
+def _in_maps(net: Answering, target: Any, images: Images) -> Target:
     """A class in a region of each picture, by default where the network predicts it."""
     predicted = net.predict(images)
     classes, masks, labels = [], [], []
@@ -88,7 +86,7 @@ def _in_maps(net: Classifier, target: Any, images: Images) -> Target:
     return _through(net, view, labels, torch.arange(len(images)), labels)
 
 
-def _in_boxes(net: Classifier, target: Any, images: Images) -> Target:
+def _in_boxes(net: Answering, target: Any, images: Images) -> Target:
     """A box of each picture, by default the most confident one of that class or of all."""
     asked: list[tuple[int, Box | None]] = []
     for i, (wanted, box) in enumerate(_pairs(target, len(images))):
@@ -114,14 +112,14 @@ def _in_boxes(net: Classifier, target: Any, images: Images) -> Target:
     return _through(net, of, labels, torch.arange(len(images)), labels)
 
 
-def _boxed(net: Classifier, label: int, box: Box | None) -> str:
+def _boxed(net: Answering, label: int, box: Box | None) -> str:
     if box is None:
         return f"{net.classes[label]} (not detected)"
     y, x, height, width = (round(v) for v in box)
     return f"{net.classes[label]} at y {y}, x {x}, {height}×{width}"
 
 
-def _likeness(net: Classifier, target: Any, images: Images) -> Target:
+def _likeness(net: Answering, target: Any, images: Images) -> Target:
     """How alike each picture's vector is to that of the target's picture (one for all, or one each)."""
     if not isinstance(target, (Images, Tensor, np.ndarray, str, os.PathLike)) and not hasattr(target, "size"):
         raise InputError(
@@ -138,7 +136,7 @@ def _likeness(net: Classifier, target: Any, images: Images) -> Target:
 
 
 def _through(
-    net: Classifier,
+    net: Answering,
     of: Callable[[Any], Tensor],
     names: Sequence[str],
     outputs: Tensor,
@@ -166,7 +164,7 @@ def _pair(target: Any) -> tuple[Any, Any]:
     return target, WHERE[0]
 
 
-def _is_unit(net: Classifier, target: Any) -> bool:
+def _is_unit(net: Answering, target: Any) -> bool:
     """Whether it names a unit of a layer."""
     if isinstance(target, str):
         return target not in net.classes and ":" in target and target.partition(":")[0] in net.layers

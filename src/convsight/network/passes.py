@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from convsight.errors import InputError, ModelError
-from convsight.images import Images
+from convsight.images import Images, fitted, opened
 from convsight.network.batching import chunk_size, in_chunks
 from convsight.network.changes import Fingerprint, digest_of, fingerprint, tensors_of, unchanged
 from convsight.network.dimensions import refuse_other_dimensions
@@ -41,6 +41,8 @@ class Passes:
     One pass at a time: a lock keeps threads apart. A copy shares the module and the lock, a pickle keeps neither
     the lock nor what is found out again.
     """
+
+    crop: float  # the share of a larger picture that `fit` keeps
 
     def __init__(
         self,
@@ -107,6 +109,18 @@ class Passes:
             inside = inside / self.std.to(inside)
         inside = inside.to(self.dtype)
         return inside.clone() if inside is pixels else inside
+
+    def fit(self, images: Any, fit: str = "crop") -> Images:
+        """Pictures at the network's input size and channels: anything that `Images.open` takes, of any sizes.
+
+        fit: "crop" resizes the short side to the size ÷ `crop` and keeps the centre; "pad" keeps the whole picture
+        and puts the network's mean colour (black without one) around it; "stretch" changes its proportions.
+        `notes` of what comes back name the pictures of which more than a fifth is cut away.
+        """
+        parts = [images] if isinstance(images, Images) else opened(images, self.channels)
+        colour = "black" if self.mean is None else "the network's mean colour"
+        fill = 0.0 if self.mean is None else self.mean.flatten().clamp(0, 1)
+        return fitted(parts, self.input_size, self.channels, fit, self.crop, fill, colour)
 
     def _run(self, inside: Tensor) -> Any:
         try:

@@ -1,12 +1,12 @@
 """Which number of a map, a detection or a vector is asked for: a class in a region, a box, a likeness to a picture?
 
-Each answers with a function of all that the network returns, one number a picture, which `Classifier.view` reads.
+Each answers with a function of all that the network returns, one number a picture, which `Answering.view` reads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,9 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convsight.errors import InputError
-
-if TYPE_CHECKING:
-    from convsight.network.reader import Reader
+from convsight.network.reader import Reader
 
 WHERE = ("where predicted", "everywhere")
 Box = tuple[float, float, float, float]  # y, x, height, width in pixels of the picture
