@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # pages run side by side, one on each core
 os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
-os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")  # as widgets they would fetch scripts from elsewhere
+os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")  # widgets would fetch scripts
 
 import generated  # noqa: E402
 

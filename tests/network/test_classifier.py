@@ -16,6 +16,7 @@ from convsight.datasets import dataset
 from convsight.errors import InputError, ModelError
 from convsight.images import Images
 from convsight.network.classifier import Classifier
+from convsight.network.interventions import undisturbed
 
 
 class Net(nn.Module):
@@ -478,3 +479,15 @@ def test_copies_and_pickles_answer_alike_and_work_in_threads() -> None:
         assert all(torch.equal(answer, expected) for answer in answers)
         assert twin.weights_hash == net.weights_hash and list(twin.layers) == list(net.layers)
     assert copy.copy(net).module is module and copy.deepcopy(net).module is not module
+
+
+def test_overlapping_passes_keep_evaluation_mode_until_the_last_one_ends() -> None:
+    """As threads overlap: the first to begin is the first to end, and the other one still runs."""
+    module = nn.Sequential(nn.Dropout(0.5), nn.Linear(2, 2).eval())
+    first, second = undisturbed(module), undisturbed(module)
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert not any(m.training for m in module.modules())
+    second.__exit__(None, None, None)
+    assert [m.training for m in module.modules()] == [True, True, False]

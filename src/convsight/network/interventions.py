@@ -7,6 +7,7 @@ hands the active ones to the tape of each pass.
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, Protocol
@@ -112,18 +113,43 @@ def _checked(node: Node, old: Tensor, new: Tensor) -> Tensor:
     return new
 
 
+_QUIET: dict[
+    nn.Module, int
+] = {}  # modules that are out of training mode for now, and how many passes need that
+_QUIET_LOCK = threading.Lock()
+
+
 @contextlib.contextmanager
 def undisturbed(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode inside; the modes and the global random state as they were outside."""
+    """Evaluation mode inside; the modes and the global random state as they were outside.
+
+    Blocks may overlap in several threads: a module returns to training mode when the last of them ends.
+    """
     modules = list(every_module(module))
-    training = [m for m in modules if m.training]
     each = (p.device for m in modules for p in m._parameters.values() if p is not None)
     devices = {device for device in each if device.type == "cuda"}
     with torch.random.fork_rng(devices=list(devices)), uncompiled(module):
+        quiet = _quieten(modules)
         try:
-            for m in training:
-                m.training = False
             yield
         finally:
-            for m in training:
+            _release(quiet)
+
+
+def _quieten(modules: Sequence[nn.Module]) -> list[nn.Module]:
+    """Take modules out of training mode; those that are, because of this call or another one."""
+    with _QUIET_LOCK:
+        quiet = [m for m in modules if m.training or m in _QUIET]
+        for m in quiet:
+            m.training = False
+            _QUIET[m] = _QUIET.get(m, 0) + 1
+    return quiet
+
+
+def _release(quiet: Sequence[nn.Module]) -> None:
+    with _QUIET_LOCK:
+        for m in quiet:
+            _QUIET[m] -= 1
+            if not _QUIET[m]:
+                del _QUIET[m]
                 m.training = True
