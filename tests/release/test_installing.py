@@ -1,5 +1,6 @@
 """What `make` installs: the demo without the development tools, everything at versions that are written down."""
 
+import os
 import subprocess
 import tomllib
 from pathlib import Path
@@ -19,9 +20,13 @@ PINS = [
 
 def commands(target: str, folder: Path) -> list[str]:
     """What `make target` would run where nothing is installed, as lines of shell."""
+    alone = {
+        name: value for name, value in os.environ.items() if not name.startswith("MAKE")
+    }  # `make test` runs us
     done = subprocess.run(
-        ["make", "--dry-run", target, f"VENV={folder / 'fresh'}"], cwd=ROOT, capture_output=True, text=True
-    )
+        ["make", "--dry-run", target, f"VENV={folder / 'fresh'}"],
+        cwd=ROOT, env=alone, capture_output=True, text=True,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
