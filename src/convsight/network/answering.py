@@ -85,8 +85,10 @@ class Answering(Inside):
     def forward_inside(self, inside: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
         """`forward` for pictures that are normalised, by a caller who keeps modes and random state himself."""
         if self.reader.explain == "score" and self.reader.ending.before:
-            return self.reader.rows(self._before(inside)[0], len(inside))
-        return self._read(inside, lambda output: self.reader.rows(self.reader.tensor(output), len(inside)))
+            return self.reader.rows(self._before(inside)[0], inside.shape[0])
+        return self._read(
+            inside, lambda output: self.reader.rows(self.reader.tensor(output), inside.shape[0])
+        )
 
     def rows(self, value: Tensor, n: int) -> Float[Tensor, "n k"]:
         """The rows that `forward` returns, from the tensor that `trace` points at, for n pictures."""
@@ -119,7 +121,7 @@ class Answering(Inside):
         self._check(pixels)
 
         def run(pixels: Tensor) -> Tensor:
-            inside, n = self.normalise(pixels), len(pixels)
+            inside, n = self.normalise(pixels), pixels.shape[0]
             with self._lock, undisturbed(self.module):
                 if self.reader.ending.before is None:
                     return self._read(

@@ -155,7 +155,7 @@ class Passes:
 
     def _alone(self, pixels: Float[Tensor, "n c h w"], run: Callable[[Tensor], Tensor]) -> Tensor:
         """What `run` answers; picture by picture for a network whose answer depends on the others of the batch."""
-        if len(pixels) < 2 or not self.habits.one_by_one:
+        if not self.habits.one_by_one or len(pixels) < 2:
             return run(pixels)
         active = interventions(self)
         kept: list[dict[str, list[Tensor]]] = [{} for _ in active]

@@ -75,7 +75,7 @@ class Reader:
         """The tensor of scores as one row a picture, float32; maps are averaged over their places."""
         if self.layout == "maps":
             return self.maps(value, squash).mean((2, 3))
-        flat = value.flatten(1) if value.ndim > 1 and len(value) == n else value.reshape(n, -1)
+        flat = value.flatten(1) if value.ndim > 1 and value.shape[0] == n else value.reshape(n, -1)
         return self._both(flat.float(), squash)
 
     def maps(self, value: Tensor, squash: str | None = None) -> Float[Tensor, "n k h w"]:

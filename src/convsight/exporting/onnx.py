@@ -1,0 +1,197 @@
+"""How does a classifier become an ONNX file that takes pictures in [0, 1] and gives its scores?
+
+PyTorch's own exporter does the work. Normalisation is inside the file, and any layer's value can be an output beside
+the scores: the exported pass is the classifier's own, with the layers recorded.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from convsight.errors import InputError, MissingExtra, ModelError
+from convsight.exporting.half_weights import halve
+from convsight.network.classifier import Classifier
+from convsight.network.interventions import Intervention, active_in
+from convsight.storage import write_atomic
+
+OPSET = 18  # the newest operator set that every runtime of the last three years reads
+PICTURES, SCORES = "pixels", "scores"  # the file's input and first output
+NEEDED = ("onnx", "onnxscript")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An ONNX file in memory. Its input `pixels` is n c h w in [0, 1]; its outputs are `scores` n k, then `layers`.
+
+    notes: what was chosen on the way, in sentences.
+    """
+
+    content: bytes
+    layers: tuple[str, ...] = ()
+    opset: int = OPSET
+    notes: tuple[str, ...] = ()
+
+    def save(self, path: str | Path) -> Path:
+        return write_atomic(path, self.content)
+
+
+def to_onnx(
+    net: Classifier, *, layers: Sequence[str] = (), batch: int | None = None, half: bool = False
+) -> Exported:
+    """The network as ONNX (operator set 18): pictures in [0, 1] go in, the numbers of `net.scores` come out.
+
+    layers: names of layers (`net.layers`) whose values come out too, each as an output of that name. batch: how many
+    pictures the file takes at once; None: any number, or 1 where the network must answer each picture alone.
+    half: keep weights of two and more dimensions as float16, which halves the file; the file still computes in
+    float32.
+
+    Raises MissingExtra without `convsight[live]`, InputError for a layer that does not exist or a batch below 1, and
+    ModelError, which names the operation, for a network that ONNX cannot express.
+
+    >>> import convsight as cs, torch                                                 # doctest: +SKIP
+    >>> net = cs.load("runs/demo")                                                    # doctest: +SKIP
+    >>> to_onnx(net, layers=["conv1"]).save("demo.onnx")                              # doctest: +SKIP
+    """
+    _need()
+    if batch is not None and batch < 1:
+        raise InputError(
+            f"batch is the number of pictures that the file takes at once, 1 or more, not {batch}"
+        )
+    named = tuple(net.layers[name].name for name in layers)
+    notes = [f"ONNX operator set {OPSET}, weights in {'float16' if half else 'float32'}."]
+    if batch is None and net.habits.one_by_one:
+        batch = 1
+        notes.append("The file takes one picture at a time, because this network answers each picture alone.")
+    model = _named_safely(_translated(net, _traced(net, named, batch), named), named)
+    _describe(model, net)
+    if half:
+        halve(model)
+    return Exported(model.SerializeToString(), named, OPSET, tuple(notes))
+
+
+class Pass(nn.Module):
+    """What is exported: one pass of a classifier that returns its scores and the values of some layers."""
+
+    def __init__(self, net: Classifier, layers: Sequence[str]):
+        super().__init__()
+        self.module, self.net, self.layers = net.module, net, tuple(layers)
+        wanted: dict[Any, list[str]] = {}
+        for name in layers:
+            wanted.setdefault(net.layers[name].key, []).append(name)
+        self.recorded = Intervention(net.module, wanted, {})
+
+    def forward(self, pixels: Float[Tensor, "n c h w"]) -> tuple[Tensor, ...]:
+        with active_in(self.recorded):
+            scores = self.net.logits(pixels)
+        return scores, *(self.recorded.seen[name] for name in self.layers)
+
+
+def _traced(net: Classifier, layers: Sequence[str], batch: int | None) -> Any:
+    """The program of one pass; ModelError where the network cannot be followed without numbers."""
+    modes = [(module, module.training) for module in net.module.modules()]
+    pixels = torch.full((batch or 2, net.channels, *net.input_size), 0.5, device=net.device)
+    sizes = None if batch else ({0: torch.export.Dim("n")},)
+    whole = Pass(net, layers)
+    try:
+        with torch.no_grad(), _quiet():
+            whole.eval()
+            return torch.export.export(whole, (pixels,), dynamic_shapes=sizes, strict=False)
+    except Exception as error:  # the exporter lets errors of many kinds through
+        why = "which operations it runs depends on the picture" if net.habits.decides else _first_line(error)
+        raise ModelError(f"{net.name} cannot be exported to ONNX: {why}") from error
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def _translated(net: Classifier, program: Any, layers: Sequence[str]) -> Any:
+    """The program as an ONNX model; ModelError naming the operation that ONNX does not have."""
+    try:
+        with _quiet():
+            made = torch.onnx.export(
+                program, dynamo=True, input_names=[PICTURES], output_names=[SCORES, *layers],
+                opset_version=OPSET, verbose=False,
+            )  # fmt: skip
+    except Exception as error:
+        missing = _operation(error)
+        what = f"ONNX has no operation {missing!r}" if missing else _first_line(error)
+        raise ModelError(f"{net.name} cannot be exported to ONNX: {what}") from error
+    assert made is not None
+    return made.model_proto
+
+
+def _operation(error: BaseException | None) -> str:
+    """The operation's name in the exporter's error, which keeps it in its words alone."""
+    while error is not None:
+        found = re.search(r"No ONNX function found for <OpOverload\(op='(?:aten\.)?([\w.]+)'", str(error))
+        if found:
+            return found[1]
+        error = error.__cause__
+    return ""
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _named_safely(model: Any, layers: Sequence[str]) -> Any:
+    """The model with every inner value renamed, so that none has the name of a layer, and the batch axis called n."""
+    kept = {PICTURES, SCORES, *layers, ""}
+    given = {each.name for each in (*model.graph.input, *model.graph.initializer)} - kept
+    made = {name for node in model.graph.node for name in node.output} - kept
+    new = {name: f"v{i}" for i, name in enumerate((*sorted(given), *sorted(made)))}
+    for node in model.graph.node:
+        for names in (node.input, node.output):
+            names[:] = [new.get(name, name) for name in names]
+    for each in (*model.graph.initializer, *model.graph.value_info):
+        each.name = new.get(each.name, each.name)
+    for each in (*model.graph.input, *model.graph.output):
+        first = next(iter(each.type.tensor_type.shape.dim), None)
+        if first is not None and first.dim_param:
+            first.dim_param = "n"
+    return model
+
+
+def _describe(model: Any, net: Classifier) -> None:
+    """Say in the file itself what it answers, in JSON as `from_onnx` reads it."""
+    said = {"classes": net.classes, "task": net.task, "pixels": "n c h w in [0, 1]", "crop": net.crop}
+    for name, value in said.items():
+        entry = model.metadata_props.add()
+        entry.key, entry.value = name, json.dumps(value)
+    model.producer_name, model.doc_string = "convsight", ""
+
+
+def _need() -> None:
+    for package in NEEDED:
+        try:
+            importlib.import_module(package)
+        except ModuleNotFoundError as error:
+            raise MissingExtra(package, "live", "writing an ONNX file") from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the exporter's own remarks about its inside, which no user can act on."""
+    logger = logging.getLogger("torch")
+    level = logger.level
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
