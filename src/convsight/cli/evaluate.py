@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from convsight.cli.console import bar, out, print_json, print_result
+from convsight.cli.console import bar, out, print_json, print_notes, print_result
 from convsight.cli.inputs import classifier, data_of
 from convsight.errors import InputError
 from convsight.results.kinds import Table
@@ -25,13 +25,12 @@ def test(given: argparse.Namespace, rest: list[str]) -> int:
         split = split.take(slice(0, given.limit))
     if not len(split):
         raise InputError(f"the {given.split} split of {data.name} is empty")
+    print_notes((*net.notes, *(data.notes if given.data else ())))  # of a run's own data, training told them
     with bar(f"Testing on {len(split):,} pictures", quiet=given.json):
         measured = measure(net, split)
     if given.json:
         print_json(measured)
         return 0
-    for note in net.notes:
-        out.print(note, soft_wrap=True, markup=False)
     for table in tables(measured):
         if isinstance(table, Table):
             print_result(table)

@@ -8,7 +8,6 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from convsight.datasets.folder_layout import SPLIT_NAMES, Layout, settle_classes, some, walk
 from convsight.datasets.table_columns import FILE, SPLIT, Said, Table, column_of, read_labels
@@ -191,15 +190,18 @@ def _split_named(word: str) -> str | None:
     return next((split for split, names in SPLIT_NAMES.items() if word in names), None)
 
 
-def class_of_each(table: Path, files: Sequence[Path]) -> dict[str, Any]:
-    """File name -> class name, of a table with one class a picture; DataError for a picture without a row."""
+def said_of_each(table: Path, files: Sequence[Path]) -> Said:
+    """What a table says of the pictures beside it, in their order; DataError for a picture of which it says nothing."""
     rows = _rows(table)
     column = column_of(rows, FILE)
     assert column is not None
-    said = read_labels(rows, (column, column_of(rows, SPLIT)))
-    if said.task != "classify":
-        raise DataError(f"{table}: one class a picture is expected, not the task {said.task}")
-    names = {Path(cell.strip()).name: value for cell, value in zip(rows[column], said.values, strict=True)}
-    if missing := [f.name for f in files if f.name not in names]:
+    try:
+        said = read_labels(rows, (column, column_of(rows, SPLIT)))
+    except DataError as error:
+        raise DataError(f"{table}: {error}") from None
+    beside = {file.name: file for file in files}
+    said, kept = _joined([beside.get(Path(cell.strip()).name) for cell in rows[column]], said)
+    found = {path: said.values[i] for i, path in kept}
+    if missing := [file.name for file in files if file not in found]:
         raise DataError(f"{table} has no line for {missing[0]}; its columns are {', '.join(rows)}")
-    return names
+    return replace(said, values=[found[file] for file in files])

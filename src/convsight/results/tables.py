@@ -32,7 +32,8 @@ def headline(test: Mapping[str, Any]) -> tuple[str, str]:
         return f"{test['error_px']['mean']:.2f} px", f"mean error on {n}"
     if "per_number" in test:
         first = test["per_number"][0]
-        more = "" if len(test["per_number"]) == 1 else f" (and {len(test['per_number']) - 1} more numbers)"
+        others = len(test["per_number"]) - 1
+        more = f" (and {others} more number{'s' if others > 1 else ''})" if others else ""
         return _with_unit(
             first["mae"], first["unit"]
         ), f"mean absolute error of {first['output']}{more} on {n}"

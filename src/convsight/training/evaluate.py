@@ -36,6 +36,11 @@ def test(net: Classifier, split: Split, *, flip: bool = True) -> dict[str, Any]:
     Raises DataError if the split's labels are not what the network answers, InputError for a network whose
     task has no measure here.
     """
+    if split.labels.ndim == 2 and not split.labels.shape[1]:
+        raise DataError(
+            "these pictures carry no labels, so nothing can be measured; a labels.csv beside them, with the columns "
+            "file and label, names them"
+        )
     measure = {"multilabel": _labels, "regress": _numbers, "locate": _places}.get(net.task)
     if measure is not None:
         return measure(net, split)
