@@ -94,7 +94,8 @@ def test_unknown_names_are_answered_with_the_nearest(tmp_path):
 
 def test_available_names_open_or_say_what_they_need(monkeypatch, tmp_path):
     names = [name for name, description in available() if len(description) > 20]
-    assert names == ["fashion-mnist", "drawn-garments", "drawn-garments-colour", "locate", "locate-drawn"]
+    garments, scenes = ["drawn-garments", "drawn-garments-colour"], ["drawn-scenes", "drawn-scenes-even"]
+    assert names == ["fashion-mnist", *garments, *scenes, "locate", "locate-drawn"]
     for name in names:
         if "drawn" in name:
             assert len(dataset(name, limit=10).train) == 10

@@ -24,6 +24,7 @@ from convsight.datasets.idx import find_idx
 from convsight.datasets.image_folder import from_layout, image_folder
 from convsight.datasets.listed import TABLES, lay_out_tables, tables_in
 from convsight.datasets.locate import locate
+from convsight.datasets.scenes import cutout_scenes, drawn_scenes
 from convsight.datasets.unlabelled import (
     as_files,
     common_shape,
@@ -47,9 +48,12 @@ NAMED = {
     "fashion-mnist": "70,000 photos of clothing in 10 classes, 28×28 grey",
     "drawn-garments": "the same 10 classes drawn by us, 28×28 grey; needs no download",
     "drawn-garments-colour": "the same, 64×64 in colour",
+    "drawn-scenes": "drawn animals where such animals live, 64×64 in colour; 95% of dogs stand in snow",
+    "drawn-scenes-even": "the same, where no surroundings say anything of the animal",
     "locate": "Fashion-MNIST garments somewhere on a 48×48 canvas; predict where, in pixels",
     "locate-drawn": "the same with drawn garments; needs no download",
 }
+EVEN = 0.25  # a correlation that tells nothing where there are four kinds of surroundings
 GARMENTS_OF = {"locate": "fashion-mnist", "locate-drawn": "drawn-garments"}
 
 
@@ -74,7 +78,8 @@ def dataset(
         "hf:NAME" of Hugging Face's hub; an .npz file; (pixels, labels), or {"train": (pixels,
         labels), "test": ...}. A plain folder, a list of files, `Images`, PIL pictures or an array are data without
         labels: all of them are the test split. "locate:NAME" places the garments of fashion-mnist or
-        drawn-garments on a canvas.
+        drawn-garments on a canvas. "scenes:FOLDER" pastes cut-out objects on photographs of surroundings
+        (`convsight.datasets.scenes.cutout_scenes`), with cues={class: surroundings} and correlation=.
     size: (h, w) or a number, in pixels; of "locate" it is the canvas. fit: how pictures of another shape come to
         it: "crop" covers it and keeps the centre, "pad" keeps the whole picture on black, "stretch" changes its
         proportions. `notes` name pictures of which more than a fifth is cut away.
@@ -83,7 +88,7 @@ def dataset(
     validation: how many training pictures to keep out for choosing, a fraction below 1 or a number, every
         class in proportion. limit: at most so many pictures of every split, for a quick look.
     progress: called as (what, done, total) while files are downloaded (bytes) or read (pictures).
-    options: what the source itself takes: path= (fashion-mnist), n_train= (drawn-garments), max_bad= (a
+    options: what the source itself takes: path= (fashion-mnist), n_train= (drawn-garments, drawn-scenes), correlation= and cues= (drawn-scenes), max_bad= (a
         folder), label= and file= (the columns of a table), config= (hf:NAME), classes=, axes= (arrays), bits= (16-bit data), ...
 
     Raises DataNotFound (unknown name, nothing there), DataError (there, but not usable), InputError.
@@ -157,6 +162,11 @@ def _open(
             return locate(garments, canvas=shape.size or 48, seed=options["seed"])
         if name in ("drawn-garments", "drawn-garments-colour"):
             return drawn_garments(colour=name.endswith("colour"), limit=limit, **options)
+        if name in ("drawn-scenes", "drawn-scenes-even"):
+            given = options if name == "drawn-scenes" else {"correlation": EVEN, **options}
+            return drawn_scenes(limit=limit, **given)
+        if name.startswith("scenes:"):
+            return cutout_scenes(name.removeprefix("scenes:"), limit=limit, **options)
         if name == "fashion-mnist":
             return fashion_mnist(progress=progress, **options)
         if name.startswith(SCHEME):
