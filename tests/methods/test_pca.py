@@ -114,3 +114,64 @@ def test_pictures_of_several_labels_are_named_by_their_ids_at_the_ends_of_an_axi
     ends, order = found.parts[-1], found.xy[:, 0].argsort(stable=True)
     assert ends.captions[0] == several.train.ids[int(order[0])]
     assert len(ends.captions) == len(ends.images)
+
+
+@pytest.fixture(scope="module")
+def tagged():
+    """A network that reads three labels off three pixels, and pictures on which it is wrong now and then."""
+    labels = (torch.arange(60)[:, None] // torch.tensor([1, 4, 16]) % torch.tensor([2, 4, 2]) == 1).long()
+    pixels = torch.rand(60, 1, 8, 8, generator=torch.Generator().manual_seed(0)) * 0.2
+    pixels[:, 0, 0, :3] = labels.float()
+    pixels[::7, 0, 0, 0] = 1 - pixels[::7, 0, 0, 0]
+    module = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
+    with torch.no_grad():
+        module[1].weight.zero_()[:, :3] = 8 * torch.eye(3)
+        module[1].bias.fill_(-4)
+    names = ["a", "b", "c"]
+    net = cs.Classifier(module, classes=names, input_size=8, channels=1, task="multilabel")
+    return net, cs.dataset((pixels, labels), classes=names, validation=10)
+
+
+def test_several_labels_are_coloured_one_at_a_time(tagged):
+    net, data = tagged
+    truth = data.train.labels
+    found = cs.pca(net, data, split="train")
+    k = min(range(3), key=lambda i: abs(truth[:, i].mean().item() - 0.5))
+    name = "abc"[k]
+    assert found.groups.tolist() == truth[:, k].tolist() and found.group_names == (f"no {name}", name)
+    assert repr(name) in found.notes[0] and "nearest to half" in found.notes[0]
+    assert torch.equal(found.labels, truth.long())
+    second = cs.pca(net, data, split="train", label="b")
+    assert second.groups.tolist() == truth[:, 1].tolist() and "nearest to half" not in second.notes[0]
+
+
+def test_errors_about_one_label_are_told_apart(tagged):
+    net, data = tagged
+    said, there = net.predict(data.train[:])[:, 0], data.train.labels[:, 0]
+    found = cs.pca(net, data, split="train", colour="error", label="a")
+    wanted = [
+        "right" if s == t else "a missed" if t else "a said but not there"
+        for s, t in zip(said, there, strict=True)
+    ]
+    assert [found.group_names[g] for g in found.groups.tolist()] == wanted
+    assert len(set(wanted)) == 3
+    assert cs.pca(net, data, split="train", colour="prediction", label="a").groups.tolist() == said.tolist()
+    assert cs.pca(net, data, split="train", colour="loss").group_names[0].startswith("loss")
+
+
+def test_a_map_of_several_labels_comes_back_from_its_files_and_names_them(tagged, tmp_path):
+    net, data = tagged
+    found = cs.pca(net, data, split="train", images=data.train[0])
+    again = cs.open_result(found.save(tmp_path / "map.npz"))
+    assert torch.equal(again.labels, found.labels) and found.labels.shape == (len(data.train) + 1, 3)
+    first = found.save(tmp_path / "map.csv").read_text().splitlines()[1].split(",")[1]
+    assert first == " + ".join(n for n, there in zip("abc", data.train.labels[0], strict=True) if there)
+    assert found.data()["labels"][0] == data.train.labels[0].nonzero().flatten().tolist()
+
+
+def test_a_label_that_is_none_is_refused(tagged, net, data):
+    tagger, several = tagged
+    with pytest.raises(InputError, match="no label 'z'"):
+        cs.pca(tagger, several, split="train", label="z")
+    with pytest.raises(InputError, match="one of several labels"):
+        cs.pca(net, data, label="a")

@@ -7,7 +7,7 @@ from torch import nn
 import convsight as cs
 from convsight.studio.app import create_app
 from convsight.studio.session import Studio
-from tests.studio.conftest import HERE
+from tests.studio.conftest import HERE, finished
 
 LABELS = ("bright", "red", "dark")
 
@@ -113,3 +113,40 @@ def test_two_classes_by_one_score_are_said_at_the_networks_threshold():
         told = Studio(networks(1, classes=["cat", "dog"], task="binary", thresholds=limit), data)
         with serving(told) as client:
             assert client.get("/api/pictures/train:0/scores").json()["said"] == name
+
+
+def test_each_label_has_its_scores_and_the_pictures_that_it_is_missed_in():
+    studio, data = several()
+    studio.predictions.make("train")
+    part = data.train
+    said = torch.sigmoid(studio.net.module(part.pixels)) >= torch.tensor([0.45, 0.5, 0.55])
+    truth = part.labels.flip(1) > 0
+    with serving(studio) as client:
+        told = client.get("/api/labels", params={"split": "train"}).json()
+
+        def ids(**filters):
+            items = client.get("/api/pictures", params={"split": "train", **filters}).json()["items"]
+            return [int(item["id"].partition(":")[2]) for item in items]
+
+        missed, invented = ids(missed="bright"), ids(invented="bright")
+        kinds = client.get("/api/confusion", params={"split": "train"})
+    assert kinds.status_code == 400
+    assert [row["name"] for row in told["labels"]] == list(LABELS)
+    assert [row["missed"] for row in told["labels"]] == (truth & ~said).sum(0).tolist()
+    assert [row["invented"] for row in told["labels"]] == (said & ~truth).sum(0).tolist()
+    assert [row["n"] for row in told["labels"]] == truth.sum(0).tolist()
+    assert missed == (truth & ~said)[:, 0].nonzero().flatten().tolist()
+    assert invented == (said & ~truth)[:, 0].nonzero().flatten().tolist()
+
+
+def test_the_map_of_several_labels_carries_them_all():
+    studio, data = several()
+    with serving(studio) as client:
+        started = client.post("/api/results", json={"method": "pca", "knobs": {"split": "train"}}).json()
+        payload = finished(client, started)["payload"]
+    assert payload["labels"] == [row.nonzero().flatten().tolist() for row in data.train.labels]
+    right = [
+        named(s, LABELS) == named(t, LABELS[::-1])
+        for s, t in zip(studio.net.predict(data.train[:]), data.train.labels, strict=True)
+    ]
+    assert payload["right"] == right

@@ -32,6 +32,7 @@ export type Sprites = Schemas['Sprites'];
 export type ReceptiveBox = Schemas['ReceptiveBox'];
 export type Neighbours = Schemas['Neighbours'];
 export type Confusion = Schemas['Confusion'];
+export type LabelScores = Schemas['LabelScores'];
 export type Audit = Schemas['Audit'];
 export type Trust = Schemas['Trust'];
 export type Light = Schemas['Light'];

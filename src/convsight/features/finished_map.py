@@ -8,10 +8,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
-from convsight.errors import InputError
+from convsight.errors import InputError, closest
 from convsight.features.quality import judge
 from convsight.features.selection import Selection
 from convsight.features.thumbnails import THUMBNAIL_PX, grid, shrink, thumbnail_map
@@ -27,6 +27,14 @@ COLOURS = ("class", "prediction", "error", "loss")
 MOST_PICTURES = 5000  # points whose thumbnail travels with the result
 
 LOSS_STEPS = (0.01, 0.1, 0.5, 1.0, 2.0, 5.0)  # nats
+
+
+@dataclass(frozen=True)
+class Colour:
+    """What the colours of a map stand for: one of COLOURS; of several labels, `label` (None: see `_chosen_label`)."""
+
+    by: str = "class"
+    label: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +66,7 @@ def points(
     shown: Scene,
     xy: Float[Tensor, "n p"],
     axes: tuple[str, ...],
-    colour: str,
+    colour: Colour,
     caption: str,
     notes: Sequence[str],
     parts: Sequence[Pictures] = (),
@@ -66,28 +74,28 @@ def points(
     seed: int = 0,
 ) -> Points:
     """The map as a result, judged against the space it was made from; `extra` are pictures placed into it."""
-    chosen, labels = shown.chosen, shown.chosen.labels
-    quality = judge(shown.vectors.values, xy, labels, seed=seed)
-    groups, names = _groups(shown, colour)
-    page = [] if xy.shape[1] != 2 else [with_pictures(shown, xy)]
+    chosen = shown.chosen
+    quality = judge(shown.vectors.values, xy, chosen.labels, seed=seed)
+    groups, names, said = _groups(shown, colour)
+    labels = chosen.labels if chosen.rows is None else chosen.rows.long()
+    page = [] if xy.shape[1] != 2 else [with_pictures(shown, xy, labels if groups is None else groups)]
     pictures = (
         shrink(chosen[range(len(chosen))].pixels, THUMBNAIL_PX) if len(chosen) <= MOST_PICTURES else None
     )
     made = Points(
         xy=xy, ids=chosen.ids, labels=labels, classes=chosen.classes, axes=axes, caption=caption,
-        notes=(quality.sentence(shown.words), *notes), parts=(*page, *parts), pictures=pictures,
+        notes=(*said, quality.sentence(shown.words), *notes), parts=(*page, *parts), pictures=pictures,
         groups=groups, group_names=names, predicted=shown.said.predicted, losses=shown.said.loss,
     )  # fmt: skip
     return made if extra is None else _with_extra(made, shown, *extra)
 
 
-def with_pictures(shown: Scene, xy: Float[Tensor, "n 2"]) -> Pictures:
-    """The same map with thumbnails instead of dots."""
+def with_pictures(shown: Scene, xy: Float[Tensor, "n 2"], labels: Int64[Tensor, " n"] | None) -> Pictures:
+    """The same map with thumbnails instead of dots, framed in the colours of `labels`."""
     across = max(6, min(32, round(1.6 * len(xy) ** 0.5)))
     index, cells = grid(xy, across)
-    labels = shown.chosen.labels
     page = thumbnail_map(shown.chosen[index], cells, across, None if labels is None else labels[index])
-    frame = "" if labels is None else "; frames have the colours of the classes above"
+    frame = "" if labels is None else "; frames have the colours of the map above"
     return Pictures(
         title="The same map with its pictures",
         caption=f"{len(index):,} of {len(xy):,} pictures, each where it belongs, none over another{frame}.",
@@ -97,27 +105,62 @@ def with_pictures(shown: Scene, xy: Float[Tensor, "n 2"]) -> Pictures:
     )
 
 
-def _groups(shown: Scene, colour: str) -> tuple[Tensor | None, tuple[str, ...]]:
+def _groups(
+    shown: Scene, colour: Colour
+) -> tuple[Int64[Tensor, " n"] | None, tuple[str, ...], tuple[str, ...]]:
+    """(a colour's number for each picture, what the colours are called, notes); None for the class's own colours."""
     said = shown.said
-    if colour == "class":
-        return None, ()
+    if shown.chosen.rows is not None and colour.by != "loss":
+        return _by_label(shown, colour)
+    if colour.label is not None:
+        raise InputError(
+            f"label={colour.label!r} chooses one of several labels of a picture; {shown.chosen.name} has none"
+        )
+    if colour.by == "class":
+        return None, (), ()
     if said.predicted is None:
-        raise InputError(f"colour={colour!r} needs a classifier; {shown.net.name} answers with positions")
-    if colour == "prediction":
-        return said.predicted, shown.net.classes
+        raise InputError(f"colour={colour.by!r} needs a classifier; {shown.net.name} answers with positions")
+    if colour.by == "prediction":
+        return said.predicted, shown.net.classes, ()
     if said.right is None or said.loss is None:
         raise InputError(
-            f"colour={colour!r} needs labels that name the network's classes; {shown.chosen.name} has "
+            f"colour={colour.by!r} needs labels that name the network's classes; {shown.chosen.name} has "
             f"{', '.join(shown.chosen.classes[:4]) or 'positions'}. colour='prediction' works"
         )
-    if colour == "error":
-        return (~said.right).long(), ("right", "wrong")
+    if colour.by == "error":
+        return (~said.right).long(), ("right", "wrong"), ()
     steps = (0.0, *LOSS_STEPS)
     names = (
         *(f"loss {a:g} to {b:g}" for a, b in pairwise(steps)),
         f"above {steps[-1]:g}",
     )
-    return torch.bucketize(said.loss, torch.tensor(LOSS_STEPS)), names
+    return torch.bucketize(said.loss, torch.tensor(LOSS_STEPS)), names, ()
+
+
+def _by_label(shown: Scene, colour: Colour) -> tuple[Int64[Tensor, " n"], tuple[str, ...], tuple[str, ...]]:
+    """The colours of one of several labels: there or not, said or not, or right, missed and said in vain."""
+    rows, names = shown.chosen.rows, shown.chosen.classes
+    assert rows is not None
+    name = colour.label or _chosen_label(rows, names)
+    if name not in names:
+        raise InputError(f"no label {name!r} in {shown.chosen.name}", given=name, works=closest(name, names))
+    there = rows[:, names.index(name)].long()
+    note = f"Coloured by the label {name!r}, which {int(there.sum()):,} of {len(there):,} pictures have"
+    note += "." if colour.label else ": the one nearest to half of them; label='NAME' takes another."
+    if colour.by == "class":
+        return there, (f"no {name}", name), (note,)
+    said = shown.said.predicted
+    if said is None or said.ndim != 2 or name not in shown.net.classes:
+        raise InputError(f"colour={colour.by!r} needs a network that says the label {name!r}")
+    called = said[:, shown.net.classes.index(name)]
+    if colour.by == "prediction":
+        return called, (f"{name} not said", f"{name} said"), (note,)
+    return (called - there) % 3, ("right", f"{name} said but not there", f"{name} missed"), (note,)
+
+
+def _chosen_label(rows: Float[Tensor, "n k"], names: tuple[str, ...]) -> str:
+    """The label that is nearest to being there in half of the pictures; the first of several."""
+    return names[int((rows.mean(0) - 0.5).abs().argmin())]
 
 
 def _with_extra(made: Points, shown: Scene, xy: Tensor, images: Images) -> Points:
@@ -133,7 +176,9 @@ def _with_extra(made: Points, shown: Scene, xy: Tensor, images: Images) -> Point
     if pictures is not None:
         fitted = images.fit(shown.chosen[0].size, pictures.shape[1])
         pictures = torch.cat([pictures, shrink(fitted.pixels, THUMBNAIL_PX)])
-    labels = None if made.labels is None else torch.cat([made.labels, torch.full((m,), -1)])
+    labels = made.labels
+    if labels is not None:  # of several labels they have none, of one class none that is known
+        labels = torch.cat([labels, torch.full((m, *labels.shape[1:]), -1 if labels.ndim == 1 else 0)])
     placed = (
         f"{m} pictures of your own are placed among the {n:,} of the data set, which stay where they are."
     )

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
-from jaxtyping import Bool, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from convsight.datasets.sampling import stratified
@@ -112,6 +112,13 @@ class Selection:
     def labels(self) -> Int64[Tensor, " n"] | None:
         """Class index of each picture, or None for positions."""
         if any(part.labels.ndim != 1 for _, part in self.parts):
+            return None
+        return torch.cat([part.labels for _, part in self.parts])
+
+    @cached_property
+    def rows(self) -> Float[Tensor, "n k"] | None:
+        """Several labels of each picture as 0 and 1; None where a picture has one class, or numbers."""
+        if not self.classes or any(part.labels.ndim != 2 for _, part in self.parts):
             return None
         return torch.cat([part.labels for _, part in self.parts])
 

@@ -46,11 +46,12 @@ class Vectors:
 class Answers:
     """What the network says of labelled pictures: predicted class, whether it is right, its loss in nats.
 
-    `predicted` counts in the network's classes (None of a network that answers with positions); `right` and
-    `loss` are None where the labels name classes that the network does not have.
+    `predicted` counts in the network's classes, or has a row with 1 for each label that the network says (None of a
+    network that answers with numbers or positions). Of several labels `right` means every one, `loss` is the mean
+    over labels. `right` and `loss` are None where the labels name classes that the network does not have.
     """
 
-    predicted: Int64[Tensor, " n"] | None
+    predicted: Int64[Tensor, " n"] | Int64[Tensor, "n k"] | None
     right: Bool[Tensor, " n"] | None
     loss: Float[Tensor, " n"] | None
 
@@ -107,14 +108,19 @@ def query_vectors(
 
 
 def answers(net: Classifier, vectors: Vectors) -> Answers:
-    """Predicted class, right or wrong and cross-entropy of every picture; nothing where there is not one class each."""
+    """Predicted class or labels, right or wrong and cross-entropy of every picture; nothing for numbers."""
     assert vectors.logits is not None  # vectors in pixel space have no logits
-    if not net.one_class:
+    several = net.task == "multilabel"
+    if not net.one_class and not several:
         return Answers(None, None, None)
-    predicted = net.reader.predicted(net.chances(vectors.logits))
-    truth = as_net_classes(net, vectors.of)
+    chances = net.chances(vectors.logits)
+    predicted = net.reader.predicted(chances)
+    truth = as_net_labels(net, vectors.of) if several else as_net_classes(net, vectors.of)
     if truth is None:
         return Answers(predicted, None, None)
+    if several:
+        loss = F.binary_cross_entropy(chances, truth.to(chances), reduction="none").mean(1)
+        return Answers(predicted, (predicted == truth).all(1), loss)
     return Answers(predicted, predicted == truth, losses(net, vectors.logits, truth))
 
 
@@ -165,6 +171,13 @@ def as_net_classes(net: Classifier, chosen: Selection) -> Int64[Tensor, " n"] | 
         return torch.tensor([index[name] for name in chosen.classes])[chosen.labels]
     nameless = net.classes == tuple(map(str, range(len(net.classes))))
     return chosen.labels if nameless and len(chosen.classes) <= len(net.classes) else None
+
+
+def as_net_labels(net: Classifier, chosen: Selection) -> Int64[Tensor, "n k"] | None:
+    """Several labels of each picture as 0 and 1 in the order of the network's labels; None if the names differ."""
+    if chosen.rows is None or set(chosen.classes) != set(net.classes):
+        return None
+    return chosen.rows[:, [chosen.classes.index(name) for name in net.classes]].long()
 
 
 _MEMORY: WeakKeyDictionary[torch.nn.Module, WeakKeyDictionary] = WeakKeyDictionary()

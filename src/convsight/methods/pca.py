@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from convsight.datasets import Dataset
-from convsight.features.finished_map import COLOURS, Scene, points, scene
+from convsight.features.finished_map import COLOURS, Colour, Scene, points, scene
 from convsight.features.projection import principal
 from convsight.features.selection import SPLITS
 from convsight.features.vectors import query_vectors
@@ -56,6 +56,10 @@ class Pca(Method):
     split: str = knob("test", "which pictures are mapped", choices=(*SPLITS, "all"))
     most: int = knob(100_000, "more pictures give a fuller map and take longer", unit="pictures", low=2)
     colour: str = knob("class", "what the colours stand for", choices=COLOURS)
+    label: str | None = knob(
+        None,
+        "of several labels a picture: which one the colours show; none takes the one nearest to half of them",
+    )
     seed: int = knob(0, "another seed takes other pictures where there are more than `most`")
 
     def compute(self, net: Classifier, data: Dataset, images: Images | None = None) -> Points:
@@ -74,7 +78,7 @@ class Pca(Method):
             extra = (placed, images)
         left = max(0.0, 1 - sum(shares))
         return points(
-            shown, xy, axes, self.colour,
+            shown, xy, axes, Colour(self.colour, self.label),
             caption=f"{shown.chosen.describe()} in {shown.words}, along its {self.dims} widest directions.",
             notes=(f"{left:.0%} of the variance is in directions that this map does not show.",),
             parts=(_ends(shown, xy, shares),), extra=extra, seed=self.seed,

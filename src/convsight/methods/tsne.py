@@ -8,7 +8,7 @@ from torch import Tensor
 
 from convsight.datasets import Dataset
 from convsight.features import embedding
-from convsight.features.finished_map import COLOURS, points, scene
+from convsight.features.finished_map import COLOURS, Colour, points, scene
 from convsight.features.selection import SPLITS
 from convsight.features.thumbnails import dots
 from convsight.features.vectors import query_vectors
@@ -72,6 +72,10 @@ class Tsne(Method):
     most: int = knob(5000, "more pictures give a fuller map: 5,000 take half a minute, 70,000 some minutes",
                      unit="pictures", low=5)  # fmt: skip
     colour: str = knob("class", "what the colours stand for", choices=COLOURS)
+    label: str | None = knob(
+        None,
+        "of several labels a picture: which one the colours show; none takes the one nearest to half of them",
+    )
     seed: int = knob(0, "another seed takes other pictures where there are more than `most`, and other noise")
 
     def compute(self, net: Classifier, data: Dataset, images: Images | None = None) -> Points:
@@ -96,7 +100,7 @@ class Tsne(Method):
             asked = query_vectors(net, images, self.space, self.layer, map_px=True)
             extra = (layout.place(asked), images)
         return points(
-            shown, layout.xy, ("", "", "")[: self.dims], self.colour,
+            shown, layout.xy, ("", "", "")[: self.dims], Colour(self.colour, self.label),
             caption=f"{shown.chosen.describe()} in {shown.words}; near on the map is near there.",
             notes=(HONEST, *self._limits(layout)), extra=extra, seed=self.seed,
         )  # fmt: skip

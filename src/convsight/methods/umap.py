@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from convsight.datasets import Dataset
 from convsight.features import manifold
-from convsight.features.finished_map import COLOURS, points, scene
+from convsight.features.finished_map import COLOURS, Colour, points, scene
 from convsight.features.selection import SPLITS
 from convsight.features.vectors import query_vectors
 from convsight.images import Images
@@ -72,6 +72,10 @@ class Umap(Method):
     split: str = knob("test", "which pictures are mapped", choices=(*SPLITS, "all"))
     most: int = knob(5000, "more pictures give a fuller map and take longer", unit="pictures", low=5)
     colour: str = knob("class", "what the colours stand for", choices=COLOURS)
+    label: str | None = knob(
+        None,
+        "of several labels a picture: which one the colours show; none takes the one nearest to half of them",
+    )
     seed: int = knob(0, "another seed takes other pictures where there are more than `most`, and other noise")
 
     def compute(self, net: Classifier, data: Dataset, images: Images | None = None) -> Points:
@@ -89,7 +93,7 @@ class Umap(Method):
             else []
         )
         return points(
-            shown, made.xy, ("", "", "")[: self.dims], self.colour,
+            shown, made.xy, ("", "", "")[: self.dims], Colour(self.colour, self.label),
             caption=f"{shown.chosen.describe()} in {shown.words}; near on the map is near there.",
             notes=(HONEST, *lowered), extra=extra, seed=self.seed,
         )  # fmt: skip

@@ -49,6 +49,11 @@ class Reader:
     thresholds: Float[Tensor, " k"] | None = None
 
     @property
+    def each_threshold(self) -> Float[Tensor, " k"]:
+        """From which probability each label counts as there: a half where nothing was said."""
+        return torch.full((len(self.classes),), 0.5) if self.thresholds is None else self.thresholds
+
+    @property
     def squash(self) -> str:
         """What the explained values have been through: "", softmax, log_softmax, sigmoid or log_sigmoid."""
         return self.ending.kind if self.explain == "output" else ""
@@ -120,7 +125,7 @@ class Reader:
     def predicted(self, chances: Float[Tensor, "n k *places"]) -> Tensor:
         """The class of each picture (or place), from its probabilities; for labels 1 where a threshold is reached."""
         if self.task in ("multilabel", "detect"):
-            limits = 0.5 if self.thresholds is None else self.thresholds.to(chances)
+            limits = self.each_threshold.to(chances)
             return (chances >= limits).long()
         if self.two and self.thresholds is not None:
             return (chances[:, 1] >= self.thresholds[-1].to(chances)).long()

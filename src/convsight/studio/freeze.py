@@ -203,11 +203,24 @@ def _neighbours(to: Collected, picture: str) -> None:
         to.picture(item["picture"], 64)
 
 
+def _labels(to: Collected, split: str) -> None:
+    """How good each label is, and the pictures in which it was missed or said in vain."""
+    for row in _settled(to, f"/api/labels?split={split}").get("labels", []):
+        for what in ("missed", "invented"):
+            page = to.get(
+                f"/api/pictures?{_query(split=split, **{what: row['name']}, sort='loss', limit=A_CELL)}"
+            )
+            for item in (page or {"items": []})["items"]:
+                to.picture(item["id"], 96)
+
+
 def _confusion(to: Collected) -> None:
     """The test pictures' matrix, the pictures of its cells (most frequent mistakes first), and explanations
     for the first.
     """
     split = next((n for n in ("test", "validation", "train") if _count(to.studio, n)), None)
+    if split is not None and to.studio.net.task == "multilabel":
+        _labels(to, split)
     if split is None or not to.studio.net.one_class:
         return
     told = _settled(to, f"/api/confusion?split={split}")

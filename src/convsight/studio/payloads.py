@@ -16,6 +16,7 @@ from torch import Tensor
 
 from convsight.results import draw
 from convsight.results.kinds import Curve, Map, Pictures, Points, Ranking, Table, Verdict
+from convsight.results.kinds.points import numbers_or_sets
 from convsight.results.result import Result
 from convsight.studio import schemas
 from convsight.studio.atlas import atlas_of, atlas_page
@@ -108,14 +109,12 @@ def _pictures(studio: Studio, result: Pictures, base: str) -> schemas.PicturesPa
 
 def _points(studio: Studio, result: Points, base: str) -> schemas.PointsPayload:
     n, dim = result.xy.shape
-    predicted = None if result.predicted is None else result.predicted.tolist()
-    labels = None if result.labels is None else result.labels.tolist()
+    predicted, labels = numbers_or_sets(result.predicted), numbers_or_sets(result.labels)
     outputs = studio.net.classes
     names = result.classes
     right = None
     if labels is not None and predicted is not None and names:
-        right = [outputs[p] == names[t] if 0 <= t < len(names) else False
-                 for p, t in zip(predicted, labels, strict=True)]  # fmt: skip
+        right = [_named(outputs, p) == _named(names, t) for p, t in zip(predicted, labels, strict=True)]
     return schemas.PointsPayload(
         n=n, dim=dim,
         ids=picture_ids(studio.data, result.ids, _split_of(result)),
@@ -129,6 +128,12 @@ def _points(studio: Studio, result: Points, base: str) -> schemas.PointsPayload:
         axes=list(result.axes),
         atlas=atlas_of(result, base),
     )  # fmt: skip
+
+
+def _named(names: tuple[str, ...], numbers: int | list[int]) -> set[str]:
+    """The class, or the several labels, that numbers stand for; an unknown class has the name ""."""
+    each = numbers if isinstance(numbers, list) else [numbers]
+    return {names[k] if 0 <= k < len(names) else "" for k in each}
 
 
 def _split_of(result: Result) -> str:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
@@ -24,11 +23,9 @@ NO_LABEL = "no label"
 
 @dataclass(frozen=True, eq=False)
 class Predicted:
-    """One row for each picture of a split; `right` and `loss` are None where labels and outputs cannot be
-    compared.
+    """One row for each picture of a split; predicted, right and loss as in `features.vectors.Answers`.
 
-    predicted: one class each, or a row with 1 for each label that the network says. Of several labels `right`
-    means every one, `confidence` is the probability of the least sure decision, `loss` the mean over labels.
+    confidence: the probability of the predicted class, or of the least sure decision about several labels.
     """
 
     logits: Float[Tensor, "n k"]
@@ -40,22 +37,15 @@ class Predicted:
     @classmethod
     def of(cls, net: Classifier, vectors: Vectors) -> Predicted:
         assert vectors.logits is not None
-        if net.task == "multilabel":
-            return cls._of_labels(net, vectors.logits, vectors.of)
         said = answers(net, vectors)
-        sure = None if said.predicted is None else net.chances(vectors.logits).max(1).values
+        if said.predicted is None:
+            return cls(vectors.logits, None, None, None, None)
+        chances = net.chances(vectors.logits)
+        if said.predicted.ndim == 2:
+            sure = torch.where(said.predicted == 1, chances, 1 - chances).amin(1)
+        else:
+            sure = chances.max(1).values
         return cls(vectors.logits, said.predicted, sure, said.right, said.loss)
-
-    @classmethod
-    def _of_labels(cls, net: Classifier, logits: Float[Tensor, "n k"], chosen: Selection) -> Predicted:
-        chances = net.chances(logits)
-        predicted = net.reader.predicted(chances)
-        sure = torch.where(predicted == 1, chances, 1 - chances).amin(1)
-        truth = label_rows(net, chosen)
-        if truth is None:
-            return cls(logits, predicted, sure, None, None)
-        loss = F.binary_cross_entropy(chances, truth.to(chances), reduction="none").mean(1)
-        return cls(logits, predicted, sure, (predicted == truth).all(1), loss)
 
 
 class Predictions:
@@ -87,23 +77,29 @@ class Predictions:
         *,
         label: str | None = None,
         predicted: str | None = None,
+        missed: str | None = None,
+        invented: str | None = None,
         right: bool | None = None,
         q: str = "",
         sort: str = "index",
     ) -> tuple[int, list[Picture]]:
-        """(how many pictures pass the filters, the page of them that begins at `offset`)."""
+        """(how many pictures pass the filters, the page of them that begins at `offset`).
+
+        missed: a label that they have and that the network does not say; invented: one that it says and they have not.
+        """
         data = self.data
         if data is None:
             return 0, []
         part, known = data.splits[split], self._known.get(split)
         kept = torch.ones(len(part), dtype=torch.bool)
-        if label is not None:
-            kept &= _has(part.labels, _index("class", label, part.classes))
-        if predicted is not None:
-            place = _index("class", predicted, self.net.classes)
-            kept &= (
-                _has(known.predicted, place) if known is not None and known.predicted is not None else False
-            )
+        for name, is_it in ((label, True), (missed, True), (invented, False)):
+            if name is not None:
+                kept &= _has(part.labels, _index("class", name, part.classes)) == is_it
+        for name, said in ((predicted, True), (missed, False), (invented, True)):
+            if name is not None:
+                place = _index("class", name, self.net.classes)
+                answers = None if known is None else known.predicted
+                kept &= False if answers is None else _has(answers, place) == said
         if right is not None:
             kept &= known.right == right if known is not None and known.right is not None else False
         numbers = kept.nonzero().flatten()
@@ -138,14 +134,6 @@ class Predictions:
         if q == str(index) or q == f"{split}:{index}":
             return True
         return any(q in word.lower() for word in (part.ids[index], label, predicted)) and not q.isdigit()
-
-
-def label_rows(net: Classifier, chosen: Selection) -> Int64[Tensor, "n k"] | None:
-    """Several labels of each picture as 0 and 1 in the order of the network's labels; None if the names differ."""
-    parts = [part.labels for _, part in chosen.parts]
-    if any(each.ndim != 2 for each in parts) or set(chosen.classes) != set(net.classes):
-        return None
-    return torch.cat(parts)[:, [chosen.classes.index(name) for name in net.classes]].long()
 
 
 def name_of(values: Tensor | None, index: int, names: tuple[str, ...]) -> str | None:

@@ -72,9 +72,7 @@ def _labels(net: Classifier, split: Split) -> dict[str, Any]:
     if truth.shape[1] != len(order):
         raise DataError(f"the data has {truth.shape[1]} labels a picture, the network {len(net.classes)}")
     right[:, order] = truth
-    thresholds = net.reader.thresholds
-    thresholds = torch.full((len(net.classes),), 0.5) if thresholds is None else thresholds
-    return label_metrics(_over(net, split, net.probabilities), right, net.classes, thresholds)
+    return label_metrics(_over(net, split, net.probabilities), right, net.classes, net.reader.each_threshold)
 
 
 def _numbers(net: Classifier, split: Split) -> dict[str, Any]:

@@ -108,6 +108,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/labels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Labels */
+        get: operations["labels_api_labels_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/layers/{name}/filters": {
         parameters: {
             query?: never;
@@ -747,6 +764,51 @@ export interface components {
              */
             unit: string;
         };
+        /** LabelScore */
+        LabelScore: {
+            /** Ap */
+            ap: number | null;
+            /** Best Threshold */
+            best_threshold: number | null;
+            /** F1 */
+            f1: number | null;
+            /**
+             * Invented
+             * @description pictures that were said to have the label and have not
+             */
+            invented: number;
+            /** Missed */
+            missed: number;
+            /**
+             * N
+             * @description pictures that have the label
+             */
+            n: number;
+            /** Name */
+            name: string;
+            /** Precision */
+            precision: number | null;
+            /** Recall */
+            recall: number | null;
+            /** Threshold */
+            threshold: number;
+        };
+        /** LabelScores */
+        LabelScores: {
+            /**
+             * Exact
+             * @description the share of pictures with every label right
+             */
+            exact: number | null;
+            /** Job */
+            job?: string | null;
+            /** Labels */
+            labels: components["schemas"]["LabelScore"][];
+            /** Map */
+            map: number | null;
+            /** N */
+            n: number;
+        };
         /** LayerInfo */
         LayerInfo: {
             /**
@@ -1013,8 +1075,11 @@ export interface components {
              * @enum {string}
              */
             kind: "Points";
-            /** Labels */
-            labels: number[] | null;
+            /**
+             * Labels
+             * @description a class each, or those of several labels that are there
+             */
+            labels: number[] | number[][] | null;
             /** Loss */
             loss: (number | null)[] | null;
             /** N */
@@ -1025,7 +1090,7 @@ export interface components {
              */
             outputs: string[];
             /** Predicted */
-            predicted: number[] | null;
+            predicted: number[] | number[][] | null;
             /** Right */
             right: boolean[] | null;
             /**
@@ -2096,6 +2161,91 @@ export interface operations {
             };
         };
     };
+    labels_api_labels_get: {
+        parameters: {
+            query?: {
+                split?: "train" | "validation" | "test";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LabelScores"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     filters_api_layers__name__filters_get: {
         parameters: {
             query?: never;
@@ -2625,6 +2775,8 @@ export interface operations {
                 limit?: number;
                 label?: string | null;
                 predicted?: string | null;
+                missed?: string | null;
+                invented?: string | null;
                 right?: boolean | null;
                 q?: string;
                 sort?: "index" | "loss" | "confidence";

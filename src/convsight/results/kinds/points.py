@@ -17,10 +17,11 @@ from convsight.results.result import Result
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Points(Result):
-    """A position per picture: `xy` n 2|3, `ids` n, optional class `labels` n and the `classes` they name.
+    """A position per picture: `xy` n 2|3, `ids` n, optional `labels` and the `classes` they name.
 
-    `groups` n and `group_names` colour the points by something else than their class, such as the error.
-    `predicted` n (class index) and `losses` n (nats) are what the network makes of each picture.
+    `labels` and `predicted` are class indices n, or rows n k with 1 for each of several labels. `groups` n and
+    `group_names` colour the points by something else than their class, such as the error or one of several labels.
+    `predicted` and `losses` n (nats) are what the network makes of each picture.
     """
 
     xy: Float[Tensor, "n d"]
@@ -42,15 +43,14 @@ class Points(Result):
         groups, names = (
             (self.labels, self.classes) if self.groups is None else (self.groups, self.group_names)
         )
+        groups = None if groups is None or groups.ndim == 2 else groups
         colours = None if groups is None else groups.numpy()
         named = names[: len(self.classes)] == self.classes
         return framed(self, plot.scatter(self.xy.numpy(), colours, names, *self.axes, name_groups=named))
 
     def data(self) -> dict[str, Any]:
         per_picture = {
-            name: None if value is None else [None if v != v else round(v, 4) for v in value.tolist()]
-            for name in ("labels", "groups", "predicted", "losses")
-            for value in [getattr(self, name)]
+            name: numbers_or_sets(getattr(self, name)) for name in ("labels", "groups", "predicted", "losses")
         }
         return {
             **super().data(),
@@ -70,9 +70,11 @@ class Points(Result):
         return csv_bytes(("id", "label", *"xyz"[: self.xy.shape[1]]), rows)
 
     def _named(self) -> list[str | None]:
-        """Each picture's class by name; None where it has none."""
+        """Each picture's class (or several, with + between) by name; None where it has none."""
         if self.labels is None:
             return [None] * len(self.ids)
+        if self.labels.ndim == 2:
+            return [" + ".join(self.classes[k] for k in row) or None for row in sets(self.labels)]
         return [self.classes[i] if 0 <= i < len(self.classes) else None for i in self.labels.tolist()]
 
     def _parquet(self) -> bytes:
@@ -87,7 +89,19 @@ class Points(Result):
         columns |= {axis: self.xy[:, i].numpy() for i, axis in enumerate("xyz"[: self.xy.shape[1]])}
         for name, values in (("predicted", self.predicted), ("loss", self.losses)):
             if values is not None:
-                columns[name] = values.numpy()
+                columns[name] = sets(values) if values.ndim == 2 else values.numpy()
         sink = io.BytesIO()
         pyarrow.parquet.write_table(pyarrow.table(columns), sink, compression="zstd")
         return sink.getvalue()
+
+
+def sets(rows: Tensor) -> list[list[int]]:
+    """Rows n k of 0 and 1 as the indices of the ones in each row."""
+    return [row.nonzero().flatten().tolist() for row in rows]
+
+
+def numbers_or_sets(values: Tensor | None) -> list[Any] | None:
+    """A number a picture (None where it is not a number), or the indices of its labels."""
+    if values is None or values.ndim == 2:
+        return None if values is None else sets(values)
+    return [None if v != v else round(v, 4) for v in values.tolist()]

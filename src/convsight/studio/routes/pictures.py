@@ -22,13 +22,16 @@ def pictures(
     limit: Annotated[int, Query(ge=1, le=500)] = 60,
     label: Class = None,
     predicted: Class = None,
+    missed: Class = None,
+    invented: Class = None,
     right: bool | None = None,
     q: Annotated[str, Query(max_length=200)] = "",
     sort: Literal["index", "loss", "confidence"] = "index",
 ) -> schemas.PicturePage:
     total, items = studio.predictions.page(
-        split, offset, limit, label=label, predicted=predicted, right=right, q=q, sort=sort
-    )
+        split, offset, limit, label=label, predicted=predicted, missed=missed, invented=invented, right=right, q=q,
+        sort=sort,
+    )  # fmt: skip
     return schemas.PicturePage(total=total, items=items, ready=studio.predictions.get(split) is not None)
 
 

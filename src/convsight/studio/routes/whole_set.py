@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Response
 
 from convsight.studio import schemas
-from convsight.studio.confusion import confusion_json
+from convsight.studio.confusion import confusion_json, label_scores
 from convsight.studio.nearby import MOST_NEIGHBOURS
 from convsight.studio.nearby import neighbours as neighbours_of
 from convsight.studio.routes.common import PictureAsked, The
@@ -30,3 +30,8 @@ def neighbours(
 @router.get("/confusion", response_model=schemas.Confusion)
 def confusion(studio: The, split: schemas.SplitName = "test") -> Response:
     return Response(confusion_json(studio, split), media_type="application/json")
+
+
+@router.get("/labels")
+def labels(studio: The, split: schemas.SplitName = "test") -> schemas.LabelScores:
+    return label_scores(studio, split)

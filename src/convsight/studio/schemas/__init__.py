@@ -45,7 +45,14 @@ from convsight.studio.schemas.session import (
     Session,
 )
 from convsight.studio.schemas.training import Comparison, Named, Recipes, RunInfo, TrainRequest, TrainStarted
-from convsight.studio.schemas.whole_set import Agreement, ClassAccuracy, Confusion, Neighbours
+from convsight.studio.schemas.whole_set import (
+    Agreement,
+    ClassAccuracy,
+    Confusion,
+    LabelScore,
+    LabelScores,
+    Neighbours,
+)
 
 __all__ = [
     "Agreement",
@@ -65,6 +72,8 @@ __all__ = [
     "Job",
     "JobStarted",
     "KnobInfo",
+    "LabelScore",
+    "LabelScores",
     "LayerInfo",
     "Light",
     "Limits",

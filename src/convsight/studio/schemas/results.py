@@ -69,8 +69,10 @@ class PointsPayload(Model):
     dim: int
     ids: list[str]
     xy: str = Field(description="URL; little-endian float32, n·dim")
-    labels: list[int] | None
-    predicted: list[int] | None
+    labels: list[int] | list[list[int]] | None = Field(
+        description="a class each, or those of several labels that are there"
+    )
+    predicted: list[int] | list[list[int]] | None
     loss: list[Number] | None
     right: list[bool] | None
     classes: list[str]

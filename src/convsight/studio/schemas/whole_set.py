@@ -28,6 +28,27 @@ class ClassAccuracy(Model):
     high: Number
 
 
+class LabelScore(Model):
+    name: str
+    n: int = Field(description="pictures that have the label")
+    ap: Number
+    f1: Number
+    precision: Number
+    recall: Number
+    threshold: float
+    best_threshold: Number
+    missed: int
+    invented: int = Field(description="pictures that were said to have the label and have not")
+
+
+class LabelScores(Model):
+    labels: list[LabelScore]
+    map: Number
+    exact: Number = Field(description="the share of pictures with every label right")
+    n: int
+    job: str | None = None
+
+
 class Confusion(Model):
     """`counts` has a row for each true class and a column for each predicted one."""
 

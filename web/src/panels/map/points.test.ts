@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
 import type { Atlas } from '../../types';
-import { bars, cloud, colourings, colours, inside, nearest, ramp, sampled, search, tile, type About } from './points';
+import { bars, cloud, colourings, colours, evenest, inside, names, nearest, ramp, sampled, search, tile, type About, type Colours } from './points';
 
 const about: About = {
   ids: ['test:10', 'test:11', 'test:110', 'test:3'],
@@ -117,4 +117,30 @@ test('a thumbnail is found on its page', () => {
   const atlas: Atlas = { cell: [20, 28], columns: 64, pages: ['a', 'b'] };
   expect(tile(atlas, 4096 + 65)).toEqual({ page: 1, x: 28, y: 20, w: 28, h: 20 });
   expect(tile({ cell: [28, 28], columns: 10, pages: ['a'] }, 25)).toEqual({ page: 0, x: 140, y: 56, w: 28, h: 28 });
+});
+
+describe('pictures of several labels', () => {
+  const several: About = {
+    ids: ['p0', 'p1', 'p2', 'p3'],
+    classes: ['red', 'blue', 'rare'],
+    outputs: ['blue', 'red', 'rare'],
+    labels: [[0, 1], [1], [], [0]],
+    predicted: [[1], [1], [], [0]],
+    loss: [1, 1, 1, 1],
+    right: [false, false, true, false],
+  };
+  const wearing = (painted: Colours) => [...painted.of].map((k) => painted.groups[k].name);
+
+  test('the one nearest to half of them is shown first', () => expect(evenest(several)).toBe(0));
+  test('one label is there or not, and said or not, whatever the order of the outputs', () => {
+    expect(wearing(colours(several, 'class', 1))).toEqual(['blue', 'blue', 'no blue', 'no blue']);
+    expect(wearing(colours(several, 'prediction', 0))).toEqual(['red said', 'red said', 'red not said', 'red not said']);
+  });
+  test('missed labels are told from invented ones', () =>
+    expect(wearing(colours(several, 'error', 0))).toEqual(['right', 'red said but not there', 'right', 'red missed']));
+  test('a search finds every picture that has the label', () => expect(search(several, 'blue')).toEqual([0, 1]));
+  test('all labels of a picture are named', () => {
+    expect(names(several.labels, 0, several.classes)).toBe('blue + red');
+    expect(names(several.labels, 2, several.classes)).toBe('');
+  });
 });

@@ -7,6 +7,9 @@ export interface Cloud {
   xy: Float32Array;
 }
 
+/** What is known of each picture: its class, or those of several labels that are there. */
+export type Known = PointsPayload['labels'];
+
 /** What colours and search need of a map's points; without `outputs`, `predicted` counts in the classes. */
 export type About = Pick<PointsPayload, 'ids' | 'labels' | 'predicted' | 'loss' | 'classes'> &
   Partial<Pick<PointsPayload, 'right' | 'outputs'>>;
@@ -26,6 +29,33 @@ export interface Colours {
   groups: Group[];
   /** [low, high] of a continuous scale, or null. */
   scale: [number, number] | null;
+}
+
+/** The classes of picture `i`: one, several labels, or none. */
+export function known(values: Known | undefined, i: number): number[] {
+  const value = values?.[i];
+  return Array.isArray(value) ? value : value === null || value === undefined || value < 0 ? [] : [value];
+}
+
+/** Whether a picture may have several labels. */
+export function several(values: Known | undefined): boolean {
+  return Array.isArray(values?.[0]);
+}
+
+/** The label that is nearest to being there in half of the pictures; the first of several. */
+export function evenest(about: About): number {
+  const counts = about.classes.map((_, k) => about.ids.filter((_, i) => known(about.labels, i).includes(k)).length);
+  const off = counts.map((n) => Math.abs(n / about.ids.length - 0.5));
+  return off.indexOf(Math.min(...off));
+}
+
+/** The names of what picture `i` is, or is seen as: "", "cat" or "cat + dog". */
+export function names(values: Known | undefined, i: number, classes: readonly string[]): string {
+  return known(values, i)
+    .map((k) => classes[k])
+    .filter(Boolean)
+    .sort()
+    .join(' + ');
 }
 
 /** Okabe & Ito's colours, then the same hues darker and lighter: told apart also by the colour-blind. */
@@ -90,8 +120,10 @@ export function colourings(about: About): Colouring[] {
   return all.filter(([, there]) => there).map(([name]) => name);
 }
 
-export function colours(about: About, by: Colouring): Colours {
+/** `label`: of several labels, the one that is shown. */
+export function colours(about: About, by: Colouring, label: number | null = null): Colours {
   if (by === 'loss') return byLoss(about);
+  if (several(about.labels ?? about.predicted)) return byLabel(about, by, label ?? evenest(about));
   if (by === 'error') {
     return grouped(
       about.ids.map((_, i) => wrongness(about, i)),
@@ -102,18 +134,36 @@ export function colours(about: About, by: Colouring): Colours {
   const values = by === 'class' ? about.labels : about.predicted;
   const names = by === 'class' ? about.classes : about.outputs?.length ? about.outputs : about.classes;
   return grouped(
-    about.ids.map((_, i) => values?.[i] ?? null),
+    about.ids.map((_, i) => known(values, i)[0] ?? null),
     names,
     names.map((_, k) => CLASSES[k % CLASSES.length]),
   );
+}
+
+/** One of several labels: there or not, said or not, or right, said in vain and missed. */
+function byLabel(about: About, by: Colouring, label: number): Colours {
+  const name = about.classes[label] ?? '';
+  const output = about.outputs?.length ? about.outputs.indexOf(name) : label;
+  const there = (i: number) => +known(about.labels, i).includes(label);
+  const said = (i: number) => +known(about.predicted, i).includes(output);
+  const each = (of: (i: number) => number) => about.ids.map((_, i) => of(i));
+  if (by === 'error') {
+    return grouped(
+      each((i) => (said(i) - there(i) + 3) % 3),
+      ['right', `${name} said but not there`, `${name} missed`],
+      [RIGHT, WRONG, CLASSES[0]],
+    );
+  }
+  const words = by === 'class' ? [`no ${name}`, name] : [`${name} not said`, `${name} said`];
+  return grouped(each(by === 'class' ? there : said), words, [RIGHT, CLASSES[0]]);
 }
 
 /** 0 where the network is right, 1 where it is wrong, null where nobody knows. */
 function wrongness(about: About, i: number): number | null {
   const right = about.right?.[i];
   if (right !== null && right !== undefined) return right ? 0 : 1;
-  const [label, predicted] = [about.labels?.[i], about.predicted?.[i]];
-  if (label === undefined || predicted === undefined || Math.min(label, predicted) < 0) return null;
+  const [[label], [predicted]] = [known(about.labels, i), known(about.predicted, i)];
+  if (label === undefined || predicted === undefined) return null;
   return label === predicted ? 0 : 1;
 }
 
@@ -206,7 +256,7 @@ export function search(about: About, words: string): number[] {
   const exact = ids.findIndex((id) => id === wanted || id.endsWith(`:${wanted}`));
   if (exact >= 0) return [exact];
   const named = new Set(about.classes.flatMap((name, k) => (name.toLowerCase().includes(wanted) ? [k] : [])));
-  if (named.size) return about.ids.flatMap((_, i) => (named.has(about.labels?.[i] ?? -1) ? [i] : []));
+  if (named.size) return about.ids.flatMap((_, i) => (known(about.labels, i).some((k) => named.has(k)) ? [i] : []));
   return ids.flatMap((id, i) => (id.includes(wanted) ? [i] : []));
 }
 
