@@ -35,6 +35,11 @@ def net_of(k, **said):
     return Classifier(module, input_size=6, channels=1, **said)
 
 
+def net_of_maps():
+    with torch.random.fork_rng():
+        return Classifier(nn.Conv2d(1, 3, 1), input_size=6, channels=1)
+
+
 def test_areas_are_those_of_a_peer_library_also_with_ties(rng):
     for _ in range(20):
         chance, there = rng.integers(0, 8, 60) / 8, rng.random(60) < 0.3
@@ -126,8 +131,32 @@ def test_numbers_have_errors_in_their_units(rng):
     assert found["per_number"][1]["unit"] == "kg"
     value, words = headline(found)
     assert value.endswith(" years")
-    assert words == "mean absolute error of age (and 1 more numbers) on 40 test pictures"
+    assert words == "mean absolute error of age (and 1 more number) on 40 test pictures"
     assert first_table(found).rows[1][:2] == ("weight", "kg")
+
+
+def test_vectors_are_measured_by_their_nearest_other_picture(rng):
+    labels = np.append(rng.integers(0, 3, 30), 3)  # the last class has one picture
+    net, split = net_of(4, task="embed"), split_of(labels, ("a", "b", "c", "alone"))
+    vectors = net.scores(split[:].pixels).numpy()
+    found = measure(net, split)
+    first, five = [], []
+    for i in range(30):
+        alike = [
+            -1.0 if j == i else a @ b / np.sqrt(a @ a * (b @ b))
+            for j, (a, b) in enumerate(zip([vectors[i]] * 31, vectors, strict=True))
+        ]
+        order = labels[np.argsort(alike)[::-1]]
+        first.append(order[0] == labels[i])
+        five.append((order[:5] == labels[i]).any())
+    assert found["n"] == 30 and found["recall_at_1"] == pytest.approx(np.mean(first))
+    assert found["recall_at_5"] == pytest.approx(np.mean(five))
+    of_b = [hit for hit, label in zip(first, labels, strict=False) if label == 1]
+    assert found["per_sought_class"][1]["recall_at_1"] == pytest.approx(np.mean(of_b))
+    pairs = [labels[i] == labels[j] for i in range(30) for j in range(31) if i != j]
+    assert found["chance"] == pytest.approx(np.mean(pairs))
+    assert headline(found)[1].startswith("nearest other picture of the same class")
+    assert "by chance" in asides(found)[0] and first_table(found).rows[3][1:] == (0, "", "")
 
 
 @pytest.mark.parametrize(
@@ -147,7 +176,9 @@ def test_numbers_have_errors_in_their_units(rng):
             DataError,
             "2 numbers, the data has 2 classes",
         ),
-        (net_of(3, task="embed"), np.zeros(4, int), ("a", "b"), InputError, "'embed' is not measured"),
+        (net_of(3, task="embed"), np.zeros((4, 2), int), ("a", "b"), DataError, "one class each"),
+        (net_of(3, task="embed"), np.arange(2), ("a", "b"), DataError, "two pictures of a class"),
+        (net_of_maps(), np.zeros(4, int), ("a", "b"), InputError, "'segment' is not measured"),
         (net_of(2, classes=["a", "b"]), np.zeros(4, int), ("a", "z"), DataError, "does not know: z"),
     ],
 )

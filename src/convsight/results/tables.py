@@ -10,6 +10,8 @@ from convsight.results.kinds import Curve, Series, Table
 
 def first_table(test: Mapping[str, Any]) -> Table:
     """What was measured per class, label or number."""
+    if "per_sought_class" in test:
+        return recall_table(test)
     if "per_label" in test:
         return label_table(test)
     return class_table(test) if "per_class" in test else number_table(test)
@@ -28,6 +30,8 @@ def headline(test: Mapping[str, Any]) -> tuple[str, str]:
     n = f"{test['n']:,} test pictures"
     if "per_label" in test:
         return _share(test["map"]), f"mean average precision of {len(test['labels'])} labels on {n}"
+    if "recall_at_1" in test:
+        return _share(test["recall_at_1"]), f"nearest other picture of the same class, of {n}"
     if "error_px" in test:
         return f"{test['error_px']['mean']:.2f} px", f"mean error on {n}"
     if "per_number" in test:
@@ -48,6 +52,10 @@ def asides(test: Mapping[str, Any]) -> list[str]:
         said.append(f"{_share(test['exact'])} of the pictures have every label right")
         said.append(
             f"F1 {_number(test['macro_f1'])} as a mean of labels, {_number(test['micro_f1'])} over all decisions"
+        )
+    if "recall_at_1" in test:
+        said.append(
+            f"{_share(test['recall_at_5'])} one of the five nearest; {_share(test['chance'])} by chance"
         )
     if "per_number" in test and test["r2"] is not None:
         said.append(f"R² {test['r2']:.3f} (1: perfect, 0: no better than the mean)")
@@ -77,6 +85,16 @@ def label_table(test: Mapping[str, Any]) -> Table:
         "The threshold of the best F1 is that of these pictures: choose it on others than those you report."
     )
     return Table(title="Per label", columns=columns, rows=tuple(rows), caption=caption)
+
+
+def recall_table(test: Mapping[str, Any]) -> Table:
+    """Of every class, how often the nearest other pictures are of it."""
+    rows = [
+        (r["class"], r["n"], _percent(r["recall_at_1"]), _percent(r["recall_at_5"]))
+        for r in test["per_sought_class"]
+    ]
+    columns = ("class", "pictures", "nearest is of it", "one of five nearest is")
+    return Table(title="Nearest other picture, per class", columns=columns, rows=tuple(rows))
 
 
 def number_table(test: Mapping[str, Any]) -> Table:

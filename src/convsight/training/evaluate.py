@@ -15,6 +15,7 @@ from convsight.datasets import Split
 from convsight.errors import DataError, InputError
 from convsight.network.classifier import Classifier
 from convsight.training.by_label import label_metrics
+from convsight.training.by_neighbour import recall_metrics
 from convsight.training.by_number import locate_metrics, number_metrics
 from convsight.training.calibration import calibration
 from convsight.training.roc import roc
@@ -31,7 +32,8 @@ def test(net: Classifier, split: Split, *, flip: bool = True) -> dict[str, Any]:
     interval, and precision (of those called it); confusion: rows true, columns predicted; confused: the pairs
     most often mistaken, worst first; calibration: the expected calibration error and the reliability diagram
     behind it; roc: of two classes, see `roc.roc`. Several labels: see `by_label.label_metrics`. Numbers: see
-    `by_number.number_metrics`. Positions: errors in pixels over all and per output.
+    `by_number.number_metrics`. Positions: errors in pixels over all and per output. Vectors ("embed") of pictures
+    with classes: see `by_neighbour.recall_metrics`.
 
     Raises DataError if the split's labels are not what the network answers, InputError for a network whose
     task has no measure here.
@@ -41,13 +43,13 @@ def test(net: Classifier, split: Split, *, flip: bool = True) -> dict[str, Any]:
             "these pictures carry no labels, so nothing can be measured; a labels.csv beside them, with the columns "
             "file and label, names them"
         )
-    measure = {"multilabel": _labels, "regress": _numbers, "locate": _places}.get(net.task)
+    measure = {"multilabel": _labels, "regress": _numbers, "locate": _places, "embed": _nearest}.get(net.task)
     if measure is not None:
         return measure(net, split)
     if not net.one_class:
         raise InputError(
-            f"the task {net.task!r} is not measured: a data set here has classes, labels or numbers, and no masks, "
-            "boxes or pairs. Measure it in your own loop over net.probabilities(images)"
+            f"the task {net.task!r} is not measured: a data set here has classes, labels or numbers, and no masks "
+            "or boxes. Measure it in your own loop over net.probabilities(images)"
         )
     if split.labels.ndim != 1:
         raise DataError(
@@ -73,6 +75,14 @@ def _labels(net: Classifier, split: Split) -> dict[str, Any]:
         raise DataError(f"the data has {truth.shape[1]} labels a picture, the network {len(net.classes)}")
     right[:, order] = truth
     return label_metrics(_over(net, split, net.probabilities), right, net.classes, net.reader.each_threshold)
+
+
+def _nearest(net: Classifier, split: Split) -> dict[str, Any]:
+    if split.labels.ndim != 1 or not split.classes:
+        raise DataError(
+            "a network of vectors is measured on pictures with one class each: which is nearest to which?"
+        )
+    return recall_metrics(_over(net, split, net.scores), split.labels, split.classes)
 
 
 def _numbers(net: Classifier, split: Split) -> dict[str, Any]:
