@@ -195,3 +195,11 @@ def test_the_drawing_is_svg_that_parses_with_words_as_text(tmp_path):
 def test_an_unknown_grouping_is_refused():
     with pytest.raises(InputError, match="group='stage' is not possible; did you mean stages"):
         Architecture(group="stage")
+
+
+def test_the_key_calls_a_sigmoid_by_its_name():
+    module = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(72, 3))
+    drawn = Architecture()(Classifier(module, input_size=8, channels=1, task="multilabel"))
+    assert drawn.svg is not None
+    words = [e.text for e in ElementTree.fromstring(drawn.svg).iter() if e.tag.endswith("text")]
+    assert "softmax" not in words and words.count("sigmoid") == 2  # the block and the key

@@ -221,7 +221,7 @@ def _legend(axes: Any, found: Sequence[Block], y: float) -> None:
         "unit": "block of layers",
         "pool": "pooling",
         "linear": "fully connected",
-        "softmax": "softmax",
+        "softmax": "",  # softmax or sigmoid, as the block is called
         "other": "other",
     }
     x = 0.3
@@ -230,7 +230,7 @@ def _legend(axes: Any, found: Sequence[Block], y: float) -> None:
         if not here:
             continue
         activations = sorted({block.activation for block in here if block.activation})
-        text = name + "".join(f" + {activation}" for activation in activations[:2])
+        text = (name or here[0].title) + "".join(f" + {activation}" for activation in activations[:2])
         axes.add_patch(Rectangle((x, y - 0.09), 0.18, 0.18, facecolor=COLOURS[kind]))
         axes.text(x + 0.25, y, text, va="center", fontsize=9)
         x += 0.5 + 0.075 * len(text)
