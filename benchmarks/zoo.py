@@ -211,6 +211,8 @@ def class_activation(net: cs.Classifier, pixels: Tensor, layer: str) -> Tensor:
     if not bool(slope.any()):
         raise RuntimeError(f"the score does not depend on {layer}")
     if not net.layers[layer].is_map:  # n h w c, or n t c with other tokens first: row by row
+        if net.layers[layer].kind == "flatten":  # maps n c h w laid out as n c t
+            value, slope = value.movedim(1, -1), slope.movedim(1, -1)
         value, slope = value.flatten(1, -2), slope.flatten(1, -2)
         side = int(value.shape[1] ** 0.5)
         value, slope = (
@@ -320,11 +322,15 @@ class Checks:
 
     def maps(self) -> float:
         gave, _ = hooked(self.module, self.pixels)
-        name = next(
+        names = [
             layer.name
             for layer in self.net.layers.convolutions()
             if layer.is_map and len(gave.get(layer.name, ())) == 1
-        )
+        ]
+        name = names[0] if names else None  # a network that embeds patches by a linear layer has none
+        if name is None:
+            cs.activations(self.net, self.pixels)
+            raise AssertionError("maps were shown of a network without convolutions that give some")
         found = cs.activations(self.net, self.pixels, layer=name, most=10**6)
         return gap(found.values, gave[name][0])
 

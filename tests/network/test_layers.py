@@ -104,3 +104,24 @@ def test_a_layer_that_is_exchanged_is_seen(net):
     assert net.layers.weight("conv1").unique().tolist() == [1]
     net.module.features[1] = nn.Tanh()
     assert net.layers["features.1"].kind == "tanh"
+
+
+class WithoutRegisters(nn.Module):
+    """Tokens behind a row of no register tokens, as networks make them that may have some."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed, self.head = nn.Conv2d(3, 6, 4, 4), nn.Linear(6, 5)
+
+    def forward(self, x):
+        tokens = self.embed(x).flatten(2).transpose(1, 2)
+        none = F.gelu(tokens[:, :0])
+        return self.head(F.gelu(torch.cat([none, tokens], 1)).mean(1))
+
+
+def test_an_empty_row_of_tokens_has_no_places():
+    net = Classifier(WithoutRegisters(), input_size=(8, 12))
+    empty, full = [a.name for a in net.layers.values() if a.kind == "gelu"]
+    assert net.layers[empty].output_shape == (0, 6) and net.layers.grid(empty) is None
+    grid = net.layers.grid(full)
+    assert grid is not None and (grid.rows, grid.columns) == (2, 3)

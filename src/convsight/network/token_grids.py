@@ -51,6 +51,8 @@ def grids_of(nodes: Sequence[Node], size: tuple[int, int]) -> Iterator[Grid | No
 def _grid(places: Places) -> Grid | None:
     """Of one picture's places: the axes along which nothing changes are channels, the others tell the places."""
     places = slim(places)
+    if not places.numel():
+        return None
     first = [places.narrow(a, 0, 1) for a in range(places.ndim)]
     channels = [a for a in range(places.ndim) if bool((places == first[a]).all())]
     others = [a for a in range(places.ndim) if a not in channels]
