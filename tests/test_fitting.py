@@ -42,7 +42,14 @@ def test_the_three_ways_of_fitting_are_what_they_say():
         ((192, 64), "crop", 1.0, "p 67% (top and bottom)"),
         ((64, 79), "crop", 1.0, None),  # 1 - 64/79 = 0.19
         ((64, 81), "crop", 1.0, "p 21% (left and right)"),
-        ((64, 64), "crop", 0.875, "p 23% (all four sides)"),  # 1 - 0.875²
+        ((64, 64), "crop", 0.875, None),  # the network's own crop, as for every picture
+        ((64, 79), "crop", 0.875, None),
+        (
+            (64, 81),
+            "crop",
+            0.875,
+            "p 40% (all four sides) (of which 23% is the network's own",
+        ),  # 1 - 0.875²·64/81
         ((64, 192), "pad", 1.0, "p 67%"),
         ((64, 192), "stretch", 1.0, "p 3.0-fold"),
         ((64, 70), "stretch", 1.0, None),

@@ -100,7 +100,7 @@ def test_weights_of_another_network_do_not_fit(run):
 
 
 def test_a_data_set_that_was_in_memory_cannot_be_opened_again(run):
-    with pytest.raises(DataError, match=r"in memory only \('tiny'\)"):
+    with pytest.raises(DataNotFound, match=r"in memory only \('tiny'\).*--data data.npz"):
         _ = Run.open(run).dataset
 
 

@@ -134,15 +134,17 @@ class Run:
         """The data set it was trained and tested on, with the same splits, opened again.
 
         A set known by name is first looked for where the training found it, then in the usual places.
-        Raises DataNotFound, which says both and what to pass, and DataError for data that was in memory only.
+        Raises DataNotFound, which says both and what to pass, also for data that was in memory only.
         """
         if self._data is not None:
             return self._data
         source = self.config["data"]
         if source.get("source") is None:
-            raise DataError(
-                f"{self.path} was trained on a data set that existed in memory only ('{source['name']}');"
-                " pass the data set itself where one is asked for"
+            raise DataNotFound(
+                f"{self.path} was trained on a data set that existed in memory only ('{source['name']}')",
+                given=source["name"],
+                works="pass it again: data= in Python, or save it, numpy.savez('data.npz', x_train=..., y_train=..., "
+                "x_test=..., y_test=...), and give --data data.npz",
             )
         name, options, remembered = source["source"], source["options"], source.get("found")
         if remembered and Path(remembered).is_dir():

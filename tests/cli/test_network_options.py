@@ -137,3 +137,36 @@ def test_a_run_names_the_options_that_do_not_apply(tmp_path, capsys):
 
 def test_every_task_can_be_named():
     assert get_args(Task) == tuple(TASKS)
+
+
+def test_one_class_name_is_enough_for_a_yes_or_no_score(here, capsys):
+    found, pixels = shown("one", "ill", "--classes", "ill")
+    torch.testing.assert_close(found, gradient(here["one"](), lambda out: out[:, 0], pixels))
+    assert main(["layers", "nets.py:one", "--classes", "names.txt", *SHAPE]) == 2
+    assert "there is no file 'names.txt'" in capsys.readouterr().err
+
+
+def test_crop_says_how_much_of_the_side_the_centre_cut_keeps(here, capsys):
+    photo = torch.rand(1, 1, 16, 16, generator=torch.Generator().manual_seed(3))
+    cs.Images(photo).save("photo.png")
+    words = [
+        "show",
+        "saliency",
+        "nets.py:three",
+        "photo.png",
+        "--target",
+        "1",
+        "--quiet",
+        *SHAPE,
+        "-o",
+        "s.npz",
+    ]
+    assert main([*words, "--crop", "0.5"]) == 0
+    middle = cs.Images.open("photo.png").pixels[:, :, 4:12, 4:12]
+    wanted = gradient(here["three"](), lambda out: out[:, 1], middle)
+    torch.testing.assert_close(cs.open_result("s.npz").per_channel, wanted)
+    assert main([*words, "--crop", "0.5", "--fit", "pad"]) == 2
+    assert "--crop goes with --fit crop" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([*words, "--crop", "1.5"])
+    assert "'1.5' is no share" in capsys.readouterr().err

@@ -12,11 +12,12 @@ import pytest
 import torch
 
 from convsight.cli import main
-from convsight.cli.studio import newest_run
+from convsight.cli.studio import _data, newest_run
 from convsight.datasets.album import album, is_album
 from convsight.errors import DataError, DataNotFound
 from convsight.images import Images
 from convsight.network.classifier import Classifier
+from convsight.run import Run
 from convsight.training import train
 
 
@@ -97,3 +98,12 @@ def test_a_labels_file_that_misses_a_picture_is_told(photos):
 def test_a_folder_of_class_folders_is_no_album(photos):
     (photos / "cats").mkdir()
     assert not is_album(photos)
+
+
+def test_a_run_of_arrays_opens_without_its_data_and_says_how_to_give_it(tmp_path, capsys):
+    arrays = torch.rand(60, 1, 12, 12), torch.arange(60) % 2
+    run = train(arrays, "quick", network="lesson", epochs=1, out=tmp_path / "run")
+    data, is_album = _data(None, Run.open(run.path), run.classifier)
+    assert data is None and not is_album
+    told = " ".join(capsys.readouterr().err.split())
+    assert "in memory only" in told and "--data data.npz" in told

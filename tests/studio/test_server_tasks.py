@@ -1,7 +1,10 @@
 """The studio of a network that says several labels, or two classes by one score, in the words of its task."""
 
+import io
+
 import torch
 from fastapi.testclient import TestClient
+from PIL import Image
 from torch import nn
 
 import convsight as cs
@@ -150,3 +153,22 @@ def test_the_map_of_several_labels_carries_them_all():
         for s, t in zip(studio.net.predict(data.train[:]), data.train.labels, strict=True)
     ]
     assert payload["right"] == right
+
+
+def test_a_network_of_four_channels_gets_the_fourth_of_an_upload():
+    net = cs.Classifier(
+        nn.Sequential(nn.Conv2d(4, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()), input_size=8, channels=4
+    )
+    array = torch.randint(0, 256, (8, 8, 4), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    file = io.BytesIO()
+    Image.fromarray(array.numpy()).save(file, "PNG")
+    studio = Studio(net)
+    with serving(studio) as client:
+        told = client.post("/api/pictures", files={"file": ("rgba.png", file.getvalue())}).json()
+        assert client.get(f"/api/pictures/{told['id']}.png").status_code == 200
+        plain = io.BytesIO()
+        Image.fromarray(array.numpy()[..., :3]).save(plain, "PNG")
+        refused = client.post("/api/pictures", files={"file": ("rgb.png", plain.getvalue())})
+    pixels = studio.pictures.get(told["id"]).pixels
+    torch.testing.assert_close(pixels, array.permute(2, 0, 1)[None] / 255)
+    assert refused.status_code == 400 and "4 channels are wanted" in refused.text

@@ -48,7 +48,10 @@ def takes_network(parser: argparse.ArgumentParser) -> None:
         "--weights", metavar="FILE", help="its weights (.safetensors .pth .pt .ckpt), or random"
     )
     group.add_argument(
-        "--classes", metavar="FILE", help="class names, one a line, or separated by commas; or imagenet"
+        "--classes",
+        metavar="FILE",
+        help="class names: a file with one a line, or names separated by commas (one name is enough for a yes-or-no "
+        "score); or imagenet",
     )
     group.add_argument("--input-size", metavar="HxW", help="height×width in pixels, such as 224 or 48x64")
     group.add_argument(
@@ -91,12 +94,30 @@ def takes_outputs(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def takes_pictures(parser: argparse.ArgumentParser) -> None:
+def takes_pictures(parser: argparse.ArgumentParser, own_crop: bool = True) -> None:
+    """How pictures are fitted; `own_crop`: also by the crop that a network brings along."""
     parser.add_argument(
         "--fit", default="crop", choices=get_args(Fit),
         help="how pictures of another shape come to the network's size: crop cuts the sides off, pad and stretch "
         "keep the whole picture (default: crop)",
     )  # fmt: skip
+    if own_crop:
+        parser.add_argument(
+            "--crop", type=share, metavar="SHARE",
+            help="with --fit crop: the share of the side that stays when the centre is cut out, above 0 to 1 "
+            "(default: the network's own; 1 keeps all that its shape allows)",
+        )  # fmt: skip
+
+
+def share(text: str) -> float:
+    """A number above 0, at most 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share; give a number above 0, at most 1")
+    return value
 
 
 def channels(text: str) -> int:

@@ -41,6 +41,11 @@ def classifier(model: str, given: argparse.Namespace) -> Classifier:
     shown = bands(getattr(given, "bands", None))
     if shown is not None:
         net.bands = as_bands(shown, net.channels)
+    crop = getattr(given, "crop", None)
+    if crop is not None:
+        if given.fit != "crop":
+            raise InputError(f"--crop goes with --fit crop, not with --fit {given.fit}")
+        net.crop = crop
     return net
 
 
@@ -231,13 +236,20 @@ def _is_float(text: str) -> bool:
 
 
 def class_names(text: str | None) -> list[str] | str | None:
-    """Names from a file with one a line, or from a list with commas; "imagenet" and its like stay as they are."""
+    """Names from a file with one a line, from a list with commas, or one name for a yes-or-no score.
+
+    "imagenet" and its like stay as they are. What looks like a file's name must be one.
+    """
     if text is None or text in KNOWN or text.endswith(".json"):
         return text
     if Path(text).is_file():
         return [line.strip() for line in read_text(Path(text)).splitlines() if line.strip()]
-    if "," not in text:
-        raise InputError(f"--classes: no file {text!r}, no list with commas and none of {', '.join(KNOWN)}")
+    if "," not in text and (Path(text).suffix or Path(text).parent != Path()):
+        raise InputError(
+            f"--classes: there is no file {text!r}",
+            given=text,
+            works=f"give names with commas between, or one of {', '.join(KNOWN)}",
+        )
     return [name.strip() for name in text.split(",")]
 
 

@@ -54,7 +54,7 @@ def train(commands: Any) -> None:
         metavar="N",
         help="1 grey, 3 colour, or any other number (default: the data's)",
     )
-    takes_pictures(train)
+    takes_pictures(train, own_crop=False)
     train.add_argument(
         "--bands",
         metavar="R,G,B",

@@ -16,7 +16,7 @@ from convsight.errors import InputError, closest
 Size = tuple[int, int]  # height, width
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as JPEG and Pillow's "L" use
-WORTH_SAYING = 0.2  # the share of a picture that may be cut away (or be padding) without a note
+WORTH_SAYING = 0.2  # the share of a picture that its shape may cost (or that may be padding) without a note
 STRETCH_WORTH_SAYING = 1 / (1 - WORTH_SAYING)
 
 Fit = Literal["crop", "pad", "stretch"]
@@ -113,11 +113,16 @@ def _padded(pixels: Tensor, size: Size, fill: float | Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Loss:
-    """What fitting one picture did to it: the share of it cut away, of the input that is padding, the stretch."""
+    """What fitting one picture did to it: the share of it cut away, of the input that is padding, the stretch.
+
+    `published` is the share that the network's own centre crop takes of every picture, as its publisher measured it.
+    It is no reason for a note; a note comes where the shape of the picture costs more than a fifth of it.
+    """
 
     name: str
     cut: float = 0.0
     sides: str = ""
+    published: float = 0.0
     padding: float = 0.0
     stretch: float = 1.0
 
@@ -131,7 +136,9 @@ class Loss:
         if fit == "stretch":
             return cls(name, stretch=1 / kept)
         sides = "top and bottom" if shape > 1 else "left and right" if shape < 1 else ""
-        return cls(name, 1 - kept * crop**2, "all four sides" if crop < 1 or not sides else sides)
+        return cls(
+            name, 1 - kept * crop**2, "all four sides" if crop < 1 or not sides else sides, 1 - crop**2
+        )
 
     @property
     def amount(self) -> float:
@@ -139,7 +146,8 @@ class Loss:
 
     @property
     def worth_saying(self) -> bool:
-        return max(self.cut, self.padding) > WORTH_SAYING or self.stretch > STRETCH_WORTH_SAYING
+        by_shape = 1 - (1 - self.cut) / (1 - self.published)
+        return max(by_shape, self.padding) > WORTH_SAYING or self.stretch > STRETCH_WORTH_SAYING
 
     @property
     def words(self) -> str:
@@ -163,8 +171,13 @@ def losses_in_words(losses: Sequence[Loss], size: Size, padding: str = "black") 
     of_all = f"{len(told)} of {len(losses)} pictures" if len(losses) > 1 else "a picture"
     to = f"{size[0]}×{size[1]}"
     if told[0].cut:
+        own = (
+            f" (of which {told[0].published:.0%} is the network's own centre crop)"
+            if told[0].published
+            else ""
+        )
         return (
-            f"To fill {to}, more than a fifth of {of_all} was cut away: {named}. "
+            f"To fill {to}, more than a fifth of {of_all} was cut away: {named}{own}. "
             'fit="pad" or fit="stretch" keeps the whole picture.',
         )
     if told[0].padding:

@@ -77,7 +77,7 @@ class Pictures:
 
     def upload(self, content: bytes) -> str:
         """Check and decode a picture file; InputError or DataError says what is wrong with it."""
-        return self.keep(shrunk(decoded(content), KEPT_SIDE))
+        return self.keep(shrunk(decoded(content, self.net.channels), KEPT_SIDE))
 
     def png(self, name: str, side: int | None = None) -> bytes:
         """The picture as PNG; `side` enlarges (pixels stay squares) or shrinks it to that many pixels."""
@@ -112,8 +112,11 @@ def shrunk(images: Images, side: int) -> Images:
     return images.fit((height, width))
 
 
-def decoded(content: bytes) -> Images:
-    """One picture from the bytes of a file, within the limits."""
+def decoded(content: bytes, channels: int = 3) -> Images:
+    """One picture from the bytes of a file, within the limits.
+
+    channels: of the network. One of neither 1 nor 3 gets every channel of the file, such as the fourth of RGBA.
+    """
     if len(content) > MOST_BYTES:
         raise InputError(f"the file has {len(content):,} bytes; at most {MOST_BYTES:,} are taken")
     ending = _ending(content)
@@ -125,7 +128,11 @@ def decoded(content: bytes) -> Images:
             _check_size(header[0])
         try:
             # for a file without a readable header this raises an error that says why
-            images = Images(read_picture(file)[None])
+            images = (
+                Images(read_picture(file)[None])
+                if channels in (1, 3)
+                else Images.open(file, channels=channels)
+            )
         except Exception as error:
             words = str(error).replace(f"{file}: ", "")
             raise InputError(f"the file cannot be read as a picture: {words}") from None
