@@ -154,3 +154,68 @@ def test_what_cannot_be_loaded_is_said(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(MissingExtra, match=r"convsight\[onnx\]"):
         cs.load(tmp_path / "odd.onnx")
+
+
+class Rounded(torch.autograd.Function):
+    """Whole numbers between limits; the gradient passes where nothing is clipped."""
+
+    @staticmethod
+    def forward(ctx, x, scale, zero, low, high):
+        whole = torch.round(x / scale) + zero
+        ctx.save_for_backward((whole >= low) & (whole <= high))
+        return (whole.clamp(low, high) - zero) * scale
+
+    @staticmethod
+    def backward(ctx, signal):
+        (inside,) = ctx.saved_tensors
+        return signal * inside, None, None, None, None
+
+
+def quantised(path):
+    """A network as `onnxruntime` quantises it statically, and the same by hand."""
+    from onnx.reference import ReferenceEvaluator
+
+    draw = np.random.default_rng(0)
+    kernel, last = (
+        draw.normal(0, size, shape).astype("f") for size, shape in ((0.3, (4, 3, 3, 3)), (0.5, (4, 3)))
+    )
+    whole = np.clip(np.round(kernel / 0.01), -127, 127).astype("int8")
+    constants = {
+        "a": np.float32(1 / 255), "az": np.uint8(0), "b": np.float32(0.02), "bz": np.uint8(128), "w": whole,
+        "ws": np.float32(0.01), "wz": np.int8(0), "last": last,
+    }  # fmt: skip
+    node = onnx.helper.make_node
+    nodes = [
+        node("QuantizeLinear", ["x", "a", "az"], ["q"]), node("DequantizeLinear", ["q", "a", "az"], ["d"]),
+        node("DequantizeLinear", ["w", "ws", "wz"], ["wd"]), node("Conv", ["d", "wd"], ["c"]),
+        node("QuantizeLinear", ["c", "b", "bz"], ["cq"]), node("DequantizeLinear", ["cq", "b", "bz"], ["cd"]),
+        node("Relu", ["cd"], ["r"]), node("GlobalAveragePool", ["r"], ["g"]), node("Flatten", ["g"], ["f"]),
+        node("MatMul", ["f", "last"], ["y"]),
+    ]  # fmt: skip
+    value = onnx.helper.make_tensor_value_info
+    ends = value("x", 1, ["n", 3, 18, 18]), value("y", 1, ["n", 3])
+    held = [onnx.numpy_helper.from_array(np.asarray(v), name) for name, v in constants.items()]
+    graph = onnx.helper.make_graph(nodes, "g", [ends[0]], [ends[1]], held)
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 21)], ir_version=10)
+    onnx.save(model, path)
+    weights = torch.tensor(whole).float() * 0.01
+
+    def by_hand(x):
+        maps = torch.nn.functional.conv2d(Rounded.apply(x, 1 / 255, 0, 0, 255), weights)
+        return torch.relu(Rounded.apply(maps, 0.02, 128, 0, 255)).mean((2, 3)) @ torch.tensor(last)
+
+    return by_hand, lambda x: torch.tensor(ReferenceEvaluator(model).run(None, {"x": x.numpy()})[0])
+
+
+def test_a_quantised_file_is_exact_and_its_gradient_passes_the_rounding(tmp_path):
+    by_hand, reference = quantised(tmp_path / "q.onnx")
+    net = cs.load(tmp_path / "q.onnx")
+    assert "quantised (static)" in net.notes[1]
+    torch.testing.assert_close(net.scores(PIXELS), reference(PIXELS), atol=1e-6, rtol=1e-5)
+    wanted = gradient(lambda x: by_hand(x)[:, 1], PIXELS)
+    assert float(wanted.abs().max()) > 0
+    torch.testing.assert_close(cs.saliency(net, PIXELS, target=1).per_channel, wanted, atol=1e-7, rtol=1e-4)
+    found = cs.occlusion(net, PIXELS, target=1, patch=6, stride=6, fill="black").values.double()
+    torch.testing.assert_close(
+        found, hidden(lambda x: reference(x)[:, 1], PIXELS, 6, 6), atol=1e-6, rtol=1e-4
+    )

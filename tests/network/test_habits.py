@@ -105,6 +105,31 @@ def test_dynamic_int8_is_named_and_its_occlusion_is_that_of_one_picture_at_a_tim
     torch.testing.assert_close(found.values.double(), wanted, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+def test_static_int8_is_hidden_exactly_and_refuses_what_needs_gradients_or_layers():
+    torch.manual_seed(0)
+    quantization = torch.ao.quantization
+    stubs = quantization.QuantStub(), quantization.DeQuantStub()
+    module = nn.Sequential(
+        stubs[0], nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(2592, 4), stubs[1]
+    )
+    module.eval().qconfig = quantization.get_default_qconfig(torch.backends.quantized.supported_engines[-1])
+    observed = quantization.prepare(module)
+    observed(PIXELS)
+    static = quantization.convert(observed)
+    net = cs.Classifier(static, input_size=20)
+    assert "static" in net.notes[0] and "whole numbers cannot be seen" in net.notes[1]
+    assert torch.equal(net.scores(PIXELS), static(PIXELS))
+    found = cs.occlusion(net, PIXELS, target=1, patch=5, stride=5, fill="black")
+    wanted = hidden(lambda x: static(x)[:, 1], PIXELS, 5, 5)
+    torch.testing.assert_close(found.values.double(), wanted, atol=1e-6, rtol=1e-5)
+    for technique in (cs.saliency, cs.integrated_gradients, cs.smoothgrad):
+        with pytest.raises(ModelError, match="no gradient flows.*occlusion needs no gradient"):
+            technique(net, PIXELS, target=1)
+    with pytest.raises(ModelError, match="whole numbers.*before it was quantised"):
+        cs.gradcam(net, PIXELS, target=1)
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("wrap", [nn.DataParallel, torch.optim.swa_utils.AveragedModel, torch.compile])
 def test_wrappers_are_taken_off_and_named(wrap):

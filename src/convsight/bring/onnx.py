@@ -45,8 +45,17 @@ def from_onnx(path: Path, _: None = None) -> Brought:
     said = _said(model)
     return Brought(
         module, path.stem, classes=said.get("classes") or said.get("names"), input_size=size, channels=channels or 3,
-        notes=(f"From ONNX (operator set {module.opset}), run with PyTorch's operations.",),
+        notes=(f"From ONNX (operator set {module.opset}), run with PyTorch's operations.", *_quantised(model)),
     )  # fmt: skip
+
+
+def _quantised(model: Any) -> tuple[str, ...]:
+    if not any(node.op_type == "QuantizeLinear" for node in model.graph.node):
+        return ()
+    return (
+        "This network is quantised (static): its scores round as they were stored to; gradients pass the rounding as if "
+        "it were not there (straight-through), and stop where a value is clipped.",
+    )
 
 
 def _onnx() -> ModuleType:

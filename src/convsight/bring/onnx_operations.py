@@ -242,10 +242,19 @@ def _dequantize(x: Inputs, a: Attributes) -> Tensor:
 
 
 def _quantize(x: Inputs, a: Attributes) -> Tensor:
+    """Whole numbers, kept as floats so that operations can be followed.
+
+    Rounding has no slope. Gradients pass it as if it were not there (the straight-through estimator, Bengio et al.
+    2013, arXiv:1308.3432) and stop where a value is clipped. Values are clipped before the zero point is added, so
+    that only a clip at the value 0, which stands for a ReLU, has the lower limit 0.
+    """
     zero = x[2] if len(x) > 2 and x[2] is not None else torch.zeros((), dtype=torch.uint8)
     limits = torch.iinfo(zero.dtype)
-    whole = torch.round(x[0] / _along(x[1], x[0], a)) + _along(zero, x[0], a).float()
-    return whole.clamp(limits.min, limits.max)  # stays in floats, which the tape follows
+    scaled = x[0] / _along(x[1], x[0], a)
+    whole = torch.round(scaled).detach() + (scaled - scaled.detach())  # exactly the rounded value
+    at = _along(zero, x[0], a).float()
+    low, high = limits.min - at, limits.max - at
+    return (whole.clamp(low.item(), high.item()) if at.ndim == 0 else whole.clamp(low, high)) + at
 
 
 def _along(value: Tensor, like: Tensor, a: Attributes) -> Tensor:

@@ -54,7 +54,11 @@ def habits_of(
             f"This network is quantised ({kind}, int8): no gradient flows through its whole numbers."
         )
     if not tape.nodes:
-        notes.append("Its operations cannot be seen (TorchScript): what needs no list of layers works.")
+        notes.append(
+            "Its operations on whole numbers cannot be seen: occlusion works, and what else needs no layers and no gradient."
+            if kind
+            else "Its operations cannot be seen (TorchScript): what needs no list of layers works."
+        )
     if random:
         notes.append(
             "This network draws random numbers in evaluation: two passes over one picture differ, by "

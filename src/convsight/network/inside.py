@@ -23,6 +23,7 @@ from convsight.network.interventions import (
 from convsight.network.layers import Layers
 from convsight.network.passes import Passes
 from convsight.network.receptive_field import fields
+from convsight.network.wrappers import quantised
 
 _SEEING: ContextVar[tuple[object, Tensor | None]] = ContextVar("convsight_seeing", default=(None, None))
 
@@ -62,11 +63,7 @@ class Inside(Passes):
         with self._lock, undisturbed(self.module), torch.no_grad(), tape.watch(self.module, inside):
             self._run(inside)
         if not tape.nodes:
-            raise ModelError(
-                f"no operation of {self.name} can be seen; is it compiled or a TorchScript module? "
-                "Techniques that need no layer work (saliency, integrated_gradients, occlusion); for the others "
-                "load the network from its Python code or as a program of torch.export (.pt2)"
-            )
+            raise _unseen(self.name, quantised(self.module))
         return tape
 
     @contextlib.contextmanager
@@ -96,3 +93,16 @@ class Inside(Passes):
         """Passes inside the block offer each operation to `replace_op(kind, func, args, kwargs)` first."""
         with active_in(Intervention(self.module, {}, {}, replace_op)):
             yield
+
+
+def _unseen(name: str, quantised_how: str) -> ModelError:
+    if quantised_how:
+        return ModelError(
+            f"no operation of {name} can be seen: it computes in whole numbers ({quantised_how} quantisation)",
+            works="convsight.occlusion works; for the others load the network as it was before it was quantised",
+        )
+    return ModelError(
+        f"no operation of {name} can be seen; is it compiled or a TorchScript module? "
+        "Techniques that need no layer work (saliency, integrated_gradients, occlusion); for the others "
+        "load the network from its Python code or as a program of torch.export (.pt2)"
+    )
