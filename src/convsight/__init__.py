@@ -29,6 +29,7 @@ _HOMES = {
     "Table": "results.kinds",
     "Verdict": "results.kinds",
     "catalogue": "methods",
+    "check": "checking",
     "dataset": "datasets",
     "explore": "studio.notebook",
     "Light": "results.kinds",

@@ -139,3 +139,42 @@ def audit(commands: Any) -> None:
     audit.add_argument("--fail-on", choices=("found",), help="exit with 3 if something is found, for CI")
     audit.add_argument("--json", action="store_true", help="print the verdicts as JSON, and nothing else")
     audit.add_argument("-o", "--out", help="where to save the pictures: .png .html .json .npz")
+
+
+def check(commands: Any) -> None:
+    check = command(
+        commands,
+        "check",
+        "find what is wrong with the pictures: labels, copies, leaks, odd ones",
+        "check:run",
+    )
+    check.add_argument(
+        "data", metavar="DATA", help=f"{DATA}; or a run directory, whose pictures are looked at"
+    )
+    check.add_argument(
+        "--network",
+        metavar="MODEL",
+        help=f"judge labels by the features of this network, best one trained on other pictures: {MODEL} (default: a "
+        "run's own; else simple features learnt from the pictures)",
+    )
+    takes_network(check)
+    takes_pictures(check)
+    check.add_argument(
+        "--sure",
+        type=float,
+        default=0.8,
+        help="list labels that are wrong with so much, 0 to 1 (default: 0.8)",
+    )
+    check.add_argument(
+        "--most", type=int, default=20_000, metavar="N", help="look at most at N pictures (default: 20000)"
+    )
+    check.add_argument("--seed", type=int, default=0, help="of folds and samples (default: 0)")
+    check.add_argument(
+        "--fail-on",
+        metavar="PROBLEMS",
+        help="exit with 3 if there is one of these, for CI: leak,mislabelled,duplicate,statistic,few,odd",
+    )
+    check.add_argument("--relabel", metavar="FILE", help="where suggested labels go (default: relabel.csv)")
+    check.add_argument("--fresh", action="store_true", help="look again, also if the same was asked before")
+    check.add_argument("--json", action="store_true", help="print the findings as JSON, and nothing else")
+    check.add_argument("-o", "--out", help="where to save them: .csv .parquet .html .png .json .npz")

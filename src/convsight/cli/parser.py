@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from convsight import __version__
-from convsight.cli.looking_commands import audit, lists, show, space
+from convsight.cli.looking_commands import audit, check, lists, show, space
 from convsight.cli.sharing_commands import doctor, report, studio
 from convsight.cli.training_commands import demo, fix, test, train
 
@@ -16,7 +16,20 @@ start here:
   convsight show occlusion runs/mine cat.jpg -o cat.png
   convsight show gradcam torchvision:resnet50 cat.jpg --target tabby
 """
-COMMANDS = (demo, train, test, show, lists, space, audit, fix, report, studio, doctor)  # as --help lists them
+COMMANDS = (
+    demo,
+    train,
+    test,
+    show,
+    lists,
+    space,
+    check,
+    audit,
+    fix,
+    report,
+    studio,
+    doctor,
+)  # as --help lists them
 
 
 def build_parser() -> argparse.ArgumentParser:

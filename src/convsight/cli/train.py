@@ -56,6 +56,7 @@ def train(given: argparse.Namespace, rest: list[str]) -> int:
     shown = bands(given.bands)
     options |= {"bands": shown} if shown is not None else {}
     options |= {"fit": given.fit} if given.fit != "crop" else {}
+    options |= {"relabel": given.relabel} if given.relabel else {}
     if given.validation is not None:
         options["validation"] = int(given.validation) if given.validation >= 1 else given.validation
     with TrainingDisplay(quiet=given.json) as display:

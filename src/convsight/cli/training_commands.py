@@ -62,6 +62,11 @@ def train(commands: Any) -> None:
     )
     train.add_argument("--limit", type=int, metavar="N", help="at most N pictures of each split")
     train.add_argument(
+        "--relabel",
+        metavar="FILE",
+        help="correct labels by this CSV, as `convsight check` writes it; no file is touched",
+    )
+    train.add_argument(
         "--validation", type=float, help="share (or number) of training pictures kept to choose by"
     )
     train.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="default: auto")

@@ -24,6 +24,7 @@ from convsight.datasets.idx import find_idx
 from convsight.datasets.image_folder import from_layout, image_folder
 from convsight.datasets.listed import TABLES, lay_out_tables, tables_in
 from convsight.datasets.locate import locate
+from convsight.datasets.relabelled import relabelled
 from convsight.datasets.scenes import cutout_scenes, drawn_scenes
 from convsight.datasets.unlabelled import (
     as_files,
@@ -68,6 +69,7 @@ def dataset(
     validation: float | int | None = None,
     limit: int | None = None,
     progress: Progress | None = None,
+    relabel: str | Path | None = None,
     **options: Any,
 ) -> Dataset:
     """A data set with train, validation and test splits, from a name, a folder, a file or arrays.
@@ -88,6 +90,8 @@ def dataset(
     validation: how many training pictures to keep out for choosing, a fraction below 1 or a number, every
         class in proportion. limit: at most so many pictures of every split, for a quick look.
     progress: called as (what, done, total) while files are downloaded (bytes) or read (pictures).
+    relabel: a CSV as `convsight check` writes it, with the columns id and label: labels are corrected by it, and pictures
+        with an empty label left out; no file is touched.
     options: what the source itself takes: path= (fashion-mnist), n_train= (drawn-garments, drawn-scenes), correlation= and cues= (drawn-scenes), max_bad= (a
         folder), label= and file= (the columns of a table), config= (hf:NAME), classes=, axes= (arrays), bits= (16-bit data), ...
 
@@ -100,6 +104,7 @@ def dataset(
     size = as_size(size)
     options = {"seed": seed} | ({} if validation is None else {"validation": validation}) | options
     opened = _open(source, Shape(size, channels, as_fit(fit)), limit, progress, options)
+    opened = opened if relabel is None else relabelled(opened, relabel)
     fitted = opened.limited(limit, seed).fit(size, channels, fit)
     return fitted if bands is None else fitted.shown(bands)
 

@@ -55,6 +55,7 @@ def train(
     validation: float | None = None,
     fit: str | None = None,
     bands: Sequence[int] | str | None = None,
+    relabel: str | Path | None = None,
     device: str = "auto",
     precision: str | None = None,
     **changes: Any,
@@ -62,7 +63,7 @@ def train(
     """Train a network on pictures, test it once on pictures it never saw, and keep everything in a directory.
 
     data: a `Dataset`, or whatever `convsight.dataset` takes: a name, a folder, arrays. size, channels, limit,
-        validation, fit, bands and task are passed on to it. task: "classify", "multilabel", "binary" (two classes by
+        validation, fit, bands, relabel (a CSV of corrected labels) and task are passed on to it. task: "classify", "multilabel", "binary" (two classes by
         one score), "regress" or "locate".
     recipe: a name of `RECIPES` or a `Recipe`, by default "fast", and "locate" for positions; `changes`
         override its fields (optimizer=, lr=, batch_size=, loss=, flip=, until_loss=, patience=, ...). Small
@@ -94,7 +95,8 @@ def train(
         )  # a typing error need not wait for the data
     fabric = _fabric(device)
     opening = {"size": size, "channels": channels, "limit": limit, "validation": validation,
-               "task": task, "fit": fit, "bands": bands}  # fmt: skip
+               "task": task, "fit": fit, "bands": bands,
+               "relabel": None if relabel is None else str(Path(relabel).expanduser().absolute())}  # fmt: skip
     pictures, source = _opened(data, {key: value for key, value in opening.items() if value is not None})
     task = task_for(pictures, task)
     recipe = recipe or ("locate" if task == "locate" else "fast")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import html
+import io
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
+from convsight.errors import MissingExtra
 from convsight.results import draw, plot
 from convsight.results.kinds.layout import csv_bytes, framed
 from convsight.results.result import Result
@@ -23,7 +25,7 @@ class Table(Result):
     rows: tuple[tuple[Any, ...], ...]
     shade: bool = False
 
-    suffixes: ClassVar[tuple[str, ...]] = ("png", "npz", "json", "html", "csv")
+    suffixes: ClassVar[tuple[str, ...]] = ("png", "npz", "json", "html", "csv", "parquet")
 
     def draw_self(self) -> draw.RGB:
         rows, left_out = self.rows[:MOST_TABLE_ROWS], len(self.rows) - MOST_TABLE_ROWS
@@ -58,7 +60,28 @@ class Table(Result):
         return f'<td class="number"{style}>{text}</td>'
 
     def _encoded(self, suffix: str) -> bytes:
+        if suffix == "parquet":
+            return _parquet(self)
         return csv_bytes(self.columns, self.rows) if suffix == "csv" else super()._encoded(suffix)
+
+
+def _parquet(table: Table) -> bytes:
+    """Numbers stay numbers, and an empty cell is a null."""
+    try:
+        import pyarrow as pa
+        from pyarrow import parquet
+    except ModuleNotFoundError as missing:
+        raise MissingExtra("pyarrow", "features", "a table as Parquet") from missing
+    columns = [[row[j] for row in table.rows] for j in range(len(table.columns))]
+    mixed = [
+        cells
+        if all(cell is None or _is_number(cell) for cell in cells)
+        else [None if c is None else str(c) for c in cells]
+        for cells in columns
+    ]
+    buffer = io.BytesIO()
+    parquet.write_table(pa.table(dict(zip(table.columns, mixed, strict=True))), buffer)
+    return buffer.getvalue()
 
 
 def _column(cells: list[Any]) -> np.ndarray:

@@ -1,0 +1,116 @@
+"""Which labels are probably wrong? Confident learning from what a probe says of pictures it did not learn from.
+
+Source: Northcutt, Jiang & Chuang 2021, "Confident learning", arXiv:1911.00068. A linear head on the features is fitted
+to all folds but one and asked about that one. A picture of which it is confident that it is of another class (more
+than it is on average of pictures that carry that label) is a suspect. We ask twice: the second heads learn without
+the suspects, so that wrong labels spoil them less. Near-duplicates stay in one fold, or they would confirm each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from convsight.checking.finding import Finding
+from convsight.checking.subject import Subject
+from convsight.progress import span
+from convsight.training.cross_validation import out_of_fold
+from convsight.training.linear_head import fit_head
+
+FOLDS = 5
+MOST_SUSPECTS = 0.1  # of the pictures that the second heads leave out at most: a weak probe suspects too many
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """What is thought of every label. chances: n k, out of fold. suspicion: n, 0 to 1; suggested: n, the likeliest
+    other class. suspect: n, those that confident learning counts as wrong."""
+
+    chances: Float[Tensor, "n k"]
+    suspicion: Float[Tensor, " n"]
+    suggested: Int64[Tensor, " n"]
+    suspect: Bool[Tensor, " n"]
+
+    def right(self, labels: Int64[Tensor, " n"]) -> float:
+        """The share of pictures of which the probe says what their label says."""
+        return float((self.chances.argmax(1) == labels).float().mean())
+
+
+def judge(
+    features: Float[Tensor, "n d"],
+    labels: Int64[Tensor, " n"],
+    n_classes: int,
+    *,
+    groups: Int64[Tensor, " n"] | None = None,
+    seed: int = 0,
+) -> Judged:
+    """Every label judged by heads that did not learn from it; `groups` are near-duplicates."""
+    folds = min(FOLDS, len(labels) if groups is None else len(groups.unique()))
+    with span(0.0, 0.3):
+        strength = fit_head(features, labels, n_outputs=n_classes, groups=groups, seed=seed).strength
+    common = {"n_outputs": n_classes, "groups": groups, "strengths": [strength]}
+    with span(0.3, 0.65):
+        first = judged(out_of_fold(features, labels, folds, seed, **common), labels)
+    weights = torch.ones(len(labels))
+    worst = (first.suspicion * first.suspect).argsort(descending=True, stable=True)
+    weights[worst[: min(int(first.suspect.sum()), int(MOST_SUSPECTS * len(labels)))]] = 0.0
+    with span(0.65, 1.0):
+        return judged(out_of_fold(features, labels, folds, seed, weights=weights, **common), labels)
+
+
+def judged(chances: Float[Tensor, "n k"], labels: Int64[Tensor, " n"]) -> Judged:
+    """Suspicion and suspects by these out-of-fold probabilities.
+
+    Suspicion is the mean of 1 − p(given), which finds labels that are wrong at random, and of p(other) over p(given) +
+    p(other), which finds those that were taken for a similar class.
+
+    >>> chances = torch.tensor([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9], [0.9, 0.1]])
+    >>> found = judged(chances, torch.tensor([0, 0, 1, 1]))
+    >>> found.suspect.tolist(), found.suggested.tolist(), found.suspicion.argmax().item()
+    ([False, False, False, True], [1, 1, 0, 0], 3)
+    """
+    given = chances.gather(1, labels[:, None])[:, 0]
+    other, suggested = chances.scatter(1, labels[:, None], -1.0).max(1)
+    suspicion = ((1 - given) + other / (given + other).clamp(min=1e-12)) / 2
+    suspect = confident_of(chances, labels) != labels
+    return Judged(chances, suspicion, suggested, suspect)
+
+
+def confident_of(chances: Float[Tensor, "n k"], labels: Int64[Tensor, " n"]) -> Int64[Tensor, " n"]:
+    """The class that each picture is counted to by the confident joint; its own label where there is none.
+
+    A class counts where its probability reaches the mean that pictures with its label get; of several the likeliest.
+    """
+    k = chances.shape[1]
+    own = chances.gather(1, labels[:, None])[:, 0]
+    counts = torch.bincount(labels, minlength=k)
+    means = torch.zeros(k).index_add_(0, labels, own) / counts.clamp(min=1)
+    means = torch.where(counts > 0, means, torch.inf)
+    reached = chances >= means - 1e-6
+    best = torch.where(reached, chances, -1.0).argmax(1)
+    return torch.where(reached.any(1), best, labels)
+
+
+def mislabelled(
+    subject: Subject, found: Judged, least: float, copies_of: dict[int, list[int]]
+) -> Iterator[Finding]:
+    """A row for every suspect of which the probe is at least so sure, 0 to 1."""
+    labels = subject.labels
+    assert labels is not None  # the caller judged them
+    chosen = (found.suspect & (found.suspicion >= least)).nonzero()[:, 0]
+    for i in chosen.tolist():
+        given, suggested = subject.name(i), subject.classes[int(found.suggested[i])]
+        said = found.chances[i]
+        copies = len(copies_of.get(i, ()))
+        yield Finding(
+            subject.chosen.ids[i], "mislabelled", given, suggested, round(float(found.suspicion[i]), 3),
+            subject.chosen.splits[i], "",
+            f"Labelled {given}; a probe that did not see it says {suggested} ({float(said[found.suggested[i]]):.0%}, "
+            f"{given} {float(said[labels[i]]):.0%})."
+            + (f" It has {copies} {'copy' if copies == 1 else 'copies'}." if copies else ""),
+            "Accept or edit its row in relabel.csv.",
+        )  # fmt: skip

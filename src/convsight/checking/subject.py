@@ -1,0 +1,97 @@
+"""What is looked at: the pictures of all splits, their features and where those come from, thumbnails, files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from convsight.datasets import Dataset
+from convsight.datasets.sampling import some
+from convsight.features.copies import thumbnails
+from convsight.features.patches import PatchFeatures
+from convsight.features.selection import Selection
+from convsight.features.vectors import features_of
+from convsight.images import Images
+from convsight.network.classifier import Classifier
+from convsight.progress import report
+
+BATCH = 256
+TO_LEARN = 2000  # pictures from which patch features are learnt
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """The pictures that are checked. net: whose features are used; None learns simple ones from the pictures.
+
+    folder: where the picture files are, if they are files; ids are paths in it.
+    """
+
+    data: Dataset
+    chosen: Selection
+    net: Classifier | None
+    seed: int
+    folder: Path | None = None
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.chosen.classes
+
+    @property
+    def labels(self) -> Int64[Tensor, " n"] | None:
+        """One class a picture; None for several labels, numbers, or pictures without labels."""
+        return self.chosen.labels if len(self.classes) > 1 else None
+
+    @cached_property
+    def small(self) -> Float[Tensor, "n c s s"]:
+        """Every picture at 32 × 32 pixels."""
+        return thumbnails(self.chosen.batches(BATCH), len(self))
+
+    @cached_property
+    def features(self) -> Float[Tensor, "n d"]:
+        if self.net is not None:
+            return features_of(self.net, self.chosen).values
+        learnt = PatchFeatures.learn(self._sample(), seed=self.seed)
+        rows, done = [], 0
+        for images in self.chosen.batches(BATCH):
+            rows.append(learnt(images))
+            done += len(images)
+            report(done / len(self), f"features of {done:,} of {len(self):,} pictures")
+        return torch.cat(rows)
+
+    @property
+    def features_in_words(self) -> str:
+        if self.net is None:
+            return "patch features learnt from these pictures without labels (Coates, Lee & Ng 2011)"
+        return f"the features of “{self.net.name}”, layer {self.net.feature_layer}"
+
+    def name(self, index: int) -> str:
+        """The class that picture number `index` carries, "" without classes."""
+        return "" if self.labels is None else self.classes[int(self.labels[index])]
+
+    def file(self, index: int) -> Path | None:
+        """The picture's file; None if it came from an array, or the file is not where its id says."""
+        if self.folder is None:
+            return None
+        path = self.folder / self._own_ids[index]
+        return path if path.is_file() else None
+
+    @cached_property
+    def _own_ids(self) -> tuple[str, ...]:
+        return tuple(name for _, part in self.chosen.parts for name in part.ids)
+
+    def _sample(self) -> list[Images]:
+        index = some(len(self), TO_LEARN, self.seed)
+        return [self.chosen[part] for part in index.split(BATCH)]
+
+    def batches(self) -> Iterator[Images]:
+        """Every picture once, in order, at the data set's size."""
+        return self.chosen.batches(BATCH)

@@ -1,0 +1,224 @@
+"""What is wrong with these pictures? Every check in turn, as one table with a row for each finding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from convsight.checking.copied import copied, groups_of
+from convsight.checking.few import few
+from convsight.checking.finding import COLUMNS, counted, ordered, rows_of
+from convsight.checking.gallery import galleries
+from convsight.checking.mislabelled import Judged, judge, mislabelled
+from convsight.checking.odd import odd
+from convsight.checking.properties import properties_of
+from convsight.checking.subject import Subject
+from convsight.checking.telling import LEAST, Told, tell, telling
+from convsight.datasets import Dataset, as_dataset
+from convsight.errors import InputError
+from convsight.features.copies import Copy, copies
+from convsight.features.selection import Selection
+from convsight.network.classifier import Classifier, as_classifier
+from convsight.network.identity import identity_of
+from convsight.network.interventions import undisturbed
+from convsight.progress import report, span
+from convsight.results.kinds import Table
+from convsight.results.provenance import Provenance, rest_of
+from convsight.results.stored import Results
+from convsight.run import Run
+
+SURE = 0.8
+MOST = 20_000
+SOURCE = "Northcutt, Jiang & Chuang 2021, arXiv:1911.00068"
+
+
+def check(
+    data: Any,
+    net: Any = None,
+    *,
+    sure: float = SURE,
+    most: int = MOST,
+    fit: str = "crop",
+    seed: int = 0,
+    results: Results | None = None,
+) -> Table:
+    """What is wrong with the pictures themselves, each finding a row with one picture and one action.
+
+    Looks for labels that are probably wrong (confident learning, out of fold), copies within and between splits, also
+    mirrored, cropped, resized and compressed again, odd pictures (blank, dark, burnt out, blurred, grey among colour,
+    tiny, of another shape), classes too small to judge, and image properties that tell the class without a look at
+    the object.
+
+    data: a folder of pictures, or whatever `convsight.dataset` takes, or a `Run`, whose own pictures are checked.
+    net: the network whose features the labels are judged by, best one that was trained on other pictures. Left out: the
+        run's own, or where there is no run simple features learnt from the pictures without their labels.
+    sure: 0 to 1, how sure a label must be wrong to be listed; 0.95 for a gate, 0.5 to see more.
+    most: pictures that are checked at most, classes in proportion. fit: as in `Images.open`. seed: of folds and samples.
+    results: where a table of the same pictures, network and knobs is looked for, and kept; a run keeps its own.
+
+    Returns a `Table` with the columns id, problem, given, suggested, sure, split, other, finding and action
+    (`checking.Finding` says what they hold), the worst problems first; its parts show the pictures. `.save("x.csv")`,
+    or `.parquet`. An empty table is good news; `.notes` say what was judged by what. Nothing is changed:
+    `checking.write_relabel` writes the suggestions, and `train(..., relabel=FILE)` applies them.
+
+    Raises what `dataset` and `load` raise; InputError for a knob out of range.
+
+    Source: Northcutt, Jiang & Chuang 2021, arXiv:1911.00068. It differs in asking twice, the second time without the
+    suspects, and in the order of the rows (see `checking.mislabelled`).
+
+    >>> import convsight as cs
+    >>> found = cs.check(cs.dataset("drawn-garments", n_train=60, n_validation=10, n_test=30))
+    >>> found.columns[:3], {row[1] for row in found.rows} <= {"leak", "mislabelled", "duplicate", "statistic", "few", "odd"}
+    (('id', 'problem', 'given'), True)
+    """
+    if not 0 <= sure <= 1:
+        raise InputError(f"sure={sure} is outside its range, 0 to 1")
+    if most < 2:
+        raise InputError(f"most={most}: at least 2 pictures are compared")
+    subject = subject_of(data, net, most=most, fit=fit, seed=seed)
+    own = isinstance(data, Run) and net is None
+    made = provenance(subject, sure, most)
+    if isinstance(data, Run) and results is None:
+        results = data.results
+    if results is None:
+        return _checked(subject, sure, own, made)
+    found = results.once(made, lambda: _checked(subject, sure, own, made))
+    assert isinstance(found, Table)
+    return found
+
+
+def subject_of(data: Any, net: Any = None, *, most: int = MOST, fit: str = "crop", seed: int = 0) -> Subject:
+    """The pictures, and the network whose features are used."""
+    if isinstance(data, Run):
+        classifier = as_classifier(net) if net is not None else data.classifier
+        source = data.config["data"].get("source")
+        return _subject(data.dataset, classifier, _folder(source), most, seed)
+    classifier = None if net is None else as_classifier(net)
+    opened: Dataset = as_dataset(data, classifier, fit)
+    return _subject(opened, classifier, _folder(data), most, seed)
+
+
+def _subject(data: Dataset, net: Classifier | None, folder: Path | None, most: int, seed: int) -> Subject:
+    return Subject(data, Selection.of(data, "all", most, seed), net, seed, folder)
+
+
+def _folder(source: Any) -> Path | None:
+    """The folder in which picture files are named by their ids; None for data that is no folder."""
+    if not isinstance(source, (str, Path)):
+        return None
+    path = Path(source).expanduser()
+    return path if path.is_dir() else path.parent if path.is_file() else None
+
+
+def provenance(subject: Subject, sure: float, most: int) -> Provenance:
+    """Where the table comes from; its key is the same for the same pictures, network, knobs and code."""
+    net = subject.net
+    identity = "patches" if net is None else identity_of(net)
+    return Provenance(
+        method="check",
+        knobs={"sure": sure, "most": most, "seed": subject.seed},
+        arguments={"data": subject.data.name},
+        network=net.name if net else "",
+        weights=net.weights_hash if net else "",
+        inputs=subject.data.content_hash,
+        seconds=0.0,
+        source=SOURCE,
+        rest=rest_of(identity, str(subject.folder or "")),
+    )
+
+
+def _checked(subject: Subject, sure: float, own: bool, made: Provenance) -> Table:
+    if subject.net is None:
+        return _table(subject, sure, own, made)
+    with undisturbed(subject.net.module):
+        return _table(subject, sure, own, made)
+
+
+def _table(subject: Subject, sure: float, own: bool, made: Provenance) -> Table:
+    with span(0.0, 0.3):
+        pairs = copies(subject.small)
+    with span(0.3, 0.4):
+        properties = properties_of(subject)
+    judged, told = None, []
+    if subject.labels is not None:
+        with span(0.4, 0.95):
+            judged = _judged(subject, pairs)
+        told = tell(properties, subject.labels, len(subject.classes), subject.seed)
+    findings = ordered(
+        [
+            *copied(subject, pairs),
+            *([] if judged is None else mislabelled(subject, judged, sure, _copies_of(pairs))),
+            *([] if subject.labels is None else telling(subject, properties, told)),
+            *few(subject),
+            *odd(subject, properties),
+        ]
+    )
+    report(0.97, "drawing the findings")
+    return Table(
+        title="The pictures looked at",
+        caption=f"{subject.chosen.describe()}: {counted(findings)}.",
+        columns=COLUMNS,
+        rows=rows_of(findings),
+        notes=tuple(_notes(subject, judged, told, sure, own)),
+        parts=galleries(subject, findings),
+        provenance=made,
+    )
+
+
+def _judged(subject: Subject, pairs: list[Copy]) -> Judged | None:
+    """What is thought of the labels; None where too few pictures carry them."""
+    labels = subject.labels
+    assert labels is not None
+    groups = groups_of(pairs, len(subject)) if pairs else None
+    if len(labels) < 2 * len(subject.classes) or len(labels.unique()) < 2:
+        return None
+    with span(0.0, 0.4):
+        features = subject.features
+    with span(0.4, 1.0):
+        return judge(features, labels, len(subject.classes), groups=groups, seed=subject.seed)
+
+
+def _copies_of(pairs: list[Copy]) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for pair in pairs:
+        found.setdefault(pair.first, []).append(pair.second)
+        found.setdefault(pair.second, []).append(pair.first)
+    return found
+
+
+def _notes(
+    subject: Subject, judged: Judged | None, told: list[Told], sure: float, own: bool
+) -> Iterator[str]:
+    """What was judged by what, what a statistic alone would tell, and what was not looked at."""
+    if judged is not None:
+        assert subject.labels is not None
+        right = judged.right(subject.labels)
+        suspects = int(judged.suspect.sum())
+        yield (
+            f"Labels were judged by a probe on {subject.features_in_words}, out of fold; it says what the label says of "
+            f"{right:.0%} of the pictures and doubts {suspects:,} labels; listed are those of which it is at least "
+            f"{sure:.0%} sure. The weaker the probe, the more of them are right after all."
+        )
+        if own:
+            yield (
+                "The features are those of the run's own network, which learnt from these training labels and may "
+                "repeat their errors: a network trained on other pictures (--network) finds more."
+            )
+    elif subject.labels is None:
+        yield f"Labels were not judged: {subject.data.name} does not have one class a picture."
+    else:
+        yield f"Labels were not judged: {len(subject):,} pictures of {len(subject.classes)} classes are too few."
+    together = next((each for each in told if not each.name), None)
+    if together is not None:
+        yield (
+            f"Image properties alone, without a look at the object, tell the class of {together.recall:.0%} of the "
+            f"pictures (cross-validated, every class counted alike; chance {together.chance:.0%})."
+        )
+    elif subject.labels is not None:
+        yield f"Image properties were not tried: fewer than {LEAST} pictures in classes of five or more."
+    if len(subject) < subject.chosen.whole:
+        yield f"{len(subject):,} of {subject.chosen.whole:,} pictures were looked at; most= takes more."
+    if subject.folder is None:
+        yield "The pictures are not files in a folder, so sizes and kinds of files were not looked at."
+    yield from subject.data.notes
