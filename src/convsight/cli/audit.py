@@ -37,7 +37,7 @@ def audit(given: argparse.Namespace, rest: list[str]) -> int:
     else:
         _tell(verdicts, given, None if run is None else run.path)
     if given.out:
-        first = replace(verdicts[0], parts=tuple(verdicts[1:]))
+        first = replace(verdicts[0], parts=(*verdicts[0].parts, *verdicts[1:]))
         path = first.save(Path(given.out).expanduser())
         if not given.json:
             out.print(f"saved {path}", soft_wrap=True)

@@ -16,18 +16,22 @@ from convsight.network.classifier import Classifier, as_classifier
 from convsight.network.targets import resolve_target
 from convsight.progress import report
 from convsight.results.kinds import Verdict
+from convsight.shortcuts.around import chosen_around, confirmed_around, explored_around
 from convsight.shortcuts.candidates import Patterns
+from convsight.shortcuts.cutouts import Cutouts
 from convsight.shortcuts.gallery import gallery
 from convsight.shortcuts.grating import find_gratings
 from convsight.shortcuts.known_recall import known_recall
 from convsight.shortcuts.localise import covered
 from convsight.shortcuts.overlay import find_overlays
 from convsight.shortcuts.pattern import find_patterns
+from convsight.shortcuts.precedence import told_apart
 from convsight.shortcuts.sample import Sample, draw_sample
 from convsight.shortcuts.saved import described
 from convsight.shortcuts.search import Tried, carriers, chosen, confirmed, explored
+from convsight.shortcuts.surroundings import Surroundings
 from convsight.shortcuts.transplant import holm
-from convsight.shortcuts.words import TITLES, claim
+from convsight.shortcuts.words import TITLES, claim, claim_around
 
 LEAST = 0.08  # a cue counts as found if the lower end of its interval is above this
 LEVEL = 0.01  # and if its p-value, corrected by Holm for everything that was measured, is below this
@@ -48,7 +52,8 @@ def find_shortcuts(
 
     For every class, what is peculiar to its pictures or moves its score is listed: places, borders, a patch at
     any place, background, exposure, tint, blur, compression, fixed patterns, windows. Each is carried over from
-    pictures of the class onto pictures of other classes. The share that turns into the class, *minus* the
+    pictures of the class onto pictures of other classes. So are the surroundings of its objects, which are cut
+    out without any masks (`object_mask`). The share that turns into the class, *minus* the
     share that turns when the same is taken from other classes, is the effect. Half of the pictures choose the
     smallest change that explains most; it is measured on the other half.
 
@@ -79,21 +84,25 @@ def find_shortcuts(
     sample = draw_sample(net, _split(data, split, net), per_class=per_class, seed=seed)
     targets = _targets(net, sample, target)
     structures = _structures(sample)
-    measured, tests = [], 0
+    cutouts, measured, tests = Cutouts(), [], 0
     for i, k in enumerate(targets):
         report(i / len(targets), net.classes[k].split(", ")[0])
         tried = explored(net, sample.explore, k, structures[k], seed)
         tests += len(tried)
-        best = chosen(tried, lambda t: _is_own(net, t, own))
-        again = confirmed(net, sample, best, seed) if best is not None else None
-        if again is not None:
-            measured.append(again)
+        artefact = chosen(tried, lambda t: _is_own(net, t, own))
+        near = explored_around(net, sample.explore, k, cutouts, seed)
+        tests += len(near)
+        around = chosen_around([t for t in near if not _is_own(net, t, own)])
+        measured += told_apart(
+            confirmed(net, sample, artefact, seed) if artefact is not None else None,
+            confirmed_around(net, sample, around, seed) if around is not None else None,
+        )
     p_values = holm([t.effect.p_value for t in measured])
     verdicts = [_verdict(net, sample, t, p, seed) for t, p in zip(measured, p_values, strict=True)]
     verdicts.sort(key=lambda v: (-v.found, -v.score))
     found = [v for v in verdicts if v.found]
     rest = [v for v in verdicts if not v.found][:SHOWN]
-    effort = _effort(sample, tests, time.perf_counter() - started)
+    effort = _effort(sample, tests, cutouts, time.perf_counter() - started)
     if found:
         first = replace(found[0], notes=(*found[0].notes, f"{effort}."))
         return [first, *found[1:], *rest]
@@ -117,8 +126,12 @@ def _structures(sample: Sample) -> dict[int, Patterns]:
     return found
 
 
-def _effort(sample: Sample, tests: int, seconds: float) -> str:
-    return f"{tests} candidates were tried on {sample.n:,} pictures in {seconds:.0f} s"
+def _effort(sample: Sample, tests: int, cutouts: Cutouts, seconds: float) -> str:
+    able = sum(int(cutouts.able(half.pixels).sum()) for half in (sample.explore, sample.confirm))
+    return (
+        f"{tests} candidates were tried on {sample.n:,} pictures in {seconds:.0f} s, surroundings on the {able:,} whose"
+        " object could be cut out"
+    )
 
 
 def nothing(sample: Sample, targets: Sequence[int], effort: str, verdicts: Sequence[Verdict]) -> Verdict:
@@ -144,7 +157,7 @@ def nothing(sample: Sample, targets: Sequence[int], effort: str, verdicts: Seque
         caption=f"{effort}: {kinds}. {measured}{few}",
         notes=(
             f"A cue that turns fewer than {LEAST + 0.04:.0%} of other classes' pictures would have been missed,"
-            " and so would one that varies as much as the objects do, or that this data does not have.",
+            " and so would a thing beside the object that varies as much as objects do, or what this data does not have.",
             known_recall(),
         ),
         n=sample.n,
@@ -159,16 +172,21 @@ def _verdict(net: Classifier, sample: Sample, t: Tried, p_value: float, seed: in
     found = score > LEAST and p_value < LEVEL
     name = net.classes[t.target].split(", ")[0]
     accuracy = _accuracy(net, sample, t)
+    if isinstance(probe, Surroundings):
+        others = [net.classes[k].split(", ")[0] for k in sample.targets if k != t.target]
+        sentence = claim_around(name, others, probe, effect, accuracy, found)
+    else:
+        sentence = claim(name, probe, effect, accuracy, found)
     has, distinct = carriers(t.candidate, sample.confirm, sample.explore, t.target)
     shown, marks = gallery(net, t, seed)
     parameters, tensors = described(probe)
     difference = (
-        f"{effect.difference:.0%} (95% interval {interval[0]:.0%} to {interval[1]:.0%}, n = {len(t.onto)})"
+        f"{effect.difference:.0%} (95% interval {interval[0]:.0%} to {interval[1]:.0%}, n = {effect.n})"
     )
     return Verdict(
         title=f"{name}: {probe.kind_name}",
         found=found,
-        sentence=claim(name, probe, effect, accuracy, found),
+        sentence=sentence,
         caption=f"The effect beyond the control is {difference}, p = {p_value:.2g} after correction.",
         notes=() if found else (_why_not(t, score, p_value),),
         target=name,
@@ -178,7 +196,7 @@ def _verdict(net: Classifier, sample: Sample, t: Tried, p_value: float, seed: in
         control_rate=effect.control_rate,
         interval=interval,
         p_value=p_value,
-        n=len(t.onto),
+        n=effect.n,
         accuracy=accuracy,
         prevalence=len(has) / len(sample.confirm.of(t.target)) if distinct else None,
         carriers=tuple(sample.confirm.ids[i] for i in has.tolist()) if distinct else (),
@@ -197,8 +215,11 @@ def _accuracy(net: Classifier, sample: Sample, t: Tried) -> tuple[float, float |
     """How often the class is recognised on pictures that carry the cue, with it and without it."""
     half, probe = sample.confirm, t.candidate.probe
     has, _ = carriers(t.candidate, half, sample.explore, t.target)
+    able = probe.able(half.pixels)
+    has = has[able[has]]
     given = (half.predicted[has] == t.target).float().mean()
-    others = half.others(t.target, len(has), torch.Generator().manual_seed(t.target))
+    others = half.others(t.target, len(half.pixels), torch.Generator().manual_seed(t.target))
+    others = others[able[others]][: len(has)]
     without = probe.remove(half.pixels[has], half.pixels[others])
     taken = None if without is None else float((net.predict(without) == t.target).float().mean())
     return float(given), taken

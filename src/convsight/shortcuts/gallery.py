@@ -29,7 +29,7 @@ def gallery(net: Classifier, t: Tried, seed: int = 0) -> tuple[Pictures, Bool[Te
     after, control = probe.paste(onto, of)[rows], probe.paste(onto, others)[rows]
     onto, of = onto[rows], of[rows]
     tiles = torch.stack([onto, of, after, control], 1).flatten(0, 1)
-    there = probe.marks(after)  # the control's cue is put where the class's is
+    there = probe.landed(onto, after)  # the control's cue is put where the class's is
     marks = torch.stack([torch.zeros_like(there), probe.marks(of), there, there], 1).flatten(0, 1)
     said = net.predict(tiles)
     names = [name.split(", ")[0] for name in net.classes]
@@ -54,7 +54,7 @@ def _rows(t: Tried, seed: int) -> Tensor:
     """Indices of the recipients to show: those that turned and were right before come first, and different
     classes before a second of one class.
     """
-    order = torch.randperm(len(t.onto), generator=Generator().manual_seed(seed)).tolist()
+    order = torch.randperm(t.effect.n, generator=Generator().manual_seed(seed)).tolist()
     right = (t.half.predicted == t.half.labels)[t.onto]
     turned = t.effect.flipped & ~t.effect.control
     ranks = {i: (not turned[i], not right[i]) for i in order}

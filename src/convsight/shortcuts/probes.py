@@ -60,6 +60,10 @@ class Probe:
         """
         return onto
 
+    def able(self, of: Pixels) -> Bool[Tensor, " n"]:
+        """Which pictures it can be taken from and given to."""
+        return torch.ones(len(of), dtype=torch.bool)
+
     def mask(self, size: tuple[int, int]) -> Bool[Tensor, "h w"] | None:
         """The pixels it may change, if they are the same in every picture."""
         return None
@@ -67,6 +71,12 @@ class Probe:
     @abstractmethod
     def strength(self, of: Pixels) -> Float[Tensor, " n"]:
         """How much of the aspect each picture has."""
+
+    def limit(self, others: Float[Tensor, " n"]) -> float:
+        """The strength from which a picture counts as carrying it, where `others` is that of other classes'
+        pictures: more than 98% of them have.
+        """
+        return float(others.quantile(0.98))
 
     @property
     def kind_name(self) -> str:
@@ -76,6 +86,10 @@ class Probe:
     def marks(self, of: Pixels) -> Bool[Tensor, "n h w"]:
         """The pixels to outline in each picture; none for an aspect of the whole picture."""
         return torch.zeros(len(of), *of.shape[2:], dtype=torch.bool)
+
+    def landed(self, onto: Pixels, after: Pixels) -> Bool[Tensor, "n h w"]:
+        """The pixels to outline in `after`, which are `onto` with the aspect pasted."""
+        return self.marks(after)
 
     def numbers(self) -> dict[str, Any]:
         """The parameters as plain numbers."""

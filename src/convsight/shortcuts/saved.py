@@ -22,12 +22,25 @@ from convsight.shortcuts.overlay import Overlay
 from convsight.shortcuts.patch import Patch
 from convsight.shortcuts.pattern import Pattern
 from convsight.shortcuts.probes import Background, Compression, Probe, Region, Sharpness
+from convsight.shortcuts.surroundings import Surroundings
 from convsight.storage import write_json
 
 AUDIT, WHOLE = "audit.json", "audit.npz"
 PROBES: dict[str, type[Probe]] = {
     probe.__name__: probe
-    for probe in (Region, Background, Gain, Cast, Sharpness, Compression, Pattern, Grating, Overlay, Patch)
+    for probe in (
+        Region,
+        Background,
+        Gain,
+        Cast,
+        Sharpness,
+        Compression,
+        Pattern,
+        Grating,
+        Overlay,
+        Patch,
+        Surroundings,
+    )
 }
 
 

@@ -83,13 +83,13 @@ def confirmed(net: Classifier, sample: Sample, t: Tried, seed: int) -> Tried | N
 
 
 def carriers(candidate: Candidate, half: Half, reference: Half, target: int) -> tuple[Tensor, bool]:
-    """The class's pictures that have more of the aspect than 98% of other classes', and True if they are
-    enough to tell the class; else all of its pictures and False.
+    """The class's pictures that carry the aspect (most often: have more of it than 98% of other classes'), and
+    True if they are enough to tell the class; else all of its pictures and False.
     """
     of = half.of(target)
     others = (reference.labels != target).nonzero().flatten()
     others = others[:: len(others) // affordable(len(others), half.size)]
-    limit = candidate.probe.strength(reference.pixels[others]).quantile(0.98)
+    limit = candidate.probe.limit(candidate.probe.strength(reference.pixels[others]))
     has = candidate.probe.strength(half.pixels[of]) > limit
     return (of[has], True) if float(has.float().mean()) > 0.2 else (of, False)
 

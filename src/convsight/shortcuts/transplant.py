@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
 from convsight.network.classifier import Classifier
@@ -17,10 +17,20 @@ from convsight.shortcuts.probes import Probe
 
 @dataclass(frozen=True, eq=False)
 class Effect:
-    """Which recipients became the class with the class's own aspect, and which with that of other classes."""
+    """Which recipients became the class with the class's own aspect, and which with that of other classes.
+
+    draws: how often every recipient was tried, each time with other donors; the recipients come `draws` times
+    one after another. What chance there is in the donors is averaged out; the recipients are what is counted.
+    """
 
     flipped: Bool[Tensor, " n"]
     control: Bool[Tensor, " n"]
+    draws: int = 1
+
+    @property
+    def n(self) -> int:
+        """The number of recipients."""
+        return len(self.flipped) // self.draws
 
     @property
     def flip_rate(self) -> float:
@@ -35,20 +45,24 @@ class Effect:
         return self.flip_rate - self.control_rate
 
     @property
+    def steps(self) -> Float[Tensor, " n"]:
+        """For each recipient how much more often the class's own aspect turned it, -1 to 1."""
+        return (self.flipped.double() - self.control.double()).view(self.draws, self.n).mean(0)
+
+    @property
     def p_value(self) -> float:
-        """McNemar's exact test, one-sided: of the recipients that differ, how many favour the class."""
-        for_it = int((self.flipped & ~self.control).sum())
-        against = int((self.control & ~self.flipped).sum())
+        """McNemar's exact test, one-sided: of the recipients that differ, how many favour the class. With
+        several draws this is the sign test.
+        """
+        for_it, against = int((self.steps > 0).sum()), int((self.steps < 0).sum())
         return binomial_tail(for_it, for_it + against)
 
     def interval(self, seed: int = 0, rounds: int = 2000) -> tuple[float, float]:
         """95% interval of the difference, recipients drawn anew (percentile bootstrap)."""
-        steps = (self.flipped.float() - self.control.float()).double()
-        n = len(steps)
-        counts = torch.stack([(steps == v).sum() for v in (-1.0, 0.0, 1.0)]).double()
+        values, counts = self.steps.unique(return_counts=True)
         generator = Generator().manual_seed(seed)
-        drawn = torch.multinomial(counts / n, n * rounds, True, generator=generator).view(rounds, n) - 1
-        means = drawn.double().mean(1).sort().values
+        drawn = torch.multinomial(counts / self.n, self.n * rounds, True, generator=generator)
+        means = values[drawn].view(rounds, self.n).mean(1).sort().values
         return float(means[int(0.025 * rounds)]), float(means[int(0.975 * rounds) - 1])
 
 

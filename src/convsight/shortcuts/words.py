@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 from convsight.shortcuts.probes import Probe, Region
+from convsight.shortcuts.surroundings import PARTS, Surroundings
 from convsight.shortcuts.transplant import Effect
 
 ASPECTS = {
@@ -17,6 +20,7 @@ ASPECTS = {
     "compression": ("the traces of JPEG compression", "those traces", "compression"),
     "overlay": ("a layer that lies over every picture alike", "that layer", "layers"),
     "pattern": ("a fixed fine pattern", "that pattern", "fine structure"),
+    "surroundings": ("its surroundings", "those surroundings", "surroundings"),
 }
 TITLES = {
     "place": "pixels of a place",
@@ -29,7 +33,9 @@ TITLES = {
     "compression": "JPEG compression",
     "overlay": "fixed layers",
     "pattern": "fixed patterns",
+    "surroundings": "surroundings",
 }
+FEW = 4  # so many other classes are called by their names
 
 
 def place_of(mask: Tensor) -> str:
@@ -60,7 +66,37 @@ def aspect(probe: Probe) -> tuple[str, str, str]:
     if isinstance(probe, Region) and probe.kind_name == "place":
         place = place_of(probe.where)
         return f"the {place}", f"that {place.split()[-1]}", f"{place.split()[-1]}s"
+    if isinstance(probe, Surroundings):
+        return (PARTS[probe.part], *ASPECTS["surroundings"][1:])
     return ASPECTS[probe.kind_name]
+
+
+def claim_around(
+    target: str,
+    others: Sequence[str],
+    probe: Surroundings,
+    effect: Effect,
+    accuracy: tuple[float, float | None],
+    found: bool,
+) -> str:
+    """The verdict on surroundings in two or three sentences; others: the other classes' names."""
+    title = target[:1].upper() + target[1:]
+    leans = f"{title} leans on {PARTS[probe.part]}."
+    if not found:
+        leans = f"{title} and {PARTS[probe.part]}: not counted as a shortcut."
+    place = f"{PARTS[probe.part].replace('its', 'the')} of"
+    whose = _listed(others) if len(others) <= FEW else "other classes'"
+    given = (
+        f" Put in {place} {target} pictures, {effect.flip_rate:.0%} of {whose} pictures become {target}"
+        f" (in other surroundings: {effect.control_rate:.0%})."
+    )
+    moved = ""
+    if found and accuracy[1] is not None:
+        moved = (
+            f" {title} in other surroundings is recognised {accuracy[1]:.0%} of the time, in its usual ones"
+            f" {accuracy[0]:.0%}."
+        )
+    return leans + given + moved
 
 
 def claim(
@@ -79,6 +115,11 @@ def claim(
             f" Without it, {target} is recognised {accuracy[1]:.0%} of the time, with it {accuracy[0]:.0%}."
         )
     return leans + pasted + without
+
+
+def _listed(names: Sequence[str]) -> str:
+    """`a, b and c`"""
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _third(share: float, first: str, last: str) -> str:

@@ -25,7 +25,7 @@ class Verdict(Result):
     """A claim about what the network leans on, with its evidence; `found` False is an answer too.
 
     found, sentence: the claim in words. target: the class that leans; kind: on what ("place", "border",
-    "patch", "background", "brightness", "colour", "blur", "compression", "overlay", "pattern"). region: the pixels, if
+    "patch", "background", "brightness", "colour", "blur", "compression", "overlay", "pattern", "surroundings"). region: the pixels, if
     they are the same in every picture. flip_rate: the share of other classes' pictures that turn into
     `target` when the cue is pasted, control_rate the same with matched donors of other classes, interval the
     95% interval of their difference over `n` pictures, p_value that of McNemar's test after Holm's correction

@@ -1,0 +1,201 @@
+"""Objects are cut out, set into other surroundings, and what that does is counted."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from tests.shortcuts.known_scenes import CLASSES, discs, looking, scenes
+
+import convsight as cs
+from convsight.imaging.barrier import barrier_distance
+from convsight.imaging.filling import filled
+from convsight.imaging.lab import lab
+from convsight.shortcuts.around import chosen_around, confirmed_around, explored_around
+from convsight.shortcuts.candidates import PARTS, Candidate
+from convsight.shortcuts.cutouts import Cutouts, key
+from convsight.shortcuts.exposure import Cast
+from convsight.shortcuts.localise import overlap
+from convsight.shortcuts.objects import object_mask
+from convsight.shortcuts.precedence import told_apart as named
+from convsight.shortcuts.probes import Probe, Region
+from convsight.shortcuts.sample import Half, draw_sample
+from convsight.shortcuts.saved import described, rebuilt
+from convsight.shortcuts.search import Tried
+from convsight.shortcuts.surroundings import Surroundings, told_apart
+from convsight.shortcuts.transplant import Effect
+
+
+def test_lab_has_the_colours_of_the_standard():
+    rgb = torch.tensor([[1.0, 1, 1], [0, 1, 0], [0, 0, 1], [0, 0, 0]]).view(4, 3, 1, 1)
+    known = torch.tensor([[100.0, 0, 0], [87.73, -86.18, 83.18], [32.30, 79.19, -107.86], [0, 0, 0]])
+    assert torch.allclose(lab(rgb)[:, :, 0, 0], known, atol=0.05)
+
+
+def test_a_barrier_is_the_range_that_the_best_path_crosses():
+    """Against every path of a 4 × 4 picture: the two inner rows are reached through any neighbour."""
+    picture = torch.rand(1, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    values = picture[0, 0]
+
+    def best(y: int, x: int, seen: tuple[tuple[int, int], ...]) -> float:
+        crossed = torch.stack([values[p] for p in (*seen, (y, x))])
+        if y in (0, 3) or x in (0, 3):
+            return float(crossed.max() - crossed.min())
+        steps = [(y + 1, x), (y - 1, x), (y, x + 1), (y, x - 1)]
+        return min(best(*p, (*seen, (y, x))) for p in steps if p not in seen)
+
+    found = barrier_distance(picture, rounds=4)[0]
+    for y, x in ((1, 1), (1, 2), (2, 1), (2, 2)):
+        assert float(found[y, x]) == pytest.approx(best(y, x, ()))
+    assert float(found[0].abs().max()) == 0
+
+
+def test_a_hole_is_filled_with_what_lies_around_and_nothing_else_changes():
+    picture = torch.full((1, 3, 20, 20), 0.25)
+    picture[:, 0] = 0.75
+    hole = torch.zeros(1, 20, 20, dtype=torch.bool)
+    hole[:, 5:14, 6:15] = True
+    spoilt = torch.where(hole[:, None], 1.0, picture)
+    assert torch.allclose(filled(spoilt, hole, torch.Generator().manual_seed(0)), picture, atol=1e-5)
+
+
+def test_objects_are_found_by_being_unlike_the_rim():
+    labels = torch.arange(12) % 3
+    pixels, masks = discs(labels, labels.roll(1), labels.roll(2))
+    found = object_mask(pixels)
+    assert min(overlap(a, b) for a, b in zip(found, masks, strict=True)) > 0.8
+
+
+def test_a_plain_picture_has_no_object():
+    plain = torch.full((2, 3, 32, 32), 0.5)
+    assert not object_mask(plain).any()
+    assert not Cutouts().able(plain).any()
+
+
+def test_pasting_keeps_the_object_and_brings_the_other_pictures_surroundings():
+    labels = torch.tensor([0, 1])
+    pixels, masks = discs(labels, labels, labels)
+    cutouts = Cutouts({key(p): m for p, m in zip(pixels, masks, strict=True)})
+    onto, of = pixels[:1], pixels[1:]
+    pasted = Surroundings(cutouts=cutouts).paste(onto, of)[0]
+    inner = torch.nn.functional.avg_pool2d(masks[:1, None].float(), 7, 1, 3, count_include_pad=False)[0, 0]
+    assert torch.allclose(pasted[:, inner == 1], onto[0][:, inner == 1], atol=1e-4)
+    outside = (inner == 0) & ~masks[1]
+    outside &= torch.nn.functional.max_pool2d(masks[1:, None].float(), 3, 1, 1)[0, 0] == 0
+    assert (pasted - of[0]).abs()[:, outside].max() < 0.01
+    gone = (inner == 0) & masks[1]
+    behind = pasted[:, gone] - of[0][:, gone]
+    assert behind.abs().mean() > 0.2  # the donor's object is not brought along
+
+
+def test_only_the_lower_half_is_exchanged():
+    labels = torch.tensor([0, 1])
+    pixels, masks = discs(labels, labels, labels)
+    cutouts = Cutouts({key(p): m for p, m in zip(pixels, masks, strict=True)})
+    probe = Surroundings("lower", cutouts=cutouts)
+    pasted = probe.paste(pixels[:1], pixels[1:])
+    assert torch.allclose(pasted[:, :, :8], pixels[:1, :, :8], atol=0.01)
+    assert (pasted[:, :, -4:] - pixels[:1, :, -4:]).abs().mean() > 0.1
+    assert not probe.marks(pixels)[:, :15].any()
+
+
+def test_the_probe_is_made_again_from_what_is_saved():
+    labels = torch.arange(24) % 2
+    pixels, _ = discs(labels, labels, labels)
+    probe = Surroundings("upper").telling(pixels[labels == 0], pixels[labels == 1])
+    again = rebuilt(*described(probe))
+    assert isinstance(again, Surroundings)
+    assert torch.equal(again.strength(pixels), probe.strength(pixels))
+    assert ((probe.strength(pixels) > 0) == (labels == 0)).all()
+
+
+def test_directions_give_each_value_to_its_class():
+    g = torch.Generator().manual_seed(0)
+    labels = torch.arange(90) % 3
+    values = torch.randn(90, 5, generator=g) * 0.3 + 3 * torch.eye(3, 5)[labels]
+    centre, directions = told_apart(values, labels, 3)
+    assert ((values - centre) @ directions).argmax(1).eq(labels).all()
+
+
+def test_draws_are_averaged_and_recipients_counted():
+    flipped = torch.tensor([1, 1, 0, 0, 1, 0, 1, 0], dtype=torch.bool)  # two draws of four recipients
+    control = torch.tensor([0, 0, 0, 1, 0, 0, 0, 0], dtype=torch.bool)
+    effect = Effect(flipped, control, draws=2)
+    assert effect.n == 4
+    assert effect.steps.tolist() == [1.0, 0.5, 0.5, -0.5]
+    assert effect.p_value == pytest.approx(5 / 16)  # three heads or more of four
+    low, high = effect.interval()
+    assert low < effect.difference < high
+
+
+def around(
+    weight: float, rows: slice = slice(None), lower_only: bool = False
+) -> tuple[list[Tried], Tried | None]:
+    """What the surroundings of the balls do on both halves."""
+    net = looking(weight, rows)
+    sample = draw_sample(net, scenes(lower_only=lower_only).test)
+    tried = explored_around(net, sample.explore, 0, Cutouts(), seed=0)
+    best = chosen_around(tried)
+    return tried, None if best is None else confirmed_around(net, sample, best, seed=0)
+
+
+def test_a_network_that_looks_at_the_object_is_not_accused():
+    tried, confirmed = around(0.0)
+    assert [t.effect.difference for t in tried] == pytest.approx([0, 0, 0], abs=0.03)
+    assert confirmed is None
+
+
+def test_the_lower_half_is_named_where_only_that_is_looked_at():
+    _, confirmed = around(200.0, slice(20, None), lower_only=True)
+    assert confirmed is not None
+    assert confirmed.candidate.probe.numbers() == {"part": "lower"}
+    assert confirmed.effect.difference > 0.9
+
+
+def test_donors_of_the_control_are_of_a_third_class():
+    tried, confirmed = around(200.0)
+    assert confirmed is not None
+    for t in (*tried, confirmed):
+        recipients, donors = t.half.labels[t.onto], t.half.labels[t.others]
+        assert (donors != recipients).all()
+        assert (donors != t.target).all()
+        assert (t.half.labels[t.of] == t.target).all()
+
+
+def fake(difference: float, probe: Probe, margin: float = 0.0) -> Tried:
+    """A candidate that turned so many of 100 recipients."""
+    flipped = torch.arange(100) < 100 * difference
+    half = Half(torch.zeros(1, 3, 4, 4), torch.zeros(1).long(), torch.zeros(1).long(), ("0",))
+    index = torch.zeros(100).long()
+    effect = Effect(flipped, torch.zeros(100).bool())
+    return Tried(0, Candidate(probe, margin), half, effect, index, index, index)
+
+
+def test_what_explains_the_flips_is_named():
+    ground, stamp = fake(0.6, Surroundings()), Region(torch.ones(4, 4).bool())
+    tint = Cast((1.0, 1.1, 0.9), 0.0)
+    window = fake(0.6, stamp, PARTS)
+    tag, weak_tag = fake(0.5, stamp), fake(0.2, stamp)
+    assert named(tag, ground) == [tag]
+    assert named(weak_tag, ground) == [ground, weak_tag]
+    assert named(fake(0.5, tint), ground) == [ground]
+    cast = fake(0.7, tint)
+    assert named(cast, ground) == [cast]
+    assert named(window, ground) == [ground]
+    assert named(None, ground) == [ground]
+
+
+@pytest.fixture(scope="module")
+def leaning():
+    return cs.find_shortcuts(looking(weight=200.0), scenes(), target="ball")
+
+
+def test_a_network_that_leans_on_surroundings_is_told_so(leaning):
+    first = leaning[0]
+    assert (first.found, first.target, first.kind) == (True, CLASSES[0], "surroundings")
+    assert first.flip_rate > 0.9
+    assert first.control_rate < 0.05
+    assert first.sentence.startswith(
+        "Ball leans on its surroundings. Put in the surroundings of ball pictures,"
+    )
+    assert "of coin and plate pictures become ball" in first.sentence
+    assert first.prevalence == pytest.approx(1.0, abs=0.05)
