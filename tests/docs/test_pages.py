@@ -31,3 +31,8 @@ def test_the_trust_page_shows_what_was_measured() -> None:
     table = build.known_answers()
     assert table in (DOCS / "trust.md").read_text(encoding="utf-8"), "copy the table of docs/build.py"
     assert "| [gradcam](methods/gradcam.md) |" in table
+
+
+def test_the_readme_counts_the_techniques() -> None:
+    readme = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+    assert f"# {len(catalogue())} techniques, one shape" in readme

@@ -133,7 +133,13 @@ class Tape(TorchFunctionMode):
 
         return hook
 
+    @property
+    def where(self) -> str:
+        """The module whose forward is running, "" for the network itself."""
+        return self._stack[-1][0]
+
     def index_of(self, tensor: Tensor) -> int | None:
+        """The node whose value this tensor is (-1: the picture), None if it does not depend on the picture."""
         index, alive = self._index_of.get(id(tensor), (None, None))
         return index if alive is not None and alive() is tensor else None
 
@@ -181,6 +187,8 @@ class Tape(TorchFunctionMode):
         if in_place and original is not None and (key in self.watched or self.replace_op is not None):
             # a recorded value must not change with later in-place operations
             args = (original.clone(), *args[1:])
+            if (index := self.index_of(original)) is not None:
+                self._remember(args[0], index)
         value = self.replace_op(kind, func, args, kwargs) if self.replace_op else NotImplemented
         if value is NotImplemented:
             value = func(*args, **kwargs)
@@ -195,7 +203,7 @@ class Tape(TorchFunctionMode):
         self.nodes.append(node)
         self.keys.append(key)
         if self.on_value is not None and key in self.watched:
-            value = _with_first(value, self.on_value(key, node, tensors[0]))
+            value = with_first(value, self.on_value(key, node, tensors[0]))
         if in_place and original is not None and args[0] is not original:
             # the network may go on using the tensor that it changed in place
             value = original.copy_(_tensors(value)[0])
@@ -216,7 +224,7 @@ class Tape(TorchFunctionMode):
         return value
 
 
-def _with_first(value: Any, new: Tensor) -> Any:
+def with_first(value: Any, new: Tensor) -> Any:
     """`value`, which is a tensor or holds some, with its first tensor exchanged for `new`."""
     if isinstance(value, Tensor):
         return new

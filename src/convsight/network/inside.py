@@ -90,7 +90,11 @@ class Inside(Passes):
 
     @contextlib.contextmanager
     def replace_ops(self, replace_op: ReplaceOp) -> Iterator[None]:
-        """Passes inside the block offer each operation to `replace_op(kind, func, args, kwargs)` first."""
+        """Passes inside the block offer each operation to `replace_op(kind, func, args, kwargs)` first.
+
+        Its method `begin`, if it has one, is called with the `Tape` of each pass before the first operation; `end`
+        with the value that was read of the network, unless the pass stopped before.
+        """
         with active_in(Intervention(self.module, {}, {}, replace_op)):
             yield
 

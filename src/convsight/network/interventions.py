@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from convsight.errors import InputError
 from convsight.network.changes import every_module
-from convsight.network.graph import Key, Node
+from convsight.network.graph import Key, Node, Tape
 from convsight.network.wrappers import uncompiled
 
 Edit = Callable[[Tensor], Tensor]
@@ -38,6 +38,19 @@ class Intervention:
         self.module, self.record, self.edits, self.replace_op, self.stop = module, record, edits, op, stop
         self.seen: dict[str, Tensor] = {}
         self.missing: set[Key] = set()  # what this pass has still to record
+
+    def begin(self, tape: Tape) -> None:
+        """A pass starts: a replacement that has a method `begin` is told which tape watches it."""
+        self.missing = set(self.record)
+        told = getattr(self.replace_op, "begin", None)
+        if told is not None:
+            told(tape)
+
+    def end(self, value: Tensor) -> None:
+        """A pass ends: a replacement that has a method `end` is given the value that was read."""
+        told = getattr(self.replace_op, "end", None)
+        if told is not None:
+            told(value)
 
     def on_value(self, key: Key, node: Node, value: Tensor) -> Tensor:
         if key in self.edits:

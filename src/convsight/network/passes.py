@@ -142,12 +142,14 @@ class Passes:
         if not active:
             return read(self._run(inside))
         watched = {key for i in active for key in (*i.record, *i.edits)}
-        for i in active:
-            i.missing = set(i.record)
         tape = Tape(watched, chain_values(active), chain_ops(active))
+        for i in active:
+            i.begin(tape)
         try:
             with tape.watch(self.module, inside):
                 value = read(self._run(inside))
+                for i in active:
+                    i.end(value)
         except Enough:
             return torch.zeros(len(inside), 0, device=self.device)
         self._refuse_unreached(active)

@@ -1,0 +1,82 @@
+"""Which rule does each layer get? The mixtures that people use, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from convsight.errors import InputError, closest
+from convsight.gradients.relevance.rules import (
+    AlphaBeta,
+    Epsilon,
+    Flat,
+    Gamma,
+    Rule,
+    Weighted,
+    WSquare,
+    ZBox,
+)
+
+ZPlus = AlphaBeta(1.0)
+
+
+@dataclass(frozen=True)
+class Composite:
+    """The rule of convolutions, of dense layers, and of the layers that see the picture itself (None: as the others)."""
+
+    convolution: Rule
+    dense: Rule
+    first: Rule | None = None
+
+    def rule_of(self, layer: Weighted) -> Rule:
+        if layer.bounds is not None and self.first is not None:
+            return self.first
+        return self.convolution if layer.is_convolution else self.dense
+
+
+@dataclass(frozen=True)
+class Strengths:
+    """The numbers that rules take."""
+
+    epsilon: float = 1e-6
+    gamma: float = 0.25
+    alpha: float = 2.0
+
+
+def _same(rule: Callable[[Strengths], Rule]) -> Callable[[Strengths], Composite]:
+    return lambda a: Composite(rule(a), rule(a))
+
+
+COMPOSITES: dict[str, Callable[[Strengths], Composite]] = {
+    "epsilon-plus-flat": lambda a: Composite(ZPlus, Epsilon(a.epsilon), Flat()),
+    "epsilon-plus": lambda a: Composite(ZPlus, Epsilon(a.epsilon)),
+    "epsilon-gamma-box": lambda a: Composite(Gamma(a.gamma), Epsilon(a.epsilon), ZBox()),
+    "epsilon-alpha-beta": lambda a: Composite(AlphaBeta(a.alpha), Epsilon(a.epsilon)),
+    "epsilon": _same(lambda a: Epsilon(a.epsilon)),
+    "gamma": _same(lambda a: Gamma(a.gamma)),
+    "alpha-beta": _same(lambda a: AlphaBeta(a.alpha)),
+    "z-plus": _same(lambda _: ZPlus),
+    "flat": _same(lambda _: Flat()),
+    "w-square": _same(lambda _: WSquare()),
+}
+FIRST: dict[str, Rule | None] = {
+    "as the rule says": None, "like the others": None, "flat": Flat(), "w-square": WSquare(), "z-box": ZBox(),
+}  # fmt: skip
+
+
+def composite(rule: str, first: str = "as the rule says", strengths: Strengths = Strengths()) -> Composite:
+    """The mixture called `rule`, with another rule for the layers that see the picture if `first` says so.
+
+    >>> composite("epsilon-plus-flat").first
+    Flat()
+    >>> composite("epsilon", first="z-box").first
+    ZBox()
+    """
+    if rule not in COMPOSITES:
+        raise InputError(f"no rule {rule!r}", works=closest(rule, COMPOSITES))
+    if first not in FIRST:
+        raise InputError(f"no rule {first!r} for the first layer", works=closest(first, FIRST))
+    made = COMPOSITES[rule](strengths)
+    if first == "as the rule says":
+        return made
+    return Composite(made.convolution, made.dense, FIRST[first])
