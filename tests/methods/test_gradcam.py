@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from tests.oracles.by_hand import cam_family, score_cam
 from tests.oracles.small_nets import InPlace, Modules, OneConv, modules_net, pictures
 from torch import nn
 
@@ -99,7 +100,7 @@ def test_with_each_cells_own_gradient_the_cells_of_a_linear_head_sum_to_the_scor
     module = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(400, 3))
     net, pixels = Classifier(module, input_size=12, channels=1), pictures(3)
     aim = net.target(1, pixels)
-    found = class_activation(net, aim, pixels, "1", average=False)
+    found = class_activation(net, aim, pixels, "1", "hirescam")
     rest = net.scores(pixels)[:, 1] - module[3].bias[1].detach()
     assert torch.allclose(found.cam.sum((1, 2)), rest, atol=1e-5)
     from captum.attr import LayerGradientXActivation
@@ -109,6 +110,60 @@ def test_with_each_cells_own_gradient_the_cells_of_a_linear_head_sum_to_the_scor
     result = Gradcam(average=False, positive=False)(net, pixels, target=1, layer="1")
     expected = F.interpolate(theirs[:, None], (12, 12), mode="bilinear")[:, 0]
     assert torch.allclose(result.values, expected, atol=1e-6)
+
+
+def flattening() -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(400, 3)).eval()
+
+
+@pytest.mark.parametrize(
+    "make, layer, target", [(modules_net, "relu1", 1), (modules_net, "relu3", 2), (flattening, "1", 1)]
+)
+@pytest.mark.parametrize("weights", ["gradcam", "gradcam++", "hirescam", "layercam"])
+def test_each_weighting_is_the_formula_of_pytorch_grad_cam(weights, make, layer, target):
+    net, pixels = Classifier(make(), input_size=12, channels=1), pictures(3)
+    leaf = pixels.clone().requires_grad_()
+    with net.record(layer) as seen:
+        score = net.forward(leaf)[:, target]
+    slope = torch.autograd.grad(score.sum(), seen[layer])[0]
+    expected = cam_family(weights, seen[layer].detach(), slope)
+    result = Gradcam(weights=weights)(net, pixels, target=target, layer=layer)
+    enlarged = F.interpolate(expected[:, None], (12, 12), mode="bilinear")[:, 0]
+    assert expected.max() > 0
+    torch.testing.assert_close(result.values, enlarged, rtol=1e-4, atol=1e-7)
+
+
+def test_score_cam_is_a_slow_loop_over_the_maps():
+    """Each picture through each map alone, with the mean colour where the map is 0 (Wang et al. 2020, algorithm 1)."""
+    module = modules_net()
+    net, pixels = Classifier(module, input_size=12, channels=1, mean=0.4, std=0.5), pictures(2)
+    with torch.no_grad(), net.record("relu1") as seen:
+        net.forward(pixels)
+    expected = score_cam(lambda x: net.forward(x)[:, 2], pixels, seen["relu1"], mean=0.4)
+    result = Gradcam(weights="scorecam")(net, pixels, target=2, layer="relu1")
+    assert expected.max() > 0 and result.title == "Score-CAM"
+    torch.testing.assert_close(result.values, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_unit_has_a_score_cam_too_and_a_map_without_contrast_does_no_harm():
+    net, pixels = Classifier(modules_net(), input_size=12, channels=1), torch.zeros(1, 1, 12, 12)
+    result = Gradcam(weights="scorecam")(net, pixels, target=("conv2", 1), layer="relu1")
+    assert result.values.isfinite().all()
+
+
+def test_average_off_is_hirescam_and_contradicts_the_others():
+    net, pixels = Classifier(flattening(), input_size=12, channels=1), pictures(2)
+    old, new = (
+        Gradcam(average=False)(net, pixels, target=1),
+        Gradcam(weights="hirescam")(net, pixels, target=1),
+    )
+    assert torch.equal(old.values, new.values) and old.title == new.title == "HiResCAM"
+    with pytest.raises(
+        InputError, match="average=False is HiResCAM, and weights='layercam' another technique"
+    ):
+        Gradcam(average=False, weights="layercam")(net, pixels)
+    with pytest.raises(InputError, match=r"weights='layecam' is not possible; did you mean layercam"):
+        Gradcam(weights="layecam")
 
 
 def test_the_reader_is_told_where_averaging_loses_the_gradient_and_only_there():

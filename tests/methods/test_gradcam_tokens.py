@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tests.oracles.by_hand import class_activation
+from tests.oracles.by_hand import cam_family, class_activation, score_cam
 from torch import nn
 
 import convsight as cs
@@ -95,6 +95,25 @@ def test_tokens_in_any_order_are_laid_out_as_they_lie_in_the_picture():
     torch.testing.assert_close(score, net.forward(pixels)[:, 1], atol=1e-5, rtol=1e-5)
     found = cs.gradcam(net, pixels, target=1)
     torch.testing.assert_close(found.values, class_activation(after, score, (16, 16)), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("weights", ["gradcam++", "hirescam", "layercam", "scorecam"])
+def test_every_weighting_takes_tokens(weights):
+    module = live(Reordered())
+    pixels = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    net = cs.Classifier(module, input_size=16)
+    tokens = module.patches(pixels).permute(0, 2, 3, 1)
+    after = (tokens + module.mix(tokens).relu()).permute(0, 3, 1, 2)
+    score = module.head(after.square().mean((2, 3)))[:, 1]
+    slope = torch.autograd.grad(score.sum(), after)[0]
+    if weights == "scorecam":
+        wanted = score_cam(lambda x: net.forward(x)[:, 1], pixels, after.detach())
+    else:
+        cam = cam_family(weights, after.detach(), slope)
+        wanted = nn.functional.interpolate(cam[:, None], (16, 16), mode="bilinear")[:, 0]
+    found = cs.gradcam(net, pixels, target=1, weights=weights)
+    assert wanted.max() > 0
+    torch.testing.assert_close(found.values, wanted, atol=1e-5, rtol=1e-4)
 
 
 def test_a_layer_without_places_is_refused_in_words():

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from convsight.errors import InputError
 from convsight.gradients.backprop import differentiable, gradient_of
+from convsight.gradients.cam_weights import WEIGHTINGS
 from convsight.network.batching import chunk_size, in_chunks
 from convsight.network.classifier import Classifier
 from convsight.network.layers import Layer
@@ -60,7 +61,7 @@ def _last_that_counts(net: Classifier, aim: Target, pixels: Float[Tensor, "n c h
 
 @dataclass(frozen=True)
 class Activation:
-    """`cam` at the layer's own size, the scores, and which share of the gradient was left after averaging."""
+    """`cam` at the layer's own size, the scores, and which share of the gradient would be left after averaging."""
 
     cam: Float[Tensor, "n rows cols"]
     scores: Float[Tensor, " n"]
@@ -68,9 +69,9 @@ class Activation:
 
 
 def class_activation(
-    net: Classifier, aim: Target, pixels: Float[Tensor, "n c h w"], layer: str, average: bool = True
+    net: Classifier, aim: Target, pixels: Float[Tensor, "n c h w"], layer: str, weights: str = "gradcam"
 ) -> Activation:
-    """Σ_c α_c A_c, with α_c the mean of ∂S/∂A_c over map A_c, or not `average`, each cell's own ∂S/∂A_c.
+    """The maps of a layer, weighted with what the gradient ∂S/∂A says by one of the `WEIGHTINGS`, and summed.
 
     `kept` is |mean|² ÷ |∂S/∂A|², 1 where every place counts alike (global average pooling behind the layer).
     """
@@ -86,7 +87,7 @@ def class_activation(
             maps = as_maps(value)
             mean = gradient.mean((2, 3), keepdim=True).expand_as(gradient)
             kept = _energy(mean) / _energy(gradient).clamp(min=1e-30)
-            cam = ((mean if average else gradient) * maps.detach().float()).sum(1)
+            cam = WEIGHTINGS[weights](maps.detach().float(), gradient)
             return cam.cpu(), scores.detach().cpu(), kept.cpu()
 
     done = in_chunks(run, len(pixels), max(1, chunk_size(pixels.shape[1:]) // 3))
