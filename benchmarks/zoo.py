@@ -192,10 +192,13 @@ def guided(score: Callable[[Tensor], Tensor], pixels: Tensor) -> Tensor:
 
 
 def occluded(score: Callable[[Tensor], Tensor], pixels: Tensor, patch: int) -> Tensor:
+    rows, columns = (
+        [*range(0, side - patch, patch), side - patch] for side in pixels.shape[2:]
+    )  # the last one flush
     found = []
     with torch.no_grad():
-        for y in range(0, pixels.shape[2], patch):
-            for x in range(0, pixels.shape[3], patch):
+        for y in rows:
+            for x in columns:
                 covered = pixels.clone()
                 covered[:, :, y : y + patch, x : x + patch] = 0
                 found.append(score(covered))
@@ -311,7 +314,7 @@ class Checks:
     def occlusion(self) -> float:
         patch = self.size // 4
         found = cs.occlusion(self.net, self.pixels, target=1, patch=patch, stride=patch, fill="black")
-        wanted = occluded(self.score, self.pixels, patch)[:, : found.scores.numel()]
+        wanted = occluded(self.score, self.pixels, patch)
         effect = (wanted - self.score(self.pixels).detach()).abs().max().clamp(min=0.05 * wanted.abs().max())
         return float((found.scores.flatten(1) - wanted).abs().max() / effect)
 

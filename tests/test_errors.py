@@ -3,7 +3,10 @@
 import pickle
 
 import pytest
+import torch
+from torch import nn
 
+import convsight as cs
 from convsight import errors
 from convsight.methods import find_method
 
@@ -23,3 +26,35 @@ def test_a_wrong_name_offers_the_others_in_a_field() -> None:
     with pytest.raises(errors.InputError) as raised:
         find_method("salency")
     assert "did you mean saliency" in raised.value.works and "; " not in raised.value.what
+
+
+PICTURE = torch.rand(1, 3, 8, 8)
+
+
+@pytest.fixture(scope="module")
+def net() -> cs.Classifier:
+    module = nn.Sequential(nn.Conv2d(3, 2, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    return cs.Classifier(module, classes=["cat", "dog"], input_size=8)
+
+
+@pytest.mark.parametrize(
+    ("ask", "given", "works"),
+    [
+        (lambda net: net.layers["conv9"], "conv9", "There are: 0, 1"),
+        (lambda net: cs.saliency(net, PICTURE, target="cow"), "cow", "There are: cat, dog"),
+        (lambda net: cs.saliency(net, PICTURE, target=7), "7", "outputs 0 to 1"),
+        (lambda net: cs.saliency(net, PICTURE, target=("0", 9)), "9", "channels 0 to 1"),
+        (lambda net: cs.occlusion(net, PICTURE, fill="pink"), "pink", "There are:"),
+        (lambda net: cs.occlusion(net, PICTURE, pach=8), "pach", "did you mean patch"),
+        (lambda net: cs.gradcam(net, PICTURE, fit="squeeze"), "squeeze", "There are: crop, pad, stretch"),
+        (lambda net: cs.Images.open("nowhere.png"), "nowhere.png", ""),
+        (lambda net: cs.load("torchvision:resnet19"), "resnet19", "did you mean resnet18"),
+        (lambda net: cs.dataset("no-such-set"), "no-such-set", "or pass a folder"),
+        (lambda net: cs.Run.open("runs/none"), "runs/none", "convsight train DATA"),
+    ],
+)
+def test_the_doors_tell_what_was_given_and_what_would_work(net, ask, given: str, works: str) -> None:
+    with pytest.raises(errors.ConvsightError) as raised:
+        ask(net)
+    error = raised.value
+    assert error.given == given and works in error.works and error.what

@@ -84,14 +84,15 @@ class Knob:
         if self.choices:
             if value not in self.choices:
                 raise InputError(
-                    f"{given} is not possible", works=closest(str(value), map(str, self.choices))
+                    f"{given} is not possible", given=value, works=closest(str(value), map(str, self.choices))
                 )
             return
         if value is None or isinstance(value, (str, bool)) or not isinstance(value, (int, float)):
             return
         if (self.low is not None and value < self.low) or (self.high is not None and value > self.high):
             raise InputError(
-                f"{given} is outside its range, {self.range}{' ' + self.unit if self.unit else ''}"
+                f"{given} is outside its range, {self.range}{' ' + self.unit if self.unit else ''}",
+                given=value,
             )
 
 
@@ -253,7 +254,9 @@ class Method:
             if unknown:
                 known = [*cls.needs(), *sorted(names)]
                 raise InputError(
-                    f"{cls.name} has no knob {unknown[0]!r}", works=closest(unknown[0], known, 20)
+                    f"{cls.name} has no knob {unknown[0]!r}",
+                    given=unknown[0],
+                    works=closest(unknown[0], known, 20),
                 )
             method = cls(**{name: value for name, value in kwargs.items() if name in names})
             return method(*args, **{name: value for name, value in kwargs.items() if name not in names})

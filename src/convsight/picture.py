@@ -71,17 +71,17 @@ def opened(path: Path) -> Iterator[Image.Image]:
         with Image.open(path) as image:
             yield image
     except FileNotFoundError:
-        raise DataNotFound(f"there is no file {path}") from None
+        raise DataNotFound(f"there is no file {path}", given=path) from None
     except DataError as error:
-        raise DataError(f"{path}: {error}") from None
+        raise DataError(f"{path}: {error}", given=path) from None
     except MissingExtra:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise DataError(f"{path}: {too_large()}") from None
+        raise DataError(f"{path}: {too_large()}", given=path) from None
     except Image.UnidentifiedImageError:
-        raise DataError(f"{path}: {_not_a_picture(path)}") from None
+        raise DataError(f"{path}: {_not_a_picture(path)}", given=path) from None
     except Exception as error:  # on bad bytes decoders raise OSError, SyntaxError, struct.error, ...
-        raise DataError(f"{path}: cannot be read as a picture ({error})") from error
+        raise DataError(f"{path}: cannot be read as a picture ({error})", given=path) from error
 
 
 def with_plugins(path: Path) -> None:

@@ -68,21 +68,30 @@ class Run:
         run = cls(path, module=module)
         if not run.path.is_dir():
             raise DataNotFound(
-                f"no run at {run.path}; `convsight train DATA --out {run.path}` would make one"
+                f"no run at {run.path}",
+                given=run.path,
+                works=f"`convsight train DATA --out {run.path}` would make one",
             )
         if not (run.path / CONFIG).is_file():
-            raise DataNotFound(f"{run.path} is not a run: it has no {CONFIG}")
+            raise DataNotFound(f"{run.path} is not a run: it has no {CONFIG}", given=run.path)
         if run.config.get("format", 0) > FORMAT:
             raise DataError(
-                f"{run.path} was written by a newer convsight; upgrade with pip install -U convsight"
+                f"{run.path} was written by a newer convsight",
+                given=run.path,
+                works="upgrade with pip install -U convsight",
             )
         if not (run.path / METRICS).is_file():
             raise DataError(
-                f"the training in {run.path} did not finish; the same `train` command with --resume"
-                " (resume=True) goes on where it stopped"
+                f"the training in {run.path} did not finish",
+                given=run.path,
+                works="the same `train` command with --resume (resume=True) goes on where it stopped",
             )
         if not (run.path / WEIGHTS).is_file():
-            raise DataError(f"{run.path} has lost its {WEIGHTS}; train again or copy the file back")
+            raise DataError(
+                f"{run.path} has lost its {WEIGHTS}",
+                given=run.path,
+                works="train again or copy the file back",
+            )
         return run
 
     def __repr__(self) -> str:

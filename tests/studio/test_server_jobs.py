@@ -14,6 +14,7 @@ from convsight.run import Run
 from convsight.shortcuts import find
 from convsight.studio.jobs import Jobs
 from convsight.studio.recent import Store
+from convsight.studio.schemas import Problem
 from tests.studio.conftest import ask, told
 
 
@@ -81,11 +82,16 @@ def test_the_same_question_is_worked_on_once():
 
 def test_a_failed_job_says_why():
     def work(job):
-        raise InputError("no layer 'conv9'; there are conv1, conv2")
+        raise InputError("no layer 'conv9'", given="conv9", works="there are conv1, conv2")
 
     job = Jobs().start("failing", work)
     assert job.finished.wait(5)
-    assert job.status == "failed" and job.error == "no layer 'conv9'; there are conv1, conv2"
+    problem = {"error": "no layer 'conv9'", "given": "conv9", "works": "there are conv1, conv2"}
+    assert (
+        job.status == "failed"
+        and job.info().error == Problem(**problem)
+        and job.events[-1] == ("failed", problem)
+    )
 
 
 def test_old_steps_are_forgotten_and_epochs_are_not():
@@ -133,7 +139,7 @@ def test_a_training_runs_stops_saves_and_goes_on(client, studio):
     started = client.post("/api/train", json=body).json()
     job = studio.jobs.get(started["job"])
     while not any(name == "epoch" for name, _ in job.events):
-        assert not job.finished.is_set(), job.error
+        assert not job.finished.is_set(), job.failure
         time.sleep(0.05)
     (info,) = [run for run in client.get("/api/runs").json() if run["name"] == "slow"]
     assert info["training"] == started["job"] and not info["finished"]
@@ -152,7 +158,7 @@ def test_a_training_runs_stops_saves_and_goes_on(client, studio):
 
     again = studio.jobs.get(client.post("/api/runs/slow/resume").json()["job"])
     while not any(name == "epoch" for name, _ in again.events):
-        assert not again.finished.is_set(), again.error
+        assert not again.finished.is_set(), again.failure
         time.sleep(0.05)
     first = next(words for name, words in again.events if name == "epoch")
     assert first["epoch"] >= epochs[-1]["epoch"]  # not from the beginning
@@ -179,7 +185,7 @@ def test_what_a_training_fails_with_is_told(client, studio):
     body = {"data": "drawn-garments", "recipe": "locate", "epochs": 1, "limit": 50}
     job = studio.jobs.get(client.post("/api/train", json=body).json()["job"])
     assert job.finished.wait(60) and job.status == "failed"
-    assert "smooth-l1" in job.error and "Traceback" not in job.error
+    assert "smooth-l1" in str(job.failure) and "Traceback" not in str(job.failure)
 
 
 def test_an_audit_tells_its_verdicts_and_keeps_them_in_the_run(client, studio, monkeypatch):

@@ -215,7 +215,7 @@ export function job(
       const job = await get<Job>(url, { fresh: true });
       if (job.status === 'done') return resolve(job);
       if (job.status === 'cancelled') return refuse(new Cancelled('cancelled'));
-      if (job.status === 'failed') return refuse(new ApiError(job.error ?? 'The computation failed'));
+      if (job.status === 'failed') return refuse(new ApiError(job.error?.error ?? 'The computation failed', job.error?.given, job.error?.works));
       setTimeout(settle, 500); // the stream broke while the job goes on: ask until it ends
     };
     const ended = () => {

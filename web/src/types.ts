@@ -43,6 +43,9 @@ export type Box = Schemas['Box'];
 export interface Step {
   fraction?: number | null;
   message?: string;
+  /** How many positions of a map are answered so far, of how many. */
+  done?: number;
+  total?: number;
   picture?: string;
   [more: string]: unknown;
 }

@@ -98,7 +98,7 @@ def build(
     torch.Size([1, 10])
     """
     if name not in ARCHITECTURES:
-        raise InputError(f"no network '{name}'", works=closest(name, ARCHITECTURES, most=20))
+        raise InputError(f"no network '{name}'", given=name, works=closest(name, ARCHITECTURES, most=20))
     architecture = ARCHITECTURES[name]
     if task == "locate":
         knobs = {**dict(architecture.locate), **knobs}
@@ -109,5 +109,5 @@ def build(
     ]
     for knob in knobs:
         if knob not in known:
-            raise InputError(f"network '{name}' has no knob '{knob}'", works=closest(knob, known))
+            raise InputError(f"network '{name}' has no knob '{knob}'", given=knob, works=closest(knob, known))
     return architecture.make(n_classes, channels, size, **knobs)

@@ -110,7 +110,7 @@ def _classifier(brought: Brought, given: dict[str, Any]) -> Classifier:
     known = tuple(name for name in inspect.signature(Classifier).parameters if name not in ("module", "name"))
     for name in given:
         if name not in known:
-            raise InputError(f"load has no option {name!r}", works=closest(name, known))
+            raise InputError(f"load has no option {name!r}", given=name, works=closest(name, known))
     said = {name: getattr(brought, name, None) for name in known}
     settings = {n: v for n, v in said.items() if v is not None} | {
         n: v for n, v in given.items() if v is not None
@@ -125,7 +125,9 @@ def _own(name: str, weights: str | Path | None, given: dict[str, Any]) -> Brough
     from convsight.architectures import available, build
 
     if name not in available():
-        raise ModelError(f"no network or run {name!r}; give {FORMS}. {closest(name, available(), 20)}")
+        raise ModelError(
+            f"no network or run {name!r}", given=name, works=f"give {FORMS}. {closest(name, available(), 20)}"
+        )
     if weights is None:
         raise ModelError(
             f"{name!r} is an architecture without weights: pass weights=FILE, or weights='random'"

@@ -29,7 +29,7 @@ def from_python_file(text: str, weights: str | Path | None) -> Brought:
             for n, v in vars(code).items()
             if callable(v) and not n.startswith("_") and getattr(v, "__module__", "") == code.__name__
         ]
-        raise ModelError(f"{path} has no function {name!r}", works=closest(name, here))
+        raise ModelError(f"{path} has no function {name!r}", given=name, works=closest(name, here))
     takes_path = any(
         p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
         for p in inspect.signature(function).parameters.values()

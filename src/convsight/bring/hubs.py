@@ -23,7 +23,7 @@ def from_torchvision(name: str, weights: str | Path | None) -> Brought:
     models = import_torchvision().models
     known = models.list_models(module=models)
     if name not in known:
-        raise ModelError(f"torchvision has no classifier {name!r}", works=closest(name, known))
+        raise ModelError(f"torchvision has no classifier {name!r}", given=name, works=closest(name, known))
     published = models.get_model_weights(name).DEFAULT
     preset = published.transforms()
     module, notes = models.get_model(name, weights=None), ()
@@ -99,7 +99,7 @@ def from_timm(name: str, weights: str | Path | None) -> Brought:
     except ModuleNotFoundError as error:
         raise MissingExtra("timm", "vision", "a network from timm") from error
     if not timm.is_model(name.split(".")[0]):
-        raise ModelError(f"timm has no network {name!r}", works=closest(name, timm.list_models()))
+        raise ModelError(f"timm has no network {name!r}", given=name, works=closest(name, timm.list_models()))
     module, notes = _timm_module(timm, name, weights)
     config = module.pretrained_cfg
     channels, height, width = config["input_size"]

@@ -61,7 +61,9 @@ def _problems(text: str | None) -> set[str]:
     named = {word.strip() for word in (text or "").split(",") if word.strip()}
     if unknown := sorted(named - set(PROBLEMS)):
         raise InputError(
-            f"--fail-on {unknown[0]!r} is no problem that is looked for", works=closest(unknown[0], PROBLEMS)
+            f"--fail-on {unknown[0]!r} is no problem that is looked for",
+            given=unknown[0],
+            works=closest(unknown[0], PROBLEMS),
         )
     return named
 

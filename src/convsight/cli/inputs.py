@@ -182,7 +182,9 @@ def knobs(method: type[Method], rest: Sequence[str]) -> tuple[dict[str, Any], li
         knob = known.get(name.lstrip("-").replace("-", "_"))
         if knob is None:
             raise InputError(
-                f"{method.name} does not know {word!r}; {closest(name, [f'--{k}' for k in known], 20)}"
+                f"{method.name} does not know {word!r}",
+                given=word,
+                works=closest(name, [f"--{k}" for k in known], 20),
             )
         if isinstance(knob.default, bool) and not has_value and (not words or words[0].lower() not in SWITCH):
             text = "yes"

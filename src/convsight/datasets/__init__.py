@@ -207,8 +207,10 @@ def _from_path(path: Path, shape: Shape, progress: Progress | None, options: dic
         return from_npz(path, **shape.asked(), **options)
     if not path.exists():
         raise DataNotFound(
-            f"no data set and no folder {str(path)!r}; {closest(str(path), NAMED)}; or pass a folder of "
-            "pictures (class/img), a .csv, .parquet or .npz file, or (pixels, labels)"
+            f"no data set and no folder {str(path)!r}",
+            given=path,
+            works=f"{closest(str(path), NAMED)}; or pass a folder of pictures (class/img), a .csv, .parquet or .npz "
+            "file, or (pixels, labels)",
         )
     if not path.is_dir() and suffix not in (*TABLES, *COLUMNS):
         raise DataNotFound(

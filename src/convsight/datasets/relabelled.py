@@ -32,6 +32,7 @@ def relabelled(data: Dataset, path: str | Path) -> Dataset:
     if unknown := [name for name in changes if name not in known]:
         raise DataError(
             f"{path} names {unknown[0]!r}, which {data.name} does not have",
+            given=unknown[0],
             works=closest(unknown[0], known, 4),
         )
     fitted = {
@@ -61,7 +62,9 @@ def _read(path: Path, data: Dataset) -> dict[str, tuple[str, str]]:
     for row in reader:
         name, label = row["id"] or "", (row["label"] or "").strip()
         if label and label not in data.classes:
-            raise DataError(f"{path} gives {name!r} the label {label!r}", works=closest(label, data.classes))
+            raise DataError(
+                f"{path} gives {name!r} the label {label!r}", given=label, works=closest(label, data.classes)
+            )
         if name in changes:
             raise DataError(f"{path} names {name!r} twice")
         changes[name] = ((row.get("given") or "").strip(), label)

@@ -51,7 +51,9 @@ def read_labels(table: Table, beside: Sequence[str | None], label: str | Sequenc
     if label is not None:
         chosen = [label] if isinstance(label, str) else list(label)
         if unknown := [name for name in chosen if name not in rest]:
-            raise DataError(f"there is no column {unknown[0]!r}; {closest(unknown[0], rest)}")
+            raise DataError(
+                f"there is no column {unknown[0]!r}", given=unknown[0], works=closest(unknown[0], rest)
+            )
         return _about({name: rest[name] for name in chosen})
     named = column_of(rest, (*ONE, *SEVERAL))
     if named is not None:

@@ -188,7 +188,7 @@ def _sorted(distances: Tensor, rows: Tensor, k: int) -> Found:
 
 def _check(queries: Tensor, base: Tensor, k: int, metric: str) -> None:
     if metric not in METRICS:
-        raise InputError(f"no metric {metric!r}", works=closest(metric, METRICS))
+        raise InputError(f"no metric {metric!r}", given=metric, works=closest(metric, METRICS))
     if k < 1:
         raise InputError(f"k is the number of neighbours, at least 1, not {k}")
     if queries.shape[1] != base.shape[1]:

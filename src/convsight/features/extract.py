@@ -67,7 +67,7 @@ def extract(
     """
     arrow()
     if dtype not in DTYPES:
-        raise InputError(f"no dtype {dtype!r} for vectors", works=closest(dtype, DTYPES))
+        raise InputError(f"no dtype {dtype!r} for vectors", given=dtype, works=closest(dtype, DTYPES))
     if shard_size < 1:
         raise InputError(f"shard_size is the number of pictures a file, at least 1, not {shard_size}")
     rank, world = _place(rank, world)

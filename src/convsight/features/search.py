@@ -45,7 +45,11 @@ def named_pictures(net: Classifier, query: Any, data: Dataset) -> Any:
         missing = names[numbers.index(None)]
         if Path(missing).suffix and all(n is None for n in numbers):
             raise DataNotFound(f"there is no file {missing}, and no picture of {data.name} has that id")
-        raise InputError(f"no picture {missing!r} in {data.name}", works=closest(missing, chosen.ids, most=3))
+        raise InputError(
+            f"no picture {missing!r} in {data.name}",
+            given=missing,
+            works=closest(missing, chosen.ids, most=3),
+        )
     return chosen[[n for n in numbers if n is not None]]
 
 

@@ -41,7 +41,7 @@ class Selection:
     def of(cls, data: Dataset, split: str = "all", most: int | None = None, seed: int = 0) -> Selection:
         """The pictures of `split` ("all": of every split), at most `most` of them, classes in proportion."""
         if split not in (*SPLITS, "all"):
-            raise InputError(f"no split {split!r}", works=closest(split, (*SPLITS, "all")))
+            raise InputError(f"no split {split!r}", given=split, works=closest(split, (*SPLITS, "all")))
         wanted = [(name, part) for name, part in data.splits.items() if split in (name, "all") and len(part)]
         whole = sum(len(part) for _, part in wanted)
         if not whole:
@@ -133,7 +133,9 @@ class Selection:
     def of_class(self, name: str) -> Bool[Tensor, " n"]:
         """Which pictures carry this label."""
         if name not in self.classes or self.labels is None:
-            raise InputError(f"no class {name!r} in {self.name}", works=closest(name, self.classes))
+            raise InputError(
+                f"no class {name!r} in {self.name}", given=name, works=closest(name, self.classes)
+            )
         return self.labels == self.classes.index(name)
 
     def describe(self) -> str:

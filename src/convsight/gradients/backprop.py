@@ -58,7 +58,7 @@ def backpropagate(
     True
     """
     if rule not in RULES:
-        raise InputError(f"no rule {rule!r}", works=closest(rule, RULES))
+        raise InputError(f"no rule {rule!r}", given=rule, works=closest(rule, RULES))
     count = Rectifiers(rule)
 
     def run(part: slice) -> tuple[Tensor, Tensor]:

@@ -34,7 +34,11 @@ def map_layer(net: Classifier, name: str | None, aim: Target, pixels: Float[Tens
     if not layer.is_map and net.layers.grid(name) is None:
         shape = "×".join(map(str, layer.output_shape))
         known = ", ".join(a.name for a in net.layers.maps())
-        raise InputError(f"layer {layer.name!r} gives {shape}, not maps; these layers give maps: {known}")
+        raise InputError(
+            f"layer {layer.name!r} gives {shape}, not maps",
+            given=name,
+            works=f"these layers give maps: {known}",
+        )
     return layer
 
 

@@ -35,7 +35,7 @@ def as_size(size: int | Sequence[int] | None) -> Size | None:
 def as_fit(fit: str) -> Fit:
     """The word itself; InputError for one that is not known."""
     if fit not in get_args(Fit):
-        raise InputError(f"fit={fit!r} is not possible; {closest(str(fit), get_args(Fit))}")
+        raise InputError(f"fit={fit!r} is not possible", given=fit, works=closest(str(fit), get_args(Fit)))
     return cast(Fit, fit)
 
 

@@ -50,7 +50,7 @@ def find_method(name: str) -> type[Method]:
     """The technique called `name`; InputError with the closest names otherwise."""
     entry = catalogue().get(name.replace("-", "_"))
     if entry is None:
-        raise InputError(f"no technique {name!r}", works=closest(name, catalogue(), most=40))
+        raise InputError(f"no technique {name!r}", given=name, works=closest(name, catalogue(), most=40))
     return entry.method
 
 

@@ -68,8 +68,14 @@ class Layers(Mapping[str, Layer]):
             return found
         calls = [known for known in (*self._layers, *self._aliases) if known.split("#")[0] == name]
         if calls:
-            raise InputError(f"layer {name!r} is used {len(calls)} times; choose one of {', '.join(calls)}")
-        raise InputError(f"no layer {name!r} in this network", works=closest(str(name), self._layers))
+            raise InputError(
+                f"layer {name!r} is used {len(calls)} times",
+                given=name,
+                works=f"choose one of {', '.join(calls)}",
+            )
+        raise InputError(
+            f"no layer {name!r} in this network", given=name, works=closest(str(name), self._layers)
+        )
 
     def __contains__(self, name: object) -> bool:
         return name in self._layers or name in self._aliases
@@ -121,7 +127,9 @@ class Layers(Mapping[str, Layer]):
             return lambda value: value
         grid = self._grids[layer.index]
         if grid is None:
-            raise InputError(f"layer {name!r} has no feature maps: its output is {layer.output_shape}")
+            raise InputError(
+                f"layer {name!r} has no feature maps: its output is {layer.output_shape}", given=name
+            )
         return grid.maps
 
     def convolutions(self) -> list[Layer]:
@@ -134,7 +142,9 @@ class Layers(Mapping[str, Layer]):
         if weight is None:
             weighted = [a.name for a in self._ordered if _weight(self.nodes[a.index]) is not None]
             raise InputError(
-                f"layer {name!r} ({layer.kind}) has no weights; these have: {', '.join(weighted)}"
+                f"layer {name!r} ({layer.kind}) has no weights",
+                given=name,
+                works=f"these have: {', '.join(weighted)}",
             )
         return weight
 

@@ -141,7 +141,9 @@ def named(found: Mapping[str, Tensor], output: str | int, n: int) -> str:
     if not hits:
         known = f"it returns {shown(found, n)}" if found else "it returns no tensor"
         raise ModelError(
-            f"no output {output!r} with a row of scores per picture; {known}. {closest(output, able)}"
+            f"no output {output!r} with a row of scores per picture; {known}",
+            given=output,
+            works=closest(output, able),
         )
     return hits[0]
 

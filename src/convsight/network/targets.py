@@ -97,7 +97,11 @@ def resolve_target(net: Scored, target: Any, n: int, logits: Tensor | None = Non
         target = target.tolist()
     if isinstance(target, (list, tuple)):
         if len(target) != n:
-            raise InputError(f"{len(target)} targets given for {n} pictures; give one, or one per picture")
+            raise InputError(
+                f"{len(target)} targets given for {n} pictures",
+                given=target,
+                works="give one, or one per picture",
+            )
         return outputs_target(net, torch.tensor([output_of(net, item) for item in target], dtype=torch.long))
     return outputs_target(net, torch.full((n,), output_of(net, target), dtype=torch.long))
 
@@ -123,14 +127,18 @@ def output_of(net: Scored, target: Any) -> int:
             raise InputError(f"{len(places)} classes are called {target!r}: give one of the indices {places}")
         if target.lstrip("-").isdigit():
             return output_of(net, int(target))
-        raise InputError(f"no class {target!r}", works=closest(target, net.classes))
+        raise InputError(f"no class {target!r}", given=target, works=closest(target, net.classes))
     if isinstance(target, (int, np.integer)) and not isinstance(target, bool):
         if 0 <= target < len(net.classes):
             return int(target)
-        raise InputError(f"no output {target}; this network has outputs 0 to {len(net.classes) - 1}")
+        raise InputError(
+            f"no output {target}", given=target, works=f"this network has outputs 0 to {len(net.classes) - 1}"
+        )
     raise InputError(
-        f"cannot use {target!r} as a target; give a class name, an output index, (layer, channel), a "
-        "function of the network's output that gives one number a picture, or None"
+        f"cannot use {target!r} as a target",
+        given=target,
+        works="give a class name, an output index, (layer, channel), a function of the network's output that gives "
+        "one number a picture, or None",
     )
 
 
@@ -140,16 +148,24 @@ def _unit(net: Scored, target: tuple, n: int) -> Target:
     label = f"{name}, channel {channel}"
     if not 0 <= channel < layer.output_shape[0]:
         raise InputError(
-            f"no channel {channel} in {name!r}; it has channels 0 to {layer.output_shape[0] - 1}"
+            f"no channel {channel} in {name!r}",
+            given=channel,
+            works=f"it has channels 0 to {layer.output_shape[0] - 1}",
         )
     if not cell:
         return Target((label,) * n, None, name, channel)
     if len(cell) != 2 or not layer.is_map:
         shape = "×".join(map(str, layer.output_shape))
         raise InputError(
-            f"{target!r} is no unit of {name!r}, whose output is {shape}; give (layer, channel, y, x)"
+            f"{target!r} is no unit of {name!r}, whose output is {shape}",
+            given=target,
+            works="give (layer, channel, y, x)",
         )
     if not all(0 <= at < extent for at, extent in zip(cell, layer.output_shape[1:], strict=True)):
         rows, columns = layer.output_shape[1:]
-        raise InputError(f"no unit at y {cell[0]}, x {cell[1]} in {name!r}; its maps are {rows}×{columns}")
+        raise InputError(
+            f"no unit at y {cell[0]}, x {cell[1]} in {name!r}",
+            given=tuple(cell),
+            works=f"its maps are {rows}×{columns}",
+        )
     return Target((f"{label} at ({cell[0]}, {cell[1]})",) * n, None, name, channel, (cell[0], cell[1]))

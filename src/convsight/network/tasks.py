@@ -32,7 +32,7 @@ class Said:
     @classmethod
     def checked(cls, task: str | None, classes: Any, outputs: Any, units: Any) -> Said:
         if task is not None and task not in TASKS:
-            raise ModelError(f"no task {task!r}", works=closest(task, TASKS))
+            raise ModelError(f"no task {task!r}", given=task, works=closest(task, TASKS))
         return cls(task, names_of(classes), tuple(map(str, outputs or ())), units)
 
     @property

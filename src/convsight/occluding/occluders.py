@@ -200,5 +200,5 @@ def fill_pictures(
     under a Gaussian of `reach` pixels, noise uniform in [0, 1] from `seed`.
     """
     if name not in FILLS:
-        raise InputError(f"no fill {name!r}", works=closest(name, FILLS))
+        raise InputError(f"no fill {name!r}", given=name, works=closest(name, FILLS))
     return FILLS[name](pixels, data_mean, reach, seed)

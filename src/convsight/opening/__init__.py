@@ -40,8 +40,9 @@ def gather(source: Any, channels: int | None = None, axes: str | None = None) ->
         tensor = isinstance(source, Tensor)
         return [from_array(_numpy(source), tensor=tensor, channels=channels, axes=axes)]
     raise InputError(
-        f"cannot make pictures from {type(source).__name__}; pass a file, a folder, an array, a tensor, "
-        "a PIL image or a list of them"
+        f"cannot make pictures from {type(source).__name__}",
+        given=type(source).__name__,
+        works="pass a file, a folder, an array, a tensor, a PIL image or a list of them",
     )
 
 
@@ -53,7 +54,9 @@ def is_picture(source: Any) -> bool:
 def _files_in(folder: Path) -> list[Path]:
     files = picture_files(folder)
     if not files:
-        raise DataNotFound(f"no pictures directly in the folder {folder}; {folder_hint(folder)}")
+        raise DataNotFound(
+            f"no pictures directly in the folder {folder}", given=folder, works=folder_hint(folder)
+        )
     return files
 
 

@@ -68,11 +68,11 @@ def _stored_array(path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
             left = (f"Of {path.name} only {chosen!r} was read, not {', '.join(others)}.",) if others else ()
             return file[chosen], left
     except FileNotFoundError:
-        raise DataNotFound(f"there is no file {path}") from None
+        raise DataNotFound(f"there is no file {path}", given=path) from None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(f"{path}: cannot be read as {path.suffix} ({error})") from error
+        raise DataError(f"{path}: cannot be read as {path.suffix} ({error})", given=path) from error
 
 
 @dataclass(frozen=True)

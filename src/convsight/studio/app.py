@@ -74,7 +74,7 @@ def _errors(app: FastAPI) -> None:
     @app.exception_handler(ConvsightError)
     async def said(_: Request, error: ConvsightError) -> Response:
         status = 404 if isinstance(error, DataNotFound) else 400
-        return problem(status, error.what, error.given[:200], error.works)
+        return answer(status, schemas.Problem.of(error))
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
@@ -99,8 +99,11 @@ def _errors(app: FastAPI) -> None:
 def problem(
     status: int, error: str, given: str = "", works: str = "", headers: dict[str, str] | None = None
 ) -> Response:
-    body = schemas.Problem(error=error, given=given, works=works)
-    return JSONResponse(body.model_dump(), status, headers=headers)
+    return answer(status, schemas.Problem(error=error, given=given, works=works), headers)
+
+
+def answer(status: int, told: schemas.Problem, headers: dict[str, str] | None = None) -> Response:
+    return JSONResponse(told.model_dump(), status, headers=headers)
 
 
 def _page(app: FastAPI, static: Path) -> None:

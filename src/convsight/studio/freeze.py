@@ -114,7 +114,7 @@ class Collected:
             job = self.studio.jobs.get(started.job)
             job.finished.wait()
             if job.status != "done":
-                self.notes.append(f"{request['method']}: {job.error}")
+                self.notes.append(f"{request['method']}: {job.failure or job.message}")
                 return None
         self.made.append((json.dumps(request), started.key, at))
         told = self.get(f"/api/results/{started.key}")

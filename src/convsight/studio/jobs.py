@@ -41,8 +41,7 @@ class Job:
         self.what, self.key = what, key
         self.status: schemas.State = "queued"
         self.fraction, self.message = 0.0, "waiting"
-        self.error: str | None = None
-        self.failure: ConvsightError | None = None  # the error itself, with its fields
+        self.failure: ConvsightError | None = None
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.finished = threading.Event()
         self.stop: Callable[[], None] | None = None  # called by `cancel`, such as to interrupt a training
@@ -52,7 +51,7 @@ class Job:
     def info(self) -> schemas.Job:
         return schemas.Job(
             id=self.id, what=self.what, status=self.status, fraction=self.fraction, message=self.message,
-            key=self.key, error=self.error,
+            key=self.key, error=None if self.failure is None else schemas.Problem.of(self.failure),
         )  # fmt: skip
 
     def tell(self, event: str, **words: Any) -> None:
@@ -105,15 +104,19 @@ class Job:
         except Cancelled:
             self._end("cancelled", "cancelled")
         except ConvsightError as error:
-            self.failure = error
-            self._end("failed", str(error))
+            self._fail(error)
         except BaseException as error:  # a worker thread must outlive anything that a technique does
-            self._end("failed", f"it stopped with {type(error).__name__}: {error}")
+            self._fail(ConvsightError(f"it stopped with {type(error).__name__}: {error}"))
         else:
             stopped = self._cancelled and self.stop is not None
             self._end(
                 "cancelled" if stopped else "done", "stopped; everything is saved" if stopped else "done"
             )
+
+    def _fail(self, error: ConvsightError) -> None:
+        if not self.finished.is_set():
+            self.failure = error
+        self._end("failed", str(error))
 
     def _end(self, status: schemas.State, words: str) -> None:
         if self.finished.is_set():
@@ -122,9 +125,10 @@ class Job:
         if status == "done":
             self.fraction = 1.0
             self.tell("done", key=self.key)
+        elif self.failure is not None:
+            self.tell("failed", **schemas.Problem.of(self.failure).model_dump())
         else:
-            self.error = words
-            self.tell("failed" if status == "failed" else "cancelled", error=words)
+            self.tell("cancelled", error=words)
         self.finished.set()
 
 

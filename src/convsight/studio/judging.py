@@ -50,8 +50,8 @@ def trust(studio: Studio, key: str) -> schemas.Trust:
             lane="data",
         )  # fmt: skip
         job.finished.wait(results.WAIT_S)
-        if job.status == "failed" and job.error:
-            raise job.failure or InputError(job.error)
+        if job.failure is not None:
+            raise job.failure
         found = studio.store.get(name)
         if found is None:
             return schemas.Trust(job=job.id)

@@ -15,7 +15,9 @@ def knob_values(method: type[Method], given: Mapping[str, Any]) -> dict[str, Any
     values = {}
     for name, value in given.items():
         if name not in known:
-            raise InputError(f"{method.name} has no knob {name!r}", works=closest(name, known, 20))
+            raise InputError(
+                f"{method.name} has no knob {name!r}", given=name, works=closest(name, known, 20)
+            )
         values[name] = _value(known[name], value)
     return values
 

@@ -36,8 +36,8 @@ def neighbours(
             "Features of the data set", lambda job: _remember(studio, key, layer, split), key=key, lane="data"
         )
         job.finished.wait(WAIT_S)
-        if job.status == "failed" and job.error:
-            raise job.failure or InputError(job.error)
+        if job.failure is not None:
+            raise job.failure
         both = studio.store.get(key)
         if both is None:
             empty = schemas.Agreement(features=None, pixels=None)

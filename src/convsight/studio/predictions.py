@@ -170,7 +170,7 @@ def _index(what: str, name: str, names: tuple[str, ...]) -> int:
         return names.index(name)
     if name[:1] == "#" and name[1:].isdigit() and int(name[1:]) < len(names):
         return int(name[1:])
-    raise InputError(f"no {what} {name!r}", works=closest(name, names))
+    raise InputError(f"no {what} {name!r}", given=name, works=closest(name, names))
 
 
 def _order(numbers: Tensor, known: Predicted | None, sort: str) -> Any:

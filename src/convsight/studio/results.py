@@ -94,8 +94,8 @@ def start(studio: Studio, request: schemas.ResultRequest) -> schemas.Started:
         asked.method.title, lambda job: compute(studio, asked, job), key=asked.key, lane=lane(asked.method)
     )
     job.finished.wait(WAIT_S)
-    if job.status == "failed" and job.error:
-        raise job.failure or InputError(job.error)
+    if job.failure is not None:
+        raise job.failure
     return schemas.Started(key=asked.key, ready=job.status == "done", job=job.id)
 
 
@@ -201,6 +201,7 @@ def _described(studio: Studio, kept: Kept, result: Result, url: str, prefix: str
         title=result.title,
         caption=result.caption,
         notes=list(result.notes),
+        gaps=None if result.gaps is None else schemas.Gaps(**result.gaps.as_dict()),
         provenance=result.provenance.as_dict() if result.provenance else None,
         python=kept.python,
         png=names["png"],
@@ -223,7 +224,8 @@ def _streamed(maps: Iterator[Result], job: Job) -> Result:
         gaps = result.gaps
         share = 1.0 if gaps is None else gaps.share
         words = "coarse to fine" if gaps is None else f"{gaps.known} of {gaps.total} positions"
-        job.step(max(share, job.fraction), words, quick_look(result))
+        so_far = {} if gaps is None else {"done": gaps.known, "total": gaps.total}
+        job.step(max(share, job.fraction), words, quick_look(result), **so_far)
 
 
 def _pictures(studio: Studio, method: Method, names: list[str]) -> Images:

@@ -35,7 +35,7 @@ def main() -> int:
     except KeyboardInterrupt as stop:
         _tell("stopped", {"message": str(stop)})
     except ConvsightError as error:
-        _tell("failed", {"error": str(error)})
+        _tell("failed", {"what": error.what or str(error), "given": error.given, "works": error.works})
         return 1
     else:
         _tell("done", {})

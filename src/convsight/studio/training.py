@@ -59,7 +59,7 @@ def start(studio: Studio, request: schemas.TrainRequest) -> schemas.TrainStarted
         ("network", request.network, known_networks()),
     ):
         if name is not None and name not in known:
-            raise InputError(f"no {what} {name!r}", works=closest(name, known, 20))
+            raise InputError(f"no {what} {name!r}", given=name, works=closest(name, known, 20))
     folder = _new_folder(studio.runs, request.name, f"{request.data}-{request.recipe}")
     told = {
         "data": source, "recipe": request.recipe, "network": request.network, "epochs": request.epochs,
@@ -129,7 +129,7 @@ def _data(studio: Studio, name: str) -> tuple[str, dict[str, Any]]:
         return studio.own_data
     names = [known for known, _ in known_datasets()]
     if name not in names:
-        raise InputError(f"no data set {name!r}", works=closest(name, names))
+        raise InputError(f"no data set {name!r}", given=name, works=closest(name, names))
     return name, {}
 
 
@@ -137,7 +137,7 @@ def _folder(studio: Studio, name: str) -> Path:
     folder = studio.runs / name
     if not NAME.fullmatch(name) or not (folder / CONFIG).is_file():
         known = [f.name for f in studio.runs.iterdir()] if studio.runs.is_dir() else []
-        raise DataNotFound(f"no run {name[:80]!r}", works=closest(name[:80], known))
+        raise DataNotFound(f"no run {name[:80]!r}", given=name[:80], works=closest(name[:80], known))
     return folder
 
 
@@ -203,7 +203,7 @@ def _follow(job: Job, lines: Iterator[str]) -> str | None:
         elif event == "epoch":
             job.tell("epoch", **words)
         elif event == "failed":
-            raise DataError(words["error"])
+            raise DataError(**words)
         else:
             return event
     return None

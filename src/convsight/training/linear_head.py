@@ -118,7 +118,7 @@ def balanced(labels: Int64[Tensor, " n"], n_classes: int | None = None) -> Float
 
 def _check(features: Tensor, targets: Tensor, task: str, strengths: Sequence[float]) -> None:
     if task not in TASKS:
-        raise InputError(f"no linear head for the task {task!r}", works=closest(task, TASKS))
+        raise InputError(f"no linear head for the task {task!r}", given=task, works=closest(task, TASKS))
     if features.ndim != 2 or len(features) != len(targets) or not len(features):
         raise InputError(
             f"features n d and n targets are needed, not {tuple(features.shape)} and {tuple(targets.shape)}"

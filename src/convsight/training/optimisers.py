@@ -143,7 +143,7 @@ def optimisers(name: str, module: nn.Module, knobs: Knobs) -> list[Optimizer]:
     biases of batch normalisation `bias_rate` times as fast.
     """
     if name not in OPTIMISERS:
-        raise InputError(f"no optimiser '{name}'", works=closest(name, OPTIMISERS))
+        raise InputError(f"no optimiser '{name}'", given=name, works=closest(name, OPTIMISERS))
     everything = [p for p in module.parameters() if p.requires_grad]
     if name in ("adam", "adamw"):
         kind = Adam if name == "adam" else AdamW

@@ -84,7 +84,7 @@ class Recipe:
             ("precision", self.precision, PRECISIONS),
         ):
             if value not in known:
-                raise InputError(f"no {what} '{value}'", works=closest(value, known))
+                raise InputError(f"no {what} '{value}'", given=value, works=closest(value, known))
         for name, low, high in RANGES:
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
@@ -196,14 +196,16 @@ def recipe(name: str | Recipe, **changes: Any) -> Recipe:
     'adamw'
     """
     if isinstance(name, str) and name not in RECIPES:
-        raise InputError(f"no recipe '{name}'", works=closest(name, RECIPES))
+        raise InputError(f"no recipe '{name}'", given=name, works=closest(name, RECIPES))
     base = RECIPES[name] if isinstance(name, str) else name
     changes = {knob: value for knob, value in changes.items() if value is not None}
     known = [f.name for f in fields(Recipe) if f.name not in ("name", "summary")]
     shape = {f.name for f in fields(Augment)}
     for knob in changes:
         if knob not in known and knob not in shape:
-            raise InputError(f"a recipe has no '{knob}'", works=closest(knob, [*known, *shape], most=40))
+            raise InputError(
+                f"a recipe has no '{knob}'", given=knob, works=closest(knob, [*known, *shape], most=40)
+            )
     another = changes.get("network", base.network) != base.network
     if another:
         changes.setdefault("knobs", {})

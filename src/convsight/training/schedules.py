@@ -61,7 +61,7 @@ SCHEDULES: dict[str, Callable[[float], Schedule]] = {
 def schedule(name: str, peak: float) -> Schedule:
     """The schedule called `name`; `peak` is the share of the run spent warming up, from 0 up to below 1."""
     if name not in SCHEDULES:
-        raise InputError(f"no schedule '{name}'", works=closest(name, SCHEDULES))
+        raise InputError(f"no schedule '{name}'", given=name, works=closest(name, SCHEDULES))
     if not 0 <= peak < 1:
         raise InputError(f"the schedule's peak is a share of the run, 0 or more and below 1, not {peak}")
     return SCHEDULES[name](peak)

@@ -714,10 +714,29 @@ export interface components {
             /** Urls */
             urls: string[];
         };
+        /**
+         * Gaps
+         * @description How many positions of a map are answered; the others show the answer of the nearest one that is.
+         */
+        Gaps: {
+            /**
+             * Error
+             * @description mean and largest error of the others, as a share of the largest effect; null if not measured
+             */
+            error: [
+                number | null,
+                number | null
+            ] | null;
+            /** Known */
+            known: number;
+            /** Measured */
+            measured: number;
+            /** Total */
+            total: number;
+        };
         /** Job */
         Job: {
-            /** Error */
-            error?: string | null;
+            error?: components["schemas"]["Problem"] | null;
             /** Fraction */
             fraction: number | null;
             /** Id */
@@ -1166,6 +1185,7 @@ export interface components {
             downloads: {
                 [key: string]: string;
             };
+            gaps?: components["schemas"]["Gaps"] | null;
             /** Key */
             key: string;
             /** Kind */

@@ -62,7 +62,7 @@ def plant(data: Dataset, cue: Cue, target: str, prevalence: float = 0.9, seed: i
     if data.task != "classify":
         raise DataError(f"{data.name} has positions, not classes: there is no class to plant a cue on")
     if target not in data.classes:
-        raise InputError(f"no class '{target}'", works=closest(target, data.classes))
+        raise InputError(f"no class '{target}'", given=target, works=closest(target, data.classes))
     shares = {data.classes.index(target): prevalence}
     return _planted(data, cue, target, prevalence, shares, seed)
 

@@ -43,7 +43,9 @@ class Cue:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise InputError(f"no cue '{self.kind}'", works=closest(self.kind, KINDS, most=len(KINDS)))
+            raise InputError(
+                f"no cue '{self.kind}'", given=self.kind, works=closest(self.kind, KINDS, most=len(KINDS))
+            )
         if self.strength not in (1, 2, 3):
             raise InputError(f"a cue's strength is 1, 2 or 3, not {self.strength}")
 

@@ -70,7 +70,9 @@ class Index(ABC):
     @classmethod
     def check_metric(cls, metric: str) -> None:
         if metric not in cls.metrics:
-            raise InputError(f"{cls.__name__} has no metric {metric!r}", works=closest(metric, cls.metrics))
+            raise InputError(
+                f"{cls.__name__} has no metric {metric!r}", given=metric, works=closest(metric, cls.metrics)
+            )
 
     def check(self, queries: Tensor, k: int, where: Mapping[str, Any] | None) -> None:
         width = self.plan["width"]
@@ -80,7 +82,9 @@ class Index(ABC):
             raise InputError(f"k is the number of neighbours, at least 1, not {k}")
         for column in where or {}:
             if column not in FILTERS:
-                raise InputError(f"rows are not filtered by {column!r}", works=closest(column, FILTERS))
+                raise InputError(
+                    f"rows are not filtered by {column!r}", given=column, works=closest(column, FILTERS)
+                )
 
 
 def rows_of(store: FeatureStore) -> Iterator[Any]:

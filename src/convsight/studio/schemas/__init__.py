@@ -20,6 +20,7 @@ from convsight.studio.schemas.pictures import (
 from convsight.studio.schemas.results import (
     Atlas,
     CurvePayload,
+    Gaps,
     MapPayload,
     Neighbour,
     Payload,
@@ -69,6 +70,7 @@ __all__ = [
     "EditRequest",
     "Edited",
     "ExportRequest",
+    "Gaps",
     "Job",
     "JobStarted",
     "KnobInfo",

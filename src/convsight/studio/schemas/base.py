@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
+from convsight.errors import ConvsightError
+
 SplitName = Literal["train", "validation", "test"]
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 
@@ -30,3 +32,7 @@ class Problem(Model):
     error: str
     given: str = ""
     works: str = ""
+
+    @classmethod
+    def of(cls, error: ConvsightError) -> Problem:
+        return cls(error=error.what or str(error), given=error.given[:200], works=error.works)

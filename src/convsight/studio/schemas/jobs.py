@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from convsight.studio.schemas.base import Model, Number, State
+from convsight.studio.schemas.base import Model, Number, Problem, State
 
 
 class Job(Model):
@@ -14,7 +14,7 @@ class Job(Model):
     fraction: Number = Field(ge=0, le=1)
     message: str
     key: str | None = None
-    error: str | None = None
+    error: Problem | None = None
 
 
 class JobStarted(Model):

@@ -151,6 +151,17 @@ Payload = Annotated[
 ]
 
 
+class Gaps(Model):
+    """How many positions of a map are answered; the others show the answer of the nearest one that is."""
+
+    known: int
+    total: int
+    error: tuple[Number, Number] | None = Field(
+        description="mean and largest error of the others, as a share of the largest effect; null if not measured"
+    )
+    measured: int
+
+
 class Result(Model):
     key: str
     method: str
@@ -158,6 +169,7 @@ class Result(Model):
     title: str
     caption: str
     notes: list[str]
+    gaps: Gaps | None = None
     provenance: dict[str, Any] | None
     python: str
     png: str
