@@ -1,11 +1,14 @@
 """The report opens offline in a real browser, at desktop and phone width, and tells what was measured."""
 
+import html
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 import convsight as cs
+from convsight.checking import Finding
+from convsight.report import verdict
 from convsight.report.chapters import _left_out
 from convsight.training import RECIPES
 
@@ -42,7 +45,9 @@ def test_it_tells_the_whole_story(browser, report: Path, run: cs.Run) -> None:
     page.goto(report.as_uri())
     headings = page.locator("h2").all_inner_texts()
     assert headings == [
+        "What to do next",
         "Data",
+        "The pictures themselves",
         "Network",
         "Training",
         "Test",
@@ -57,6 +62,55 @@ def test_it_tells_the_whole_story(browser, report: Path, run: cs.Run) -> None:
             assert entry.title in page.content(), entry.name
     assert page.locator("main .note", has_text="needs").count() == 0
     page.close()
+
+
+def test_the_first_screen_is_the_verdict_and_chapters_are_closed(browser, report: Path, run: cs.Run) -> None:
+    page = browser.new_page(viewport={"width": 1200, "height": 900}, offline=True)
+    page.goto(report.as_uri())
+    worst = min(run.metrics["test"]["per_class"], key=lambda row: row["accuracy"])
+    verdict = page.locator(".verdict").inner_text()
+    assert worst["class"] in verdict and "not audited" in verdict and "not checked" in verdict
+    assert "convsight check" in page.locator(".next").inner_text()
+    assert page.locator(".next").bounding_box()["y"] < 700
+    assert page.locator("details.chapter[open]").count() == 0
+    assert page.evaluate("document.documentElement.scrollHeight") < 2000
+    page.locator("summary", has_text="Where it looks").click()
+    names = page.locator(".maps").first.locator("figcaption").all_inner_texts()
+    assert "Gradient × input" in names
+    assert page.evaluate(
+        "[...document.querySelectorAll('.maps figcaption')].every(f => f.scrollWidth <= f.clientWidth)"
+    )
+    assert page.locator(".maps img").first.bounding_box()["width"] > 140
+    page.close()
+
+
+def test_what_a_check_found_is_in_the_verdict_and_in_a_chapter(run: cs.Run, tmp_path: Path) -> None:
+    found = cs.check(run, sure=0.0)
+    page = run.report(tmp_path / "r.html").read_text()
+    assert found.rows and html.escape(found.rows[0][7]) in page
+    assert "not checked" not in page and "Labels were judged by a probe" in page
+
+
+def test_next_steps_follow_what_was_measured(run: cs.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    finding = Finding("a", "leak", "x", "", 1.0, "train", "b", "A copy.", "Keep one.")
+    monkeypatch.setattr(verdict, "_findings", lambda _: [finding, replace(finding, problem="mislabelled")])
+    shortcut = cs.Verdict(found=True, sentence="Bag leans on the border.", target="Bag", kind="border")
+    monkeypatch.setattr(verdict, "audited", lambda _: [shortcut])
+    said = verdict.steps(run)
+    assert (
+        "1 copies" in said[0].sentence
+        and "--relabel" in said[1].command
+        and "convsight fix" in said[2].command
+    )
+    answers = {a.question: a for a in verdict.answers(run)}
+    assert (
+        answers["What does it lean on?"].tone == "bad"
+        and answers["Are the pictures sound?"].answer == "2 to settle"
+    )
+    monkeypatch.setattr(
+        verdict, "audited", lambda _: [replace(shortcut, found=False, sentence="Nothing found.")]
+    )
+    assert {a.question: a.tone for a in verdict.answers(run)}["What does it lean on?"] == "good"
 
 
 def test_a_run_whose_data_is_gone_still_gets_its_report(

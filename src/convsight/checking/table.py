@@ -13,6 +13,7 @@ from convsight.checking.gallery import galleries
 from convsight.checking.mislabelled import Judged, judge, mislabelled
 from convsight.checking.odd import odd
 from convsight.checking.properties import properties_of
+from convsight.checking.saved import save_check
 from convsight.checking.subject import Subject
 from convsight.checking.telling import LEAST, Told, tell, telling
 from convsight.datasets import Dataset, as_dataset
@@ -55,7 +56,8 @@ def check(
         run's own, or where there is no run simple features learnt from the pictures without their labels.
     sure: 0 to 1, how sure a label must be wrong to be listed; 0.95 for a gate, 0.5 to see more.
     most: pictures that are checked at most, classes in proportion. fit: as in `Images.open`. seed: of folds and samples.
-    results: where a table of the same pictures, network and knobs is looked for, and kept; a run keeps its own.
+    results: where a table of the same pictures, network and knobs is looked for, and kept; a run keeps its own, and
+        the last one also as `check.npz`, which its report and the studio show.
 
     Returns a `Table` with the columns id, problem, given, suggested, sure, split, other, finding and action
     (`checking.Finding` says what they hold), the worst problems first; its parts show the pictures. `.save("x.csv")`,
@@ -85,6 +87,8 @@ def check(
         return _checked(subject, sure, own, made)
     found = results.once(made, lambda: _checked(subject, sure, own, made))
     assert isinstance(found, Table)
+    if isinstance(data, Run):
+        save_check(data, found)
     return found
 
 

@@ -1,7 +1,9 @@
 """What did this run learn, and what does it look at? One HTML file that needs nothing else.
 
-The story goes in the lesson's order: the data, the network, the training, the test, then from the first
-filters to the last layer. Which techniques appear is read from the catalogue; none is named here twice.
+The first screen is the verdict: how right it is, its worst class, what it leans on, what to do next. Below it are the
+chapters, closed under a line that says what each found, in the lesson's order: the data, the network, the training, the
+test, then from the first filters to the last layer. Which techniques appear is read from the catalogue; none is named
+here twice.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import jinja2
 from convsight import __version__
 from convsight.images import Images
 from convsight.report.chapters import chapters
-from convsight.results.tables import headline
+from convsight.report.verdict import answers, steps
 from convsight.storage import write_atomic
 
 if TYPE_CHECKING:
@@ -38,7 +40,9 @@ def write_report(run: Run, path: Path, *, images: Images | None = None, audit: b
     page = environment.get_template("page.html.j2").render(
         title=f"{run.name}: what the network looks at",
         run=run,
-        headline=_headline(run),
+        answers=answers(run),
+        steps=steps(run),
+        numbers=_numbers(run),
         style=(HERE / "page.css").read_text(encoding="utf-8"),
         chapters=list(chapters(run, images, audit)),
         version=__version__,
@@ -46,17 +50,12 @@ def write_report(run: Run, path: Path, *, images: Images | None = None, audit: b
     return write_atomic(path, page)
 
 
-def _headline(run: Run) -> list[tuple[str, str]]:
-    """The few numbers at the top: what was measured, on what, how it was made."""
-    config, test, training = run.config, run.metrics["test"], run.metrics["training"]
-    rows = []
-    if test:
-        rows.append(headline(test))
-    rows.append((f"{training['parameters']:,}", f"weights in “{config['network']['name']}”"))
-    rows.append(
-        (
-            f"{training['seconds']:.0f} s",
-            f"of training, {training['epochs']} epochs of “{config['recipe']['name']}”",
-        )
-    )
-    return rows
+def _numbers(run: Run) -> list[str]:
+    """One line under the title: of what it was made, and how."""
+    config, training = run.config, run.metrics["training"]
+    pictures = sum(config["data"].get("pictures", {}).values())
+    return [
+        f"{pictures:,} pictures of {config['data']['name']}",
+        f"“{config['network']['name']}” with {training['parameters']:,} weights",
+        f"{training['seconds']:.0f} s of training, {training['epochs']} epochs of “{config['recipe']['name']}”",
+    ]

@@ -13,7 +13,9 @@ from torch import Tensor
 from convsight.errors import ConvsightError
 from convsight.images import Images
 from convsight.progress import report as tell
+from convsight.report.checked import checked
 from convsight.report.leaning import leans
+from convsight.report.lines import found_in
 from convsight.report.looks import inside, looks, space, where
 from convsight.report.predictions import predictions
 from convsight.results.draw import showing
@@ -33,11 +35,12 @@ LOOKED_AT = 4  # pictures that every technique of the report looks at
 
 @dataclass(frozen=True)
 class Chapter:
-    """A heading, the question it answers, and figures as HTML."""
+    """A heading, the question it answers, what was found in a line, and figures as HTML."""
 
     heading: str
     question: str
     figures: list[str] = field(default_factory=list)
+    found: str = ""
 
     @property
     def anchor(self) -> str:
@@ -46,9 +49,11 @@ class Chapter:
 
 def chapters(run: Run, images: Images | None, audit: bool = False) -> Iterator[Chapter]:
     """Every chapter in the order of the lesson; each is made when it is asked for."""
+    lines = found_in(run)
     chosen = functools.cache(lambda: images if images is not None else looked_at(run))
     parts: list[tuple[str, str, Callable[[], list[str]]]] = [
         ("Data", "What was it shown?", lambda: _data(run)),
+        ("The pictures themselves", "Are labels wrong, is a picture there twice?", lambda: checked(run)),
         ("Network", "What is it made of, and what does each unit see?", lambda: _network(run)),
         ("Training", "Did it learn, and had it stopped learning?", lambda: _training(run)),
         ("Test", "Where is it right and where wrong, on pictures it never saw?", lambda: _test(run)),
@@ -69,7 +74,7 @@ def chapters(run: Run, images: Images | None, audit: bool = False) -> Iterator[C
         tell(i / len(parts), heading)
         with showing(run.config["data"].get("options", {}).get("bands")):
             figures = _or_why_not(make)
-        yield Chapter(heading, question, figures)
+        yield Chapter(heading, question, figures, lines.get(heading, ""))
 
 
 def _or_why_not(make: Callable[[], list[str]]) -> list[str]:

@@ -18,7 +18,7 @@ def leans(run: Run, audit: bool) -> list[str]:
             f"<p>Shortcuts are looked for where each picture is of one class; this network's task is {task!r}, so there "
             "is none to confuse it with. Wrap one label against the rest to audit it: output=lambda out: out[:, k].</p>"
         ]
-    verdicts = _audited(run)
+    verdicts = audited(run)
     if verdicts is None and not audit:
         command = f"convsight report {run.path} --audit"
         return [
@@ -28,7 +28,7 @@ def leans(run: Run, audit: bool) -> list[str]:
     return [verdict.html() for verdict in (verdicts if verdicts is not None else make(run))]
 
 
-def _audited(run: Run) -> list[Verdict] | None:
+def audited(run: Run) -> list[Verdict] | None:
     """The verdicts of the run's last audit; None if it was of other weights, is damaged, or there was none."""
     try:
         current = audited_weights(run.path) == run.classifier.weights_hash

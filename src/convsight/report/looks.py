@@ -6,8 +6,6 @@ import html
 from collections.abc import Callable
 from typing import Any
 
-import torch
-
 from convsight.errors import ConvsightError
 from convsight.images import Images
 from convsight.method import Method
@@ -15,12 +13,14 @@ from convsight.methods import catalogue, find_method
 from convsight.network.classifier import Classifier
 from convsight.network.nonlinear import rectified_maps
 from convsight.progress import report as tell
-from convsight.results.draw import in_rgb, limit_of, overlay
+from convsight.results import draw
+from convsight.results.draw import limit_of, overlay
 from convsight.results.kinds import Map, Pictures, Points, Ranking
 from convsight.results.provenance import provenance_about
-from convsight.results.result import Result
+from convsight.results.result import Result, inline_image
 from convsight.run import Run
 
+CELL_PX = 192  # the least height of a map in the grid of all techniques
 FIGURE = "figure.html"  # of a stored result, as the report shows it
 Choose = Callable[[type[Method]], bool]
 
@@ -71,34 +71,37 @@ def _layer_fold(run: Run, images: Images | None, method: type[Method], layer: st
 
 
 def where(run: Run, images: Images) -> list[str]:
-    """All maps of a picture in one row, to compare; each technique in full in a fold below."""
+    """All maps of a picture side by side, to compare; each technique in full in a fold below."""
     results = _results(run, images, _maps)
     maps = [result for result in results if isinstance(result, Map)]
     folds = [
         f"<details><summary>{html.escape(_title(r))}</summary>{_shown(run, r)}{_lights(run, images, r)}</details>"
         for r in results
     ]
-    return [side_by_side(images, maps, run).html(), *folds] if maps else folds
+    return [*side_by_side(images, maps, run), *folds] if maps else folds
 
 
-def side_by_side(images: Images, maps: list[Map], run: Run) -> Pictures:
-    """One row a picture: itself, then each technique's overlay."""
-    tiles = []
+def side_by_side(images: Images, maps: list[Map], run: Run) -> list[str]:
+    """For each picture a grid that fills the page: itself, then each technique's overlay, each under its name."""
+    said = _said(run.classifier, images)
+    figures = [
+        "<h3>Every technique on the same pictures</h3>"
+        "<p>Where techniques of different kinds agree, trust them more; where one stands alone, trust it less.</p>"
+    ]
     for i, image in enumerate(images.pixels):
-        tiles.append(in_rgb(image[None])[0])
+        cells = [_cell("the picture", draw.rgb(image))]
         for each in maps:
             limit = limit_of(each.values[i], each.full_colour)
-            colours = overlay(image, each.values[i], each.signed, limit=limit)
-            tiles.append(torch.from_numpy(colours).permute(2, 0, 1) / 255)
-    return Pictures(
-        title="Every technique on the same pictures",
-        caption="Where techniques of different kinds agree, trust them more; where one stands alone, trust it less.",
-        images=torch.stack(tiles),
-        columns=len(maps) + 1,
-        headings=("picture", *(each.title for each in maps)),
-        row_labels=_said(run.classifier, images),
-        tile_px=112,
-    )
+            cells.append(_cell(each.title, overlay(image, each.values[i], each.signed, limit=limit)))
+        words = f"<p><strong>{html.escape(said[i])}</strong></p>" if i < len(said) else ""
+        figures.append(f'{words}<div class="maps">{"".join(cells)}</div>')
+    return figures
+
+
+def _cell(title: str, picture: draw.RGB) -> str:
+    shown = draw.enlarge(picture, CELL_PX) if picture.shape[0] < CELL_PX else picture
+    image = inline_image(draw.png(shown), "png", html.escape(title))
+    return f"<figure><figcaption>{html.escape(title)}</figcaption>{image}</figure>"
 
 
 def _said(net: Classifier, images: Images) -> tuple[str, ...]:
@@ -172,4 +175,9 @@ def _shown(run: Run, result: Result | str) -> str:
 
 def _figure(run: Run, result: Result, key: str) -> str:
     """The result as HTML, drawn once and then kept beside it."""
-    return run.results.beside(key, FIGURE, lambda: result.html().encode()).decode()
+    return run.results.beside(key, FIGURE, lambda: _folded(result.html()).encode()).decode()
+
+
+def _folded(figure: str) -> str:
+    """The figure with its long tables, such as one of every channel, closed below a line that opens them."""
+    return figure.replace('<details class="rows" open>', '<details class="rows">')

@@ -14,6 +14,7 @@ from convsight.results import draw, plot
 from convsight.results.kinds.layout import csv_bytes, framed
 from convsight.results.result import Result
 
+LONG = 12  # rows from which a page may fold a table away
 MOST_TABLE_ROWS = 60  # rows of a Table that are drawn; .rows, .html() and .save("x.csv") have them all
 
 
@@ -45,6 +46,8 @@ class Table(Result):
         head = "".join(f'<th scope="col">{html.escape(str(c))}</th>' for c in self.columns)
         body = "".join(f"<tr>{''.join(self._cell(c, top) for c in row)}</tr>" for row in self.rows)
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        if len(self.rows) > LONG:
+            table = f'<details class="rows" open><summary>{len(self.rows):,} rows</summary>{table}</details>'
         return f'<figure class="convsight">{self._words()}<div class="drawn">{table}</div>{self._small_print()}</figure>'
 
     def _cell(self, value: Any, top: float) -> str:

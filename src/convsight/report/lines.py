@@ -1,0 +1,53 @@
+"""What did each chapter find, in one line that is read without opening it?"""
+
+from __future__ import annotations
+
+from convsight.report.verdict import answers
+from convsight.results.tables import asides, headline
+from convsight.run import Run
+
+
+def found_in(run: Run) -> dict[str, str]:
+    """A line for each heading of `report.chapters` of which there is something to say."""
+    said = {answer.question: answer for answer in answers(run)}
+    lines = {"Data": _data(run), "Network": _network(run), "Training": _training(run), "Test": _test(run)}
+    lines |= {
+        "Filters and feature maps": "From edges in the first layer to parts in the last.",
+        "Where it looks": "Every technique on the same pictures, and how far to trust each.",
+        "Last layer": "A map on which pictures that it thinks alike lie together.",
+    }
+    for heading, question in (
+        ("The pictures themselves", "Are the pictures sound?"),
+        ("What it leans on", "What does it lean on?"),
+    ):
+        if question in said:
+            answer = said[question]
+            lines[heading] = f"{answer.answer[0].upper()}{answer.answer[1:]}. {answer.sentence}"
+    return lines
+
+
+def _data(run: Run) -> str:
+    pictures, classes = run.config["data"].get("pictures", {}), run.config["classes"]
+    counts = ", ".join(f"{n:,} {split}" for split, n in pictures.items() if n)
+    h, w = run.config["size"]
+    kind = {1: "grey", 3: "colour"}.get(run.config["channels"], f"{run.config['channels']} channels")
+    of = f" of {len(classes)} classes" if classes else ""
+    return f"{counts} pictures{of}, {h}×{w} {kind}."
+
+
+def _network(run: Run) -> str:
+    return f"“{run.config['network']['name']}” with {run.metrics['training']['parameters']:,} weights."
+
+
+def _training(run: Run) -> str:
+    training, log = run.metrics["training"], run.log
+    loss = f", loss {log[0]['loss']:.3g} → {log[-1]['loss']:.3g}" if log and "loss" in log[0] else ""
+    return f"{training['epochs']} epochs in {training['seconds']:.0f} s{loss}; {training['stopped']}."
+
+
+def _test(run: Run) -> str:
+    test = run.metrics["test"]
+    if not test:
+        return "There are no test pictures."
+    value, words = headline(test)
+    return "; ".join([f"{value} {words}", *asides(test)]) + "."
