@@ -18,11 +18,12 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 STATIC = Path("src/convsight/studio/static")
-PAGES = ("index.html", "frozen.html")
+PAGES = ("index.html", "frozen.html", "live.html")
 SOURCES = (
     "src",
     "index.html",
     "frozen.html",
+    "live.html",
     "package.json",
     "package-lock.json",
     "vite.config.ts",

@@ -33,6 +33,7 @@ _HOMES = {
     "dataset": "datasets",
     "explore": "studio.notebook",
     "Light": "results.kinds",
+    "live_page": "studio.live_page",
     "load": "bring",
     "open_result": "results.files",
     "find_shortcuts": "shortcuts",

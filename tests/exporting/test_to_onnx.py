@@ -93,6 +93,7 @@ def test_the_file_is_read_back_with_its_class_names(tmp_path):
     again = cs.Classifier(brought.module, brought.classes, brought.input_size, brought.channels)
     assert again.classes == net.classes
     assert torch.allclose(again.scores(pictures(3)), net.scores(pictures(3)), atol=1e-5)
+    assert b"site-packages" not in made.content and b".py" not in made.content
     assert f"operator set {OPSET}" in made.notes[0] and made.opset == OPSET
 
 

@@ -29,7 +29,7 @@ def built_page(tmp_path_factory) -> Path:
     if not AXE.is_file():
         _node("npm", "ci")
     made = tmp_path_factory.mktemp("page")
-    for mode in ("production", "frozen"):
+    for mode in ("production", "frozen", "live"):
         _node("npx", "vite", "build", "--mode", mode, "--outDir", str(made))
     return made
 

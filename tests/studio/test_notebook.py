@@ -50,7 +50,7 @@ def pictures(run_folder: Path) -> cs.Images:
 def test_the_page_in_a_cell_computes_what_is_clicked(
     browser: Browser, built_page: Path, net: cs.Classifier, pictures: cs.Images
 ) -> None:
-    studio = notebook._studio(net, pictures, None)
+    studio = notebook.begin(net, pictures, None, "explore")
     bridge, asked = Bridge(studio), []
 
     def kernel(content: dict[str, Any], buffers: list[str]) -> list[Any]:
@@ -83,7 +83,7 @@ def test_the_page_in_a_cell_computes_what_is_clicked(
 
 
 def test_the_bridge_answers_as_the_server_does(net: cs.Classifier, pictures: cs.Images) -> None:
-    studio = notebook._studio(net, pictures, None)
+    studio = notebook.begin(net, pictures, None, "explore")
     bridge = Bridge(studio)
     head, body = bridge({"id": 7, "method": "GET", "url": "/api/session"})
     assert (head["id"], head["status"]) == (7, 200)

@@ -62,7 +62,7 @@ def checkout(folder: Path, *, built: bool) -> Path:
     if built:
         static = folder / "src/convsight/studio/static"
         static.mkdir(parents=True)
-        for page in ("index.html", "frozen.html"):
+        for page in ("index.html", "frozen.html", "live.html"):
             (static / page).write_text("<html></html>")
             os.utime(static / page, (2**31 - 1, 2**31 - 1))
     return folder

@@ -35,6 +35,21 @@ export interface Running<T> {
 const NOT_SAVED = 'This page is a saved copy';
 const LIVE = 'open the run again: convsight studio RUN';
 
+/** Answers that the page computes itself. What a source does not know is looked up among the saved answers. */
+export interface Source {
+  /** The panels that it can fill, by name. */
+  readonly panels: readonly string[];
+  knows: (url: string) => boolean;
+  get: (url: string) => Promise<unknown>;
+  post: (url: string, body: unknown) => Promise<unknown>;
+  upload: (file: Blob, name: string) => Promise<unknown>;
+  /** Null for numbers and pictures that it does not have, and for techniques that it does not compute. */
+  floats: (url: string) => Float32Array | null;
+  src: (url: string) => string | null;
+  result: (wanted: ResultRequest, onStep: (step: Step) => void) => Running<Result> | null;
+}
+
+let source: Source | null = null;
 let saved: Frozen | null = readFrozen();
 const asked = new Set<string>(); // every GET whose answer a frozen copy of this page would need
 const made = new Map<string, [key: string, hash: string]>(); // request → its result, and where it was seen
@@ -53,6 +68,21 @@ export function isFrozen(): boolean {
 export function useFrozen(frozen: Frozen | null): void {
   saved = frozen;
   kept.clear();
+}
+
+/** For a page that runs its network itself. */
+export function useSource(answers: Source | null): void {
+  source = answers;
+}
+
+/** Whether new answers can be had: from a server, or because the page computes them itself. */
+export function computes(): boolean {
+  return saved === null || source !== null;
+}
+
+/** The panels of a page that computes by itself; null where a server answers or a copy was saved. */
+export function ownPanels(): readonly string[] | null {
+  return source?.panels ?? null;
 }
 
 export function frozenState(): FrozenState {
@@ -79,6 +109,7 @@ export function results(): { key: string; hash: string }[] {
 }
 
 export async function get<T>(url: string, options: { fresh?: boolean; signal?: AbortSignal } = {}): Promise<T> {
+  if (source?.knows(url)) return source.get(url) as Promise<T>;
   if (saved) return jsonOf(answerOf(url)) as T;
   asked.add(url);
   if (options.fresh || options.signal || !neverChanges(url)) return (await request(url, options)).json() as Promise<T>;
@@ -86,6 +117,7 @@ export async function get<T>(url: string, options: { fresh?: boolean; signal?: A
 }
 
 export async function post<T>(url: string, body: unknown, signal?: AbortSignal): Promise<T> {
+  if (source) return source.post(url, body) as Promise<T>;
   refuseWhenFrozen();
   const headers = { 'content-type': 'application/json' };
   const answer = await request(url, { method: 'POST', headers, body: JSON.stringify(body), signal });
@@ -105,6 +137,7 @@ export async function remove(url: string): Promise<void> {
 }
 
 export async function upload<T>(url: string, file: Blob, name = 'picture.png'): Promise<T> {
+  if (source) return source.upload(file, name) as Promise<T>;
   refuseWhenFrozen();
   const form = new FormData();
   form.append('file', file, name);
@@ -113,6 +146,8 @@ export async function upload<T>(url: string, file: Blob, name = 'picture.png'): 
 
 /** Little-endian float32 at an address that never changes. */
 export async function floats(url: string): Promise<Float32Array> {
+  const own = source?.floats(url);
+  if (own) return own;
   if (saved) return floatsOf(bytesOf(answerOf(url)).buffer);
   asked.add(url);
   return remembered(url, async () => floatsOf(await (await request(url)).arrayBuffer())) as Promise<Float32Array>;
@@ -121,6 +156,8 @@ export async function floats(url: string): Promise<Float32Array> {
 /** The address to put into `<img src>` or a download link: the server's, or the saved bytes themselves. */
 export function src(url: string): string {
   if (!url || url.startsWith('data:') || url.startsWith('blob:')) return url;
+  const own = source?.src(url);
+  if (own) return own;
   if (!saved) {
     asked.add(url);
     return url;
@@ -150,6 +187,8 @@ export function has(url: string): boolean {
 
 /** Any technique's result: asked for once, its job followed step by step. */
 export function result(wanted: ResultRequest, onStep: (step: Step) => void = () => {}): Running<Result> {
+  const own = source?.result(wanted, onStep);
+  if (own) return own;
   const name = stable(wanted);
   const ask = async (): Promise<Started> =>
     saved ? { key: savedKey(name), ready: true, job: null } : post<Started>('/api/results', wanted);

@@ -2,6 +2,7 @@
 // A copied link, the back button and a reload all come back to it.
 
 export const PANELS = [
+  { name: 'play', title: 'Play', question: 'What does it say, and why?' }, // in a page that computes by itself
   { name: 'network', title: 'Network', question: 'What does each layer see?' },
   { name: 'image', title: 'Image', question: 'What in this picture decides?' },
   { name: 'playground', title: 'Playground', question: 'What does a kernel do?' },

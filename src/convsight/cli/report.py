@@ -13,12 +13,35 @@ from convsight.run import Run
 
 def report(given: argparse.Namespace, rest: list[str]) -> int:
     run = Run.open(Path(given.run_path).expanduser())
+    if given.live and given.interactive:
+        raise InputError(
+            "choose one: --live computes in the page, --interactive keeps answers computed beforehand"
+        )
+    if given.live:
+        return _live(run, given)
     if given.interactive:
         return _interactive(run, given)
     chosen = pictures([given.images], None, given.run_path, run.classifier) if given.images else None
     with err.status("Looking inside and writing the report ..."):
         path = run.report(given.out, images=chosen, audit=given.audit)
     out.print(f"report:  {path}", soft_wrap=True)
+    return 0
+
+
+def _live(run: Run, given: argparse.Namespace) -> int:
+    """One file in which the run's network computes: pictures are brought, changed and explained offline."""
+    try:
+        from convsight.studio.live_page import live_page
+    except ModuleNotFoundError as missing:
+        raise MissingExtra(missing.name or "fastapi", "studio", "the page that computes") from missing
+    chosen = pictures([given.images], None, given.run_path, run.classifier) if given.images else None
+    if given.audit:
+        from convsight.report.leaning import make
+
+        make(run)
+    with bar("Exporting the network"):
+        path = live_page(run, chosen, given.out or run.path / "live.html")
+    out.print(f"report:  {path} ({path.stat().st_size / 1e6:.1f} MB)", soft_wrap=True)
     return 0
 
 

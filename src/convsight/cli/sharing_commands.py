@@ -26,6 +26,11 @@ def report(commands: Any) -> None:
         action="store_true",
         help="the studio's page as one file: maps, cards and tables to click",
     )
+    report.add_argument(
+        "--live",
+        action="store_true",
+        help="one file in which the network itself runs, offline: bring pictures, hide parts, see every layer follow",
+    )
 
 
 def studio(commands: Any) -> None:

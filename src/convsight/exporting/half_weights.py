@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import copy
+import itertools
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
+from torch import nn
 
 LARGEST = float(np.finfo(np.float16).max)
+FEWEST = 256  # numbers of a weight that is worth it
 
 
 def halve(model: Any) -> None:
-    """Keep each weight of two or more dimensions as float16, followed by a cast; runtimes fold it when they load.
+    """Keep each large weight as float16, followed by a cast to float32; runtimes fold it when they load.
 
-    Weights that float16 cannot hold stay as they are.
+    Weights of one dimension, of fewer than 256 numbers (mean and std among them), or that float16 cannot hold, stay.
     """
     from onnx import TensorProto, helper, numpy_helper
 
     casts = []
     for tensor in model.graph.initializer:
-        if tensor.data_type != TensorProto.FLOAT or len(tensor.dims) < 2:
+        if tensor.data_type != TensorProto.FLOAT or not _is_large(tensor.dims):
             continue
         values = numpy_helper.to_array(tensor)
         if not (np.abs(values) <= LARGEST).all():
@@ -29,3 +36,21 @@ def halve(model: Any) -> None:
     nodes = [*casts, *model.graph.node]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
+
+
+def rounded(module: nn.Module) -> nn.Module:
+    """A copy of a network with the weights that its file of halved weights has."""
+    made = copy.deepcopy(module)
+    with torch.no_grad():
+        for weight in itertools.chain(made.parameters(), made.buffers()):
+            if (
+                weight.dtype == torch.float32
+                and _is_large(weight.shape)
+                and bool((weight.abs() <= LARGEST).all())
+            ):
+                weight.copy_(weight.half().float())
+    return made
+
+
+def _is_large(shape: Sequence[int]) -> bool:
+    return len(shape) >= 2 and math.prod(shape) >= FEWEST

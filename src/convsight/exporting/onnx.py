@@ -55,7 +55,7 @@ def to_onnx(
 
     layers: names of layers (`net.layers`) whose values come out too, each as an output of that name. batch: how many
     pictures the file takes at once; None: any number, or 1 where the network must answer each picture alone.
-    half: keep weights of two and more dimensions as float16, which halves the file; the file still computes in
+    half: keep large weights as float16, which halves the file; the file still computes in
     float32.
 
     Raises MissingExtra without `convsight[live]`, InputError for a layer that does not exist or a batch below 1, and
@@ -167,7 +167,10 @@ def _named_safely(model: Any, layers: Sequence[str]) -> Any:
 
 
 def _describe(model: Any, net: Classifier) -> None:
-    """Say in the file itself what it answers, in JSON as `from_onnx` reads it."""
+    """Say in the file itself what it answers, in JSON as `from_onnx` reads it, and not where it was made."""
+    graph = model.graph
+    for each in (graph, *graph.node, *graph.initializer, *graph.value_info, *graph.input, *graph.output):
+        del each.metadata_props[:]  # the exporter writes stack traces there, with the paths of this machine
     said = {"classes": net.classes, "task": net.task, "pixels": "n c h w in [0, 1]", "crop": net.crop}
     for name, value in said.items():
         entry = model.metadata_props.add()

@@ -118,7 +118,7 @@ class Collected:
                 return None
         self.made.append((json.dumps(request), started.key, at))
         told = self.get(f"/api/results/{started.key}")
-        for url in _addresses(told):
+        for url in addresses(told):
             self.get(url)
         return told
 
@@ -192,7 +192,7 @@ def _filters(to: Collected, layer: str) -> None:
 
 
 def _addressed(to: Collected, url: str) -> None:
-    for inner in _addresses(to.get(url)):
+    for inner in addresses(to.get(url)):
         to.get(inner)
 
 
@@ -266,17 +266,17 @@ def _count(studio: Studio, split: str) -> int:
     return 0 if studio.data is None else len(studio.data.splits[split])
 
 
-def _addresses(value: Any) -> Iterator[str]:
+def addresses(value: Any) -> Iterator[str]:
     """Every address of this server in an answer, except files to download, which need the server."""
     if isinstance(value, str) and value.startswith("/api/"):
         yield value
     elif isinstance(value, dict):
         for name, inner in value.items():
             if name not in ("downloads", "png"):
-                yield from _addresses(inner)
+                yield from addresses(inner)
     elif isinstance(value, list):
         for inner in value:
-            yield from _addresses(inner)
+            yield from addresses(inner)
 
 
 def in_a_thread(make: Any) -> Any:

@@ -40,7 +40,7 @@ def explore(net: Any, images: Any = None, *, data: Any = None, height: int = HEI
     >>> import convsight as cs                                                        # doctest: +SKIP
     >>> cs.explore(cs.load("torchvision:resnet50"), "cat.jpg")                        # doctest: +SKIP
     """
-    studio = _studio(net, images, data)
+    studio = begin(net, images, data, "explore")
     if not (STATIC / "frozen.html").is_file():
         raise InputError("the studio's page has not been built; npm --prefix web run build makes it")
     try:
@@ -101,14 +101,17 @@ class _Notebook(Studio):
         return told.model_copy(update={"samples": samples, "can": can})
 
 
-def _studio(net: Any, images: Any, data: Any) -> Studio:
+def begin(net: Any, images: Any, data: Any, caller: str) -> Studio:
+    """A studio over a Classifier or a Run that begins with the given pictures; `caller` is named in errors."""
     run = net if not isinstance(net, Classifier) and hasattr(net, "classifier") else None
     net = as_classifier(net)
     known: Dataset | None = (
         as_dataset(data, net) if data is not None else run.dataset if run is not None else None
     )
     if images is None and known is None:
-        raise InputError("explore needs pictures or a data set: explore(net, images), explore(net, data=...)")
+        raise InputError(
+            f"{caller} needs pictures or a data set: {caller}(net, images), {caller}(net, data=...)"
+        )
     studio = _Notebook(net, known, run, source=str(run.path) if run is not None else net.name)
     shown = [] if images is None else images if isinstance(images, Images) else net.fit(images)
     studio.begin = [studio.pictures.keep(shown[i]) for i in range(len(shown))]

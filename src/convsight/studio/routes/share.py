@@ -8,6 +8,7 @@ from convsight.studio import schemas
 from convsight.studio.export import frozen
 from convsight.studio.inside import answer_of
 from convsight.studio.routes.common import The, bytes_of
+from convsight.studio.session import Studio
 
 router = APIRouter(prefix="/api", tags=["share"])
 
@@ -16,6 +17,18 @@ router = APIRouter(prefix="/api", tags=["share"])
 async def export(studio: The, asked: schemas.ExportRequest, request: Request) -> Response:
     page = request.app.state.static / "frozen.html"
     made = await frozen(page, asked.urls, asked.state, answer_of(request.app, request))
+    return _file(studio, made)
+
+
+@router.post("/live", responses=bytes_of("text/html"), response_class=Response)
+def live(studio: The) -> Response:
+    """The page in which the network itself runs."""
+    from convsight.studio.live_page import page_of
+
+    return _file(studio, page_of(studio).encode())
+
+
+def _file(studio: Studio, page: bytes) -> Response:
     name = "".join(c if c.isalnum() or c in "-_." else "-" for c in studio.title) or "studio"
     headers = {"content-disposition": f'attachment; filename="{name}.html"', "cache-control": "no-store"}
-    return Response(made, media_type="text/html", headers=headers)
+    return Response(page, media_type="text/html", headers=headers)

@@ -1,0 +1,111 @@
+"""What does a page that runs its network itself take along from Python: pictures, filters, the audit?"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from convsight.errors import InputError
+from convsight.images import Images
+from convsight.results import draw
+from convsight.studio import schemas
+from convsight.studio.app import create_app
+from convsight.studio.edits import of_data
+from convsight.studio.freeze import addresses, in_a_thread
+from convsight.studio.inside import answer_of, as_local
+from convsight.studio.session import Studio
+
+COMPUTED = {"occlusion": ("patch", "stride", "fill")}  # techniques of the page, with the knobs that it has
+SMALL = 96 * 96  # pixels up to which pictures are kept without loss
+LARGEST_FILTERS = 400_000  # bytes of filter sheets after which no more are kept
+
+
+@dataclass
+class Kept:
+    """What is put into the page. responses: answers by address; state: where it opens; panels: which it shows."""
+
+    images: Images
+    responses: dict[str, Any] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
+    panels: list[str] = field(default_factory=lambda: ["play", "network", "image", "playground"])
+    state: str = json.dumps({"hash": "#/play", "made": []})
+    near: dict[str, Any] | None = None
+    feature_layer: str | None = None
+
+
+def collected(studio: Studio, most: int) -> Kept:
+    """The pictures to begin with, the filters, and the audit if one was made."""
+    names = studio.info.samples[:most]
+    if not names:
+        raise InputError(
+            "a page to play with needs pictures: live_page(net, images) or live_page(net, data=...)"
+        )
+    kept = Kept(studio.pictures.some(names))
+    for name, image in zip(names, kept.images, strict=True):
+        kept.responses[f"/api/pictures/{quote(name, safe=':')}.png"] = _picture(image)
+        known = of_data(studio, name)
+        if known is not None and known.label is not None:
+            kept.labels[name] = known.label
+    ask = answer_of(create_app(studio), as_local())
+    _filters(studio, kept, ask)
+    if _keep(kept, ask, "/api/audit")["verdicts"]:
+        kept.panels.append("audit")
+    _session(studio, kept, names)
+    return kept
+
+
+def _picture(image: Images) -> dict[str, str]:
+    """One picture at the network's size: small ones exactly, large ones as WebP."""
+    pixels = draw.rgb(image.pixels[0])
+    exact = pixels.shape[0] * pixels.shape[1] <= SMALL
+    content = draw.png(pixels) if exact else draw.webp(pixels, 92)
+    return {"type": "image/png" if exact else "image/webp", "base64": base64.b64encode(content).decode()}
+
+
+def _session(studio: Studio, kept: Kept, names: list[str]) -> None:
+    """The session that the page opens with: it offers what the page computes itself, nothing else."""
+    methods = [_computed(each) for each in studio.info.methods if each.name in COMPUTED]
+    can = schemas.Can(train=False, audit="audit" in kept.panels, map="map" in kept.panels, no_audit="")
+    model = studio.info.model.model_copy(update={"source": ""})
+    told = studio.info.model_copy(
+        update={
+            "methods": methods, "can": can, "samples": names, "log": None, "metrics": None, "model": model,
+        }
+    )  # fmt: skip
+    kept.responses["/api/session"] = {"type": "application/json", "body": told.model_dump_json()}
+
+
+def _computed(method: schemas.MethodInfo) -> schemas.MethodInfo:
+    knobs = [knob for knob in method.knobs if knob.name in COMPUTED[method.name]]
+    needs = {"net": True, "images": True, "target": False}
+    return method.model_copy(update={"knobs": knobs, "needs": needs})
+
+
+def _filters(studio: Studio, kept: Kept, ask: Any) -> None:
+    size = 0
+    for layer in studio.info.layers:
+        if layer.convolution and size < LARGEST_FILTERS:
+            told = _keep(kept, ask, f"/api/layers/{quote(layer.name, safe='')}/filters")
+            for url in addresses(told):
+                _keep(kept, ask, url)
+                size += len(kept.responses[url]["base64"])
+
+
+def _keep(kept: Kept, ask: Any, url: str) -> Any:
+    """Keep the studio's own answer to a GET, with the pictures that it names; returns its content if it is JSON."""
+    status, media, body = in_a_thread(lambda: ask(url))
+    if status != 200:
+        return None
+    is_json = media.startswith("application/json")
+    packed = {"body": body.decode()} if is_json else {"base64": base64.b64encode(body).decode()}
+    kept.responses[url] = {"type": media, **packed}
+    if not is_json:
+        return None
+    told = json.loads(body)
+    if url == "/api/audit":
+        for inner in addresses(told):
+            _keep(kept, ask, inner)
+    return told

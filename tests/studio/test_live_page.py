@@ -1,0 +1,242 @@
+"""A page that computes answers as PyTorch does, offline, from one file, and can be played with."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from playwright.sync_api import Browser, Page, expect
+from torch import nn
+
+import convsight as cs
+from convsight.architectures import build
+from convsight.errors import InputError, ModelError
+from convsight.exporting.half_weights import rounded
+from convsight.occluding.occluders import fill_pictures
+from convsight.studio import live_page as writing
+from convsight.studio.live_weights import halves_change_nothing
+from tests.studio.page_fixture import AXE
+
+pytestmark = pytest.mark.filterwarnings("default::DeprecationWarning")
+ANSWERS = """async ([ids, layers]) => {
+  const { answers, network } = globalThis.convsight, found = [];
+  for (const id of ids) {
+    const pixels = await answers.album.pixels(id);
+    const values = await network.run(pixels, 1, ['scores', ...layers]);
+    const some = ({ data }) => Array.from(data).filter((_, i) => i % Math.ceil(data.length / 2000) === 0);
+    found.push([Array.from(pixels), ...Object.values(values).map(some)]);
+  }
+  return found;
+}"""
+
+
+@contextmanager
+def opened(browser: Browser, file: Path, place: str = "", **look: Any) -> Iterator[Page]:
+    """The file in a browser without a network; fails if anything is asked for or complained about."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900}, offline=True, **look)
+    requests, errors = [], []
+    page.on("request", lambda r: r.url.startswith(("file:", "data:", "blob:")) or requests.append(r.url))
+    page.on("console", lambda m: m.type in ("error", "warning") and errors.append(m.text))
+    page.on("pageerror", lambda e: errors.append(str(e)))
+    page.goto(file.as_uri() + place)
+    page.locator("html[data-ready]").wait_for(state="attached")
+    yield page
+    page.close()
+    assert requests == [] and errors == []
+
+
+@pytest.fixture(scope="module")
+def static(built_page: Path) -> Iterator[Path]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writing, "STATIC", built_page)
+        yield built_page
+
+
+@pytest.fixture(scope="module")
+def live(static: Path, run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of the tiny run."""
+    return cs.live_page(cs.Run.open(run_folder), path=tmp_path_factory.mktemp("live") / "tiny.html")
+
+
+@pytest.fixture
+def page(browser: Browser, live: Path) -> Iterator[Page]:
+    with opened(browser, live) as page:
+        yield page
+
+
+def largest_gap(page: Page, net: cs.Classifier, n: int = 2) -> float:
+    """Between what the page and PyTorch answer to its first pictures: scores and every layer that it shows.
+
+    Of each value at most 2000 numbers are compared, evenly chosen: sending all of them takes minutes.
+    """
+    layers = page.evaluate("convsight.about.layers")
+    ids = page.evaluate("n => convsight.answers.samples.slice(0, n)", n)
+    gap = 0.0
+    for pixels, *answers in page.evaluate(ANSWERS, [ids, layers]):
+        picture = torch.tensor(pixels).view(1, net.channels, *net.input_size)
+        with torch.no_grad(), net.record(*layers) as seen:
+            scores = net.logits(picture)
+        for mine, value in zip(answers, [scores, *(seen[name] for name in layers)], strict=True):
+            some = value.flatten()[:: -(-value.numel() // 2000)]
+            gap = max(gap, float((torch.tensor(mine) - some).abs().max()))
+    return gap
+
+
+def halved(net: cs.Classifier) -> cs.Classifier:
+    """The network with the weights that a page of float16 has."""
+    return net.around(rounded(net.module), net.name)
+
+
+def test_scores_and_every_map_are_pytorchs(page: Page, run_folder: Path) -> None:
+    notes = page.evaluate("convsight.about.notes")
+    net = cs.Run.open(run_folder).classifier
+    assert largest_gap(page, halved(net) if "float16" in notes[0] else net, 3) < 1e-4
+
+
+def test_an_occluder_moves_the_scores_and_every_layers_maps(page: Page, run_folder: Path) -> None:
+    stage = page.get_by_role("application").first
+    canvas = page.locator("canvas[data-layer]")
+    look = "all => all.map(each => each.toDataURL())"
+    page.locator("[data-layer]").first.wait_for()
+    before = canvas.evaluate_all(look)
+    stage.focus()
+    page.keyboard.press("Shift+ArrowDown")
+    page.locator("[data-milliseconds]").wait_for()
+    page.wait_for_timeout(100)
+    after = canvas.evaluate_all(look)
+    assert len(before) > 3 and all(a != b for a, b in zip(before, after, strict=True))
+    y, x, h, w = map(int, page.locator("[data-box]").get_attribute("data-box").split(","))
+    run = cs.Run.open(run_folder)
+    picture = run.dataset.test[int(page.evaluate("convsight.answers.samples[0]").split(":")[1])].pixels
+    hidden = fill_pictures("mean", picture, data_mean=run.classifier.mean)
+    picture[:, :, y : y + h, x : x + w] = hidden[:, :, y : y + h, x : x + w]
+    chances = run.classifier.probabilities(picture)[0]
+    for index, chance in enumerate(chances.tolist()):
+        shown = page.locator(f".value[data-index='{index}']").inner_text()
+        assert abs(float(shown.rstrip("%")) - 100 * chance) < 0.2
+
+
+def test_the_pages_occlusion_map_is_pythons(page: Page, run_folder: Path) -> None:
+    told = page.evaluate(
+        """async () => {
+          const { answers } = globalThis.convsight, steps = [];
+          const wanted = { method: 'occlusion', pictures: [answers.samples[0]], knobs: { patch: 8, stride: 6 } };
+          const found = await answers.result(wanted, (step) => steps.push(step.fraction)).done;
+          return { steps, label: found.payload.labels[0], values: Array.from(answers.floats(found.payload.values)) };
+        }"""
+    )
+    run = cs.Run.open(run_folder)
+    one = run.dataset.test[int(page.evaluate("convsight.answers.samples[0]").split(":")[1])]
+    wanted = cs.occlusion(run.classifier, one, told["label"], patch=8, stride=6).values[0]
+    assert np.abs(np.array(told["values"]) - wanted.flatten().numpy()).max() < 0.02 * float(
+        wanted.abs().max()
+    )
+    assert told["steps"] == sorted(told["steps"]) and 0 < told["steps"][0] < 0.5
+
+
+def test_a_picture_is_brought_and_its_cells_see_what_python_says(page: Page, run_folder: Path) -> None:
+    red = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4z8DwHwAFAAH/iZk9HQAAAABJRU5ErkJggg=="
+    page.evaluate(
+        """async (text) => {
+          const file = new File([Uint8Array.from(atob(text), (c) => c.charCodeAt(0))], 'red.png', { type: 'image/png' });
+          const moved = new DataTransfer();
+          moved.items.add(file);
+          dispatchEvent(new DragEvent('drop', { dataTransfer: moved, bubbles: true, cancelable: true }));
+        }""",
+        red,
+    )
+    expect(page.locator(".about b")).to_have_text("your picture")
+    net = cs.Run.open(run_folder).classifier
+    layer = net.layers.convolutions()[-1].name
+    seen = page.evaluate("layer => convsight.answers.get(`/api/layers/${layer}/receptive?y=1&x=2`)", layer)
+    box = net.layers.receptive_box(layer, 1, 2)
+    assert seen == {"y0": box.top, "x0": box.left, "y1": box.bottom, "x1": box.right}
+
+
+@pytest.mark.parametrize("panel", ["play", "network", "image", "playground"])
+def test_every_panel_opens_whole_and_accessible(browser: Browser, live: Path, panel: str) -> None:
+    with opened(browser, live, f"#/{panel}") as page:
+        page.locator("main h2").first.wait_for()
+        page.wait_for_timeout(400)
+        assert page.get_by_role("alert").all_inner_texts() == []
+        missing = "[...document.images].filter(i => i.complete && (!i.naturalWidth || /svg.xml/.test(i.src))).length"
+        assert page.evaluate(missing) == 0
+        page.evaluate(AXE.read_text())
+        found = page.evaluate("async () => (await axe.run()).violations")
+        assert [v["id"] for v in found if v["impact"] in ("serious", "critical")] == []
+        page.set_viewport_size({"width": 360, "height": 700})
+        wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert page.evaluate(wide) <= 0
+
+
+def test_the_page_offers_only_what_it_can(page: Page) -> None:
+    names = page.locator("nav a b").all_inner_texts()
+    assert names[0] == "Play" and not {"Training", "Mistakes", "Share", "Audit"} & set(names)
+    page.evaluate("location.hash = '#/image'")
+    expect(page.get_by_role("combobox", name="technique").locator("option")).to_have_text(["Occlusion"])
+
+
+@pytest.mark.parametrize("name", ["lesson2", "resnet20", "mobilenet_v2"])
+def test_other_networks_answer_as_pytorch_too(
+    name: str, browser: Browser, static: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    net = _network(name, request)
+    pictures = torch.rand(2, net.channels, *net.input_size, generator=torch.Generator().manual_seed(0))
+    file = cs.live_page(net, cs.Images(pictures), tmp_path / "page.html")
+    with opened(browser, file) as page:
+        notes = page.evaluate("convsight.about.notes")
+        assert largest_gap(page, halved(net) if "float16" in notes[0] else net, 1) < 1e-4
+
+
+def _network(name: str, request: pytest.FixtureRequest) -> cs.Classifier:
+    if name == "lesson2":
+        return cs.Classifier(build("lesson-2", 10, 1, (28, 28)), [*"abcdefghij"], 28, channels=1)
+    folder: Path = request.getfixturevalue("shared_models")
+    if name == "resnet20":
+        return cs.load(f"{folder}/cifar_resnet.py:load", weights=folder / "cifar10_resnet20.safetensors")
+    return cs.load(f"{folder}/mobilenet_v2.py:load", weights=folder / "mobilenet_v2_imagenet.safetensors")
+
+
+def test_half_weights_are_refused_where_an_answer_would_change() -> None:
+    close = nn.Linear(256, 2)
+    with torch.no_grad():
+        close.weight.copy_(torch.tensor([[1.0], [1.0001]]).expand(2, 256))
+        close.bias.zero_()
+    net = cs.Classifier(nn.Sequential(nn.Flatten(), close), ["a", "b"], 16, 1)
+    assert not halves_change_nothing(net, cs.Images(torch.ones(1, 1, 16, 16)))
+    assert halves_change_nothing(halved(net), cs.Images(torch.ones(1, 1, 16, 16)))
+
+
+class Factored(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.linalg.lu_factor(x[:, 0] + torch.eye(8))[0].mean(1)[:, :3]
+
+
+def test_a_network_that_cannot_be_exported_is_refused_and_the_frozen_page_offered(static: Path, tmp_path: Path) -> None:  # fmt: skip
+    net = cs.Classifier(Factored(), list("abc"), 8, channels=1)
+    with pytest.raises(ModelError, match="'linalg_lu_factor_ex'.*--interactive"):
+        cs.live_page(net, cs.Images(torch.rand(1, 1, 8, 8)), tmp_path / "page.html")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_pictures_of_many_channels_are_refused(static: Path, tmp_path: Path) -> None:
+    net = cs.Classifier(nn.Sequential(nn.Flatten(), nn.Linear(256, 3)), list("abc"), 8, channels=4)
+    with pytest.raises(InputError, match="takes 4 channels"):
+        cs.live_page(net, cs.Images(torch.rand(1, 4, 8, 8)), tmp_path / "page.html")
+
+
+def test_a_page_that_was_not_built_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(writing, "STATIC", tmp_path)
+    net = cs.Classifier(nn.Sequential(nn.Flatten(), nn.Linear(64, 3)), list("abc"), 8, channels=1)
+    with pytest.raises(InputError, match="has not been built"):
+        cs.live_page(net, cs.Images(torch.rand(1, 1, 8, 8)), tmp_path / "page.html")
+
+
+def test_the_page_says_nothing_of_where_it_was_made(live: Path, run_folder: Path) -> None:
+    text = live.read_text()
+    assert str(run_folder) not in text
+    assert json.loads(text.partition('id="frozen" type="application/json">')[2].partition("</script>")[0])

@@ -1,0 +1,47 @@
+// Where does a page start that runs its network itself? It unpacks, then the studio's own page opens over its answers.
+import { mount } from 'svelte';
+
+import App from './App.svelte';
+import { get, src, useSource } from './api';
+import { readAbout } from './live/about';
+import { Answers } from './live/answers';
+import { open } from './live/network';
+import { watch } from './live/watch.svelte';
+import { bytesOf, gunzipped } from './live/unpack';
+import { useClean } from './panels/play/clean';
+import type { Session } from './types';
+import './styles/tokens.css';
+import './styles/base.css';
+import './styles/controls.css';
+
+const started = performance.now();
+const words = document.getElementById('loading')!;
+
+/** Let the browser draw the words before the next long step. */
+function say(what: string): Promise<void> {
+  words.textContent = what;
+  return new Promise((resume) => setTimeout(resume));
+}
+
+async function start(): Promise<void> {
+  await say('Unpacking the runtime…');
+  const [wasm, model] = await Promise.all([gunzipped(bytesOf('runtime')), gunzipped(bytesOf('network'))]);
+  const about = readAbout();
+  await say('Starting the network…');
+  const network = await open(wasm, model, [about.channels, ...about.size]);
+  const answers = new Answers(about, network, src);
+  useSource(answers);
+  answers.samples = (await get<Session>('/api/session')).samples;
+  await answers.scores(answers.samples[0]); // the first pass is slower than the others, and shows that it works
+  useClean((picture) => answers.clean(picture));
+  document.getElementById('starting')!.remove();
+  mount(App, { target: document.getElementById('app')! });
+  document.documentElement.dataset.ready = (performance.now() - started).toFixed(0);
+  Object.assign(globalThis, { convsight: { about, answers, network, watch } }); // for the console, and for tests
+}
+
+start().catch((error: unknown) => {
+  const why = error instanceof Error ? error.message : String(error);
+  words.textContent = `The network cannot run in this browser: ${why} A current Chrome, Edge, Firefox or Safari can.`;
+  words.setAttribute('role', 'alert');
+});

@@ -1,0 +1,37 @@
+// What does the page know of its network, beside the session that every page of the studio starts with?
+
+/** Which pixels the rows (or columns) of a layer's maps see: the first and the last one of each. */
+export type Span = readonly [first: readonly number[], last: readonly number[]];
+
+export interface About {
+  size: readonly [height: number, width: number];
+  channels: 1 | 3;
+  crop: number; // the share of a resized picture that is kept
+  mean: number[] | null; // what “filled with mean” shows
+  task: string;
+  classes: string[];
+  each: boolean; // probabilities are a sigmoid of each score, not the softmax of all
+  thresholds: number[] | null;
+  one_by_one: boolean; // the network takes one picture at a time
+  layers: string[]; // whose values can be asked for
+  fields: Record<string, { rows: Span; columns: Span }>;
+  labels: Record<string, string>; // of the pictures in the page
+  notes: string[];
+  features: string | null; // the layer whose value is a picture's vector
+  near: Near | null;
+  panels: string[];
+}
+
+/** The data set's pictures as vectors, to find the nearest of. */
+export interface Near {
+  ids: string[];
+  labels: (string | null)[];
+  dims: number;
+  vectors: string; // base64 of float16, n·dims
+}
+
+export function readAbout(): About {
+  const element = document.getElementById('about-network');
+  if (!element?.textContent) throw new Error('This page is damaged: it does not describe its network. Ask for the file again.');
+  return JSON.parse(element.textContent) as About;
+}

@@ -1,0 +1,146 @@
+// How does the page answer itself what it would otherwise ask the studio's server? The same addresses, the same answers.
+import { ApiError, Cancelled, type Running, type Source } from '../api';
+import type { Edited, EditRequest, Neighbours, Picture, ReceptiveBox, Result, ResultRequest, Scores, Step } from '../types';
+import type { About } from './about';
+import { Album, urlOf, type Pixels } from './album';
+import { edited } from './edits';
+import { mapOf } from './hiding';
+import { nearest } from './near';
+import type { Runs, Values } from './network';
+import { rows, said } from './scores';
+import { mapsOf, sprites } from './sheet';
+import { watch } from './watch.svelte';
+
+const PICTURE = /^\/api\/pictures\/([^/?]+?)(\.png|\/scores|\/edit|\/warm)?(?:\?.*)?$/;
+const LAYER = /^\/api\/layers\/([^/]+)\/(maps|receptive)\?(.*)$/;
+
+export class Answers implements Source {
+  readonly panels: readonly string[];
+  readonly album: Album;
+  samples: readonly string[] = []; // the pictures that came with the page
+  #floats = new Map<string, Float32Array>();
+  #clean = new Map<string, Promise<Values>>(); // scores alone, by picture
+  #maps = 0;
+
+  constructor(
+    readonly about: About,
+    readonly network: Runs,
+    readonly saved: (url: string) => string,
+  ) {
+    this.panels = about.panels;
+    this.album = new Album(about, (id) => saved(`/api/pictures/${id}.png`));
+  }
+
+  knows(url: string): boolean {
+    const [, id, what] = PICTURE.exec(url) ?? [];
+    const [, layer, of] = LAYER.exec(url) ?? [];
+    if (of === 'receptive') return decodeURIComponent(layer) in this.about.fields;
+    return what === '/scores' || (what === '.png' && this.album.url(decodeURIComponent(id)) !== null) || of === 'maps' || /^\/api\/neighbours\b/.test(url);
+  }
+
+  async get(url: string): Promise<unknown> {
+    const [, id, what] = PICTURE.exec(url) ?? [];
+    if (what === '/scores') return this.scores(decodeURIComponent(id));
+    const [, layer, of, query] = LAYER.exec(url) ?? [];
+    const asked = new URLSearchParams(query ?? url.split('?')[1]);
+    if (of === 'maps') return this.#sprites(decodeURIComponent(layer), asked.get('picture')!);
+    if (of === 'receptive') return this.#sees(decodeURIComponent(layer), Number(asked.get('y')), Number(asked.get('x')));
+    return this.#near(asked.get('picture')!, Number(asked.get('k')), asked.get('metric') ?? 'l2');
+  }
+
+  async post(url: string, body: unknown): Promise<unknown> {
+    const [, id, what] = PICTURE.exec(url) ?? [];
+    if (what === '/warm') return { job: '' };
+    if (what === '/edit') return this.edit(decodeURIComponent(id), body as EditRequest);
+    throw new ApiError('This page cannot do that by itself', url, 'open the run with convsight studio RUN');
+  }
+
+  async upload(file: Blob, name: string): Promise<Picture> {
+    const id = await this.album.bring(file, name).catch((error: Error) => {
+      throw new ApiError(error.message, name);
+    });
+    return { id, label: null, predicted: null, confidence: null, loss: null, name };
+  }
+
+  floats(url: string): Float32Array | null {
+    return this.#floats.get(url) ?? null;
+  }
+
+  src(url: string): string | null {
+    const [, id, what] = PICTURE.exec(url) ?? [];
+    if (what !== '.png') return null;
+    return this.album.url(decodeURIComponent(id)) ?? (url.includes('?') ? this.saved(url.split('?')[0]) : null); // one size for all
+  }
+
+  result(wanted: ResultRequest, onStep: (step: Step) => void): Running<Result> | null {
+    if (wanted.method !== 'occlusion') return null;
+    let stopped = false;
+    const done = this.#occlusion(wanted, onStep, () => stopped);
+    return { done, cancel: () => (stopped = true) };
+  }
+
+  /** Values of the untouched picture: the scores, and of the layers that are watched. */
+  clean(id: string): Promise<Values> {
+    const key = `${id} ${watch.layers.join()}`;
+    let found = this.#clean.get(key);
+    if (!found) {
+      found = this.album.pixels(id).then((pixels) => this.network.run(pixels, 1, ['scores', ...watch.layers]));
+      if (this.#clean.size > 20) this.#clean.clear();
+      this.#clean.set(key, found);
+    }
+    return found;
+  }
+
+  async scores(id: string): Promise<Scores> {
+    const found = rows((await this.clean(id)).scores.data, this.about);
+    return { scores: found, said: said(found, this.about), name: this.album.name(id), label: this.about.labels[id] ?? null };
+  }
+
+  async edit(id: string, request: EditRequest): Promise<Edited> {
+    const pixels = await edited(this.album, id, request);
+    const clean = await this.clean(id);
+    const started = performance.now();
+    const values = await this.network.run(pixels, 1, ['scores', ...watch.layers]);
+    const milliseconds = performance.now() - started;
+    watch.edited = values;
+    const picture = request.keep ? this.album.keep(pixels, 'changed') : null;
+    return { scores: rows(values.scores.data, this.about), clean: rows(clean.scores.data, this.about), milliseconds, picture, exact: true };
+  }
+
+  async #sprites(layer: string, picture: string): Promise<unknown> {
+    const values = await this.network.run(await this.album.pixels(picture), 1, [layer]);
+    return sprites(mapsOf(values[layer]));
+  }
+
+  #sees(layer: string, y: number, x: number): ReceptiveBox {
+    const { rows: down, columns: across } = this.about.fields[layer];
+    return { y0: down[0][y], x0: across[0][x], y1: down[1][y] + 1, x1: across[1][x] + 1 };
+  }
+
+  async #near(picture: string, k: number, metric: string): Promise<Neighbours> {
+    const { features, near } = this.about;
+    if (!features || !near) throw new ApiError('This page came without the data set’s vectors');
+    const values = await this.network.run(await this.album.pixels(picture), 1, [features]);
+    return nearest(near, values[features], picture, k, metric, this.about.labels[picture] ?? null);
+  }
+
+  async #occlusion(wanted: ResultRequest, onStep: (step: Step) => void, stopped: () => boolean): Promise<Result> {
+    const id = wanted.pictures![0];
+    const [pixels, clean] = [await this.album.pixels(id), (await this.clean(id)).scores.data];
+    const target = this.#target(wanted.target ?? null, clean);
+    const runs = (many: Pixels, n: number) => this.network.run(many, n, ['scores']).then((found) => found.scores.data);
+    const made = await mapOf({ pixels, clean, target, knobs: wanted.knobs ?? {}, about: this.about, runs, onStep, stopped });
+    if (!made) throw new Cancelled('cancelled');
+    const key = `live-${++this.#maps}`;
+    this.#floats.set(key, made.values);
+    return made.result(key, urlOf(pixels, this.about), this.about.classes[target]);
+  }
+
+  #target(asked: unknown, clean: Float32Array): number {
+    const best = clean.indexOf(Math.max(...clean));
+    if (asked === null) return best;
+    const place = typeof asked === 'number' ? asked : this.about.classes.indexOf(String(asked));
+    if (place < 0 || place >= clean.length) throw new ApiError(`This page explains classes, not “${String(asked)}”`);
+    return place;
+  }
+}

@@ -1,0 +1,11 @@
+// Which layers' values does somebody want to see, and what are they in the last pass?
+import type { Values } from './network';
+
+class Watch {
+  /** Names of layers whose values each pass over the shown picture should bring along. */
+  layers: readonly string[] = [];
+  clean = $state.raw<Values | null>(null); // of the untouched picture
+  edited = $state.raw<Values | null>(null); // of the picture as it was changed last
+}
+
+export const watch = new Watch();
