@@ -7,6 +7,7 @@ import torch
 from tests.shortcuts.known_scenes import CLASSES, discs, looking, scenes
 
 import convsight as cs
+from convsight.errors import InputError
 from convsight.imaging.barrier import barrier_distance
 from convsight.imaging.filling import filled
 from convsight.imaging.lab import lab
@@ -199,3 +200,13 @@ def test_a_network_that_leans_on_surroundings_is_told_so(leaning):
     )
     assert "of coin and plate pictures become ball" in first.sentence
     assert first.prevalence == pytest.approx(1.0, abs=0.05)
+
+
+def test_only_surroundings_are_tried_if_that_is_asked(leaning):
+    alone = cs.find_shortcuts(looking(weight=200.0), scenes(), target="ball", only="surroundings")
+    assert [v.kind for v in alone] == ["surroundings"] and alone[0].found
+    assert alone[0].flip_rate == leaning[0].flip_rate
+    quiet = cs.find_shortcuts(looking(), scenes(), target="ball", only="surroundings")[0]
+    assert not quiet.found and "compression" not in quiet.caption
+    with pytest.raises(InputError, match="only='snow' is not possible"):
+        cs.find_shortcuts(looking(), scenes(), only="snow")

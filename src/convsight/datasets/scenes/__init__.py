@@ -5,6 +5,7 @@
 
 from convsight.datasets.scenes.cutouts import cutout_scenes
 from convsight.datasets.scenes.drawn import drawn_scenes
+from convsight.datasets.scenes.things import THINGS
 from convsight.datasets.scenes.truth import LAYERS, Scenes, SceneSplit, Truth
 
-__all__ = ["LAYERS", "SceneSplit", "Scenes", "Truth", "cutout_scenes", "drawn_scenes"]
+__all__ = ["LAYERS", "THINGS", "SceneSplit", "Scenes", "Truth", "cutout_scenes", "drawn_scenes"]

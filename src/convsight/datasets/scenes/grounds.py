@@ -14,7 +14,7 @@ import torch
 from convsight.datasets.scenes.noise import Picture, View, between, mix, noise, pixel_grid, step
 from convsight.datasets.shapes import Field, Random, ellipse
 
-LEAVES = 60  # in a picture of foliage, one painted over another
+LEAVES = 32  # in a picture of foliage, one painted over another
 
 
 def ground(kind: str, r: Random, size_px: int) -> Picture:
@@ -81,7 +81,7 @@ def leaves(r: Random, view: View) -> Picture:
     )
     other = 0.6 * main + 0.4 * between(r, (0.2, 0.45, 0.15), (0.75, 0.6, 0.15), (0.4, 0.2, 0.1))
     picture = (main * 0.45).expand(r.n, 3, *torch.broadcast_shapes(view.x.shape, view.y.shape)[1:])
-    length = r(0.16, 0.34)
+    length = r(0.22, 0.42)
     for layer in range(LEAVES):
         angle, x, y = r(0, math.pi), view.x - r(-1.1, 1.1), view.y - r(-1.1, 1.1)
         along, across = x * angle.cos() + y * angle.sin(), y * angle.cos() - x * angle.sin()
