@@ -1,13 +1,13 @@
 """How much of each technique's map lies on a planted tag that the network demonstrably leans on?
 
-    python benchmarks/known_answers.py [--quick] [--json FILE] [--ship]
+    python benchmarks/known_answers.py [--quick] [--only NAME ...] [--pictures N] [--json FILE] [--ship]
 
 Small networks are trained on drawn garments with a tag in a corner of every picture of one class. Kept are those
 that lean on it: put on pictures of other classes, it turns at least 30% more of them into that class. Each
 technique then explains the class on its tagged test pictures, and the share of the map's strength (of signed
 maps the positive part) inside the tag is measured. On the control networks the same tag was on 30% of *every*
 class, and moves less than 5%: there a map should leave it alone. `--ship` writes what the docs and
-`convsight.trust` quote.
+`convsight.trust` quote; with `--only` it replaces the rows of those techniques and leaves all others.
 """
 
 from __future__ import annotations
@@ -110,14 +110,13 @@ def row(entry: Entry, case: str, nets: list[Net], n: int, command: str) -> dict:
     }
 
 
-def measure(quick: bool) -> list[dict]:
+def measure(quick: bool, only: list[str], n: int) -> list[dict]:
     command = "python benchmarks/known_answers.py" + (" --quick" if quick else "")
+    chosen = [e for e in catalogue().values() if explains(e) and (not only or e.name in only)]
     found = []
     for case in ("leans", "decoy"):
         nets = list(networks(case, quick))
-        found += [
-            row(e, case, nets, 8 if quick else 24, command) for e in catalogue().values() if explains(e)
-        ]
+        found += [row(e, case, nets, 8 if quick else n, command) for e in chosen]
     return found
 
 
@@ -126,14 +125,24 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one network of each sort instead of twelve")
     parser.add_argument("--json", metavar="FILE", help="also write the table here")
     parser.add_argument("--ship", action="store_true", help=f"also write it to {SHIPPED.name}")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="techniques (default: all)")
+    parser.add_argument("--pictures", type=int, default=24, help="of each network (default: 24)")
     given = parser.parse_args()
-    found = measure(given.quick)
+    found = measure(given.quick, given.only, given.pictures)
     for each in found:
         spread = f"{each['low']:.3f} … {each['high']:.3f}"
         print(f"{each['claim']:80} {each['value']:.3f}  ({spread})  n {each['n']:3}  area {each['area']:.3f}")
-    for path in [given.json, SHIPPED if given.ship else None]:
-        if path:
-            Path(path).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    if given.json:
+        write(Path(given.json), found)
+    if given.ship:
+        kept = [
+            row for row in json.loads(SHIPPED.read_text()) if given.only and row["method"] not in given.only
+        ]
+        write(SHIPPED, sorted(kept + found, key=lambda row: (row["case"] == "decoy", row["method"])))
+
+
+def write(path: Path, rows: list[dict]) -> None:
+    path.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

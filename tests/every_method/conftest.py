@@ -14,7 +14,7 @@ from convsight.network.classifier import Classifier
 # Knobs by name, small enough for a test; a technique without such a knob keeps its default.
 SMALL = {
     "steps": 3, "samples": 3, "octaves": 2, "most": 40, "iterations": 50, "perplexity": 5.0, "epochs": 4,
-    "frames": 6, "k": 3, "most_images": 40, "neighbours": 5, "early_iterations": 10,
+    "frames": 6, "k": 3, "most_images": 40, "neighbours": 5, "early_iterations": 10, "passes": 160,
 }  # fmt: skip
 
 METHODS = sorted(catalogue())

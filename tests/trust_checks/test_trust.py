@@ -33,7 +33,10 @@ from convsight.trust_checks.measured import Memo
 EXPLAINING = [
     n for n, e in catalogue().items() if e.kind == "Map" and {"net", "images", "target"} <= set(e.needs)
 ]
-SMALL = {"smoothgrad": {"samples": 3}, "integrated_gradients": {"steps": 4}}
+SMALL = {
+    "smoothgrad": {"samples": 3}, "integrated_gradients": {"steps": 4}, "shapley": {"passes": 200},
+    "lime": {"passes": 200}, "rise": {"passes": 1500},
+}  # fmt: skip
 REGIONS = {
     0: (slice(4, 12), slice(4, 12)),
     1: (slice(4, 12), slice(16, 24)),

@@ -63,7 +63,7 @@ def quick_look(result: Result) -> str | None:
     if not isinstance(result, Map):
         return None
     values = result.values[0]
-    drawn = draw.colours(values, result.signed, draw.limit_of(values, result.full_colour))
+    drawn = draw.colours(result.certain[0], result.signed, draw.limit_of(values, result.full_colour))
     return f"data:image/png;base64,{base64.b64encode(draw.png(drawn)).decode()}"
 
 

@@ -212,20 +212,30 @@ def _described(studio: Studio, kept: Kept, result: Result, url: str, prefix: str
 
 
 def _streamed(maps: Iterator[Result], job: Job) -> Result:
-    """The last of ever finer maps; each is shown to whoever waits. A stage answers thrice what was known."""
+    """The last of ever better maps; each is shown to whoever waits.
+
+    A stage of a map with gaps answers thrice what was known; maps without gaps report by themselves how far they are.
+    """
     share, result = 0.0, None
     while True:
-        with span(share, min(1.0, max(4 * share, 0.02))):
+        with span(share, min(1.0, max(4 * share, 0.02)) if share or result is None else 1.0):
             found = next(maps, None)
         if found is None:
             assert result is not None
             return result
         result = found
         gaps = result.gaps
+<<<<<<< HEAD
         share = 1.0 if gaps is None else gaps.share
         words = "coarse to fine" if gaps is None else f"{gaps.known} of {gaps.total} positions"
         so_far = {} if gaps is None else {"done": gaps.known, "total": gaps.total}
         job.step(max(share, job.fraction), words, quick_look(result), **so_far)
+=======
+        if gaps is not None:
+            share = gaps.share
+        words = job.message if gaps is None else f"{gaps.known} of {gaps.total} positions"
+        job.step(max(share, job.fraction), words, quick_look(result))
+>>>>>>> 2296414 (Shapley values of regions with intervals; RISE and LIME beside them)
 
 
 def _pictures(studio: Studio, method: Method, names: list[str]) -> Images:
