@@ -37,6 +37,7 @@ _HOMES = {
     "load": "bring",
     "open_result": "results.files",
     "find_shortcuts": "shortcuts",
+    "rank_methods": "trust_checks",
     "test": "training.evaluate",
     "train": "training",
     "trust": "trust_checks",

@@ -178,3 +178,29 @@ def check(commands: Any) -> None:
     check.add_argument("--fresh", action="store_true", help="look again, also if the same was asked before")
     check.add_argument("--json", action="store_true", help="print the findings as JSON, and nothing else")
     check.add_argument("-o", "--out", help="where to save them: .csv .parquet .html .png .json .npz")
+
+
+def compare_maps(commands: Any) -> None:
+    made = command(
+        commands,
+        "compare-maps",
+        "measure which technique's map is best for a network",
+        "compare_maps:compare_maps",
+    )
+    takes_model(made)
+    made.add_argument("images", metavar="IMAGE", nargs="+", help=PICTURE)
+    made.add_argument(
+        "--methods", metavar="NAMES", help="techniques with commas (default: every map that takes no minutes)"
+    )
+    made.add_argument(
+        "--target", help="class name, output index, or layer:channel[:y:x] (default: predicted class)"
+    )
+    made.add_argument("--data", help=f"{DATA}, whose pixels are put in (default: the run's own)")
+    takes_pictures(made)
+    made.add_argument(
+        "--passes", type=int, default=1000, help="of the Shapley reference for each picture (default: 1000)"
+    )
+    made.add_argument("--seed", type=int, default=0, help="draws fillings, noise and coalitions (default: 0)")
+    made.add_argument("--json", action="store_true", help="print as JSON, and nothing else")
+    made.add_argument("--quiet", action="store_true", help="no progress")
+    made.add_argument("-o", "--out", help="where to save: .png .html .json .csv .npz")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from convsight import __version__
-from convsight.cli.looking_commands import audit, check, lists, show, space
+from convsight.cli.looking_commands import audit, check, compare_maps, lists, show, space
 from convsight.cli.sharing_commands import doctor, report, studio
 from convsight.cli.training_commands import demo, fix, test, train
 
@@ -24,6 +24,7 @@ COMMANDS = (
     lists,
     space,
     check,
+    compare_maps,
     audit,
     fix,
     report,

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from convsight.coalitions.game import scores_for
-from convsight.coalitions.masks import random_masks, effect_of_showing
+from convsight.coalitions.masks import effect_of_showing, random_masks
 from convsight.errors import InputError
 from convsight.gradients.notes import score_labels
 from convsight.images import Images

@@ -14,9 +14,10 @@ from convsight.trust_checks.donors import opened
 from convsight.trust_checks.figure import figure
 from convsight.trust_checks.hiding import does_hiding_matter
 from convsight.trust_checks.light import Light
+from convsight.trust_checks.ranking import rank_methods
 from convsight.trust_checks.subject import Subject, subject_of
 
-__all__ = ["Light", "lights", "trust"]
+__all__ = ["Light", "lights", "rank_methods", "trust"]
 SOURCE = "Adebayo et al. 2018, arXiv:1810.03292; Samek et al. 2015, arXiv:1509.06321"
 
 

@@ -32,18 +32,39 @@ def depends_on_class(subject: Subject, seed: int) -> list[Light]:
         why = "The map is not about a class, so there is no other class to ask about."
         return [answered(CLASS, "can't tell", why)] * n
     rivals = _runners_up(subject)
+    try:
+        again, other = _remade(subject, rivals, seed)
+    except ConvsightError as error:
+        return [answered(CLASS, "can't tell", f"The runner-up could not be asked: {error}.")] * n
+    same, rival = correlation(subject.ranks, ranks(again)), correlation(subject.ranks, ranks(other))
+    return [_light(subject, i, float(rival[i]), float(same[i]), rivals.labels[i], other[i]) for i in range(n)]
+
+
+def class_likeness(subject: Subject, seed: int) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
+    """Likeness of each map to the runner-up's, and to its own under invisible noise; NaN where there is no runner-up."""
+    net, aim = subject.net, subject.aim
+    nothing = torch.full((len(subject.images),), torch.nan)
+    if aim.outputs is None or aim.through is not None or not net.has_probabilities or len(net.classes) < 2:
+        return nothing, nothing
+    try:
+        again, other = _remade(subject, _runners_up(subject), seed)
+    except ConvsightError:
+        return nothing, nothing
+    return correlation(subject.ranks, ranks(other)), correlation(subject.ranks, ranks(again))
+
+
+def _remade(
+    subject: Subject, rivals: Target, seed: int
+) -> tuple[Float[Tensor, "n h w"], Float[Tensor, "n h w"]]:
+    """The same class's maps under invisible noise, and the runners-up's maps, made in one call."""
+    aim, n = subject.aim, len(subject.images)
+    assert aim.outputs is not None
     both = dataclasses.replace(
         aim, labels=(*aim.labels, *rivals.labels), outputs=torch.cat([aim.outputs, _outputs(rivals)])
     )
-    noisy = _noisy(subject.images.pixels, seed)
-    asked = Images(torch.cat([noisy, subject.images.pixels]))
-    try:
-        maps = subject.remade(net, asked, both).values.float()
-    except ConvsightError as error:
-        return [answered(CLASS, "can't tell", f"The runner-up could not be asked: {error}.")] * n
-    again, other = maps[:n], maps[n:]
-    same, rival = correlation(subject.ranks, ranks(again)), correlation(subject.ranks, ranks(other))
-    return [_light(subject, i, float(rival[i]), float(same[i]), rivals.labels[i], other[i]) for i in range(n)]
+    asked = Images(torch.cat([_noisy(subject.images.pixels, seed), subject.images.pixels]))
+    maps = subject.remade(subject.net, asked, both).values.float()
+    return maps[:n], maps[n:]
 
 
 def _runners_up(subject: Subject) -> Target:

@@ -7,20 +7,18 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
-from scipy.stats import t as student
 from torch import Tensor
 
 from convsight.datasets import Dataset
 from convsight.images import Images
 from convsight.network.batching import chunk_size, in_chunks
-from convsight.network.classifier import Classifier
-from convsight.network.targets import Target
 from convsight.results.draw import outline, rgb
 from convsight.trust_checks.donors import Donors, donors_for
 from convsight.trust_checks.light import HIDING, Answer, Light, answered
 from convsight.trust_checks.likeness import edge_drawing, smooth
 from convsight.trust_checks.measured import Memo, fingerprint
-from convsight.trust_checks.subject import Subject, one_picture, pick, scored, tiled
+from convsight.trust_checks.removal import hidden_scores, interval, standing, top
+from convsight.trust_checks.subject import Subject, one_picture, scored, tiled
 
 # share of the picture that is hidden, and the number of random areas to compare it with
 AREA, BLOBS = 0.10, 20
@@ -126,29 +124,6 @@ def _answer(found: dict[str, float]) -> tuple[Answer, str]:
     )
 
 
-def interval(values: Float[Tensor, " d"]) -> tuple[float, float]:
-    """Student's 95% interval of the mean.
-
-    >>> interval(torch.tensor([1.0, 1.0, 1.0]))
-    (1.0, 1.0)
-    """
-    mean, n = float(values.mean()), len(values)
-    reach = float(student.ppf(0.975, n - 1)) * float(values.std()) / n**0.5
-    return mean - reach, mean + reach
-
-
-def top(values: Float[Tensor, "n h w"], count: Int[Tensor, " n"]) -> Bool[Tensor, "n h w"]:
-    """The `count` largest of each, exactly so many."""
-    return standing(values) < count[:, None, None]
-
-
-def standing(values: Float[Tensor, "n h w"]) -> Int[Tensor, "n h w"]:
-    """Each pixel's rank in its picture: 0 for the largest value; of equal ones the first comes first."""
-    order = values.flatten(1).sort(dim=1, descending=True, stable=True).indices
-    rank = torch.empty_like(order).scatter_(1, order, torch.arange(order.shape[1]).expand_as(order))
-    return rank.view_as(values)
-
-
 @functools.lru_cache(maxsize=4)
 def blobs(size: tuple[int, int], how_many: int, seed: int) -> Float[Tensor, "g b h w"]:
     """Smooth random fields of each of the `GRAINS`."""
@@ -186,27 +161,6 @@ def grain_of(masks: Bool[Tensor, "n h w"], count: Int[Tensor, " n"]) -> Int[Tens
 def _outline(masks: Bool[Tensor, "n h w"]) -> Float[Tensor, " n"]:
     across, down = masks[:, :, 1:] != masks[:, :, :-1], masks[:, 1:] != masks[:, :-1]
     return across.flatten(1).sum(1).float() + down.flatten(1).sum(1).float()
-
-
-def hidden_scores(
-    net: Classifier,
-    aim: Target,
-    pixels: Float[Tensor, "n c h w"],
-    masks: Bool[Tensor, "n m h w"],
-    donors: Float[Tensor, "n d c h w"],
-) -> Float[Tensor, "n k"]:
-    """Scores with mask j replaced by donor j, as many as the longer of the two lists; the shorter is
-    repeated.
-    """
-    k = max(masks.shape[1], donors.shape[1])
-    index, j = torch.arange(len(pixels)).repeat_interleave(k), torch.arange(k).repeat(len(pixels))
-
-    def run(part: slice) -> Tensor:
-        i, mask, donor = index[part], j[part] % masks.shape[1], j[part] % donors.shape[1]
-        filled = torch.where(masks[i, mask][:, None], donors[i, donor], pixels[i])
-        return scored(net, pick(aim, i), filled)
-
-    return torch.cat(in_chunks(run, len(index), chunk_size(pixels.shape[1:]))).view(-1, k)
 
 
 def baseline(

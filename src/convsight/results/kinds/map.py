@@ -90,7 +90,9 @@ class Map(Result):
         headings = ("picture", "map", "overlay") if self.pictures is not None else ()
         more = (f"{len(self.values) - n} more pictures are in .values",) if len(self.values) > n else ()
         high = "max" if self.full_colour == 1 else f"strongest {draw.number(100 * (1 - self.full_colour))}%"
-        legend = Legend(f"−{high}" if self.signed else "0", f"{high} of each map", self.signed, self.unit + self._faded())
+        legend = Legend(
+            f"−{high}" if self.signed else "0", f"{high} of each map", self.signed, self.unit + self._faded()
+        )
         return draw.sheet(
             tiles, 3 if self.pictures is not None else 1, title=self.title, caption=self.caption,
             notes=(*self.notes, *more), legend=legend, headings=headings, footer=footer(self),
