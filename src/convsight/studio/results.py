@@ -225,17 +225,11 @@ def _streamed(maps: Iterator[Result], job: Job) -> Result:
             return result
         result = found
         gaps = result.gaps
-<<<<<<< HEAD
-        share = 1.0 if gaps is None else gaps.share
-        words = "coarse to fine" if gaps is None else f"{gaps.known} of {gaps.total} positions"
-        so_far = {} if gaps is None else {"done": gaps.known, "total": gaps.total}
-        job.step(max(share, job.fraction), words, quick_look(result), **so_far)
-=======
         if gaps is not None:
             share = gaps.share
         words = job.message if gaps is None else f"{gaps.known} of {gaps.total} positions"
-        job.step(max(share, job.fraction), words, quick_look(result))
->>>>>>> 2296414 (Shapley values of regions with intervals; RISE and LIME beside them)
+        so_far = {} if gaps is None else {"done": gaps.known, "total": gaps.total}
+        job.step(max(share, job.fraction), words, quick_look(result), **so_far)
 
 
 def _pictures(studio: Studio, method: Method, names: list[str]) -> Images:
