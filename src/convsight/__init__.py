@@ -65,12 +65,10 @@ def _of(name: str) -> Any:
 
 def _technique(name: str) -> Any:
     """A technique as a function (`occlusion`) or as its class (`Occlusion`)."""
+    method = importlib.import_module("convsight.methods").method_named(name)
+    if method is not None and name in (method.name, method.__name__):
+        return method.function() if name == method.name else method
     catalogue = _of("catalogue")()
-    for entry in catalogue.values():
-        if entry.name == name:
-            return entry.method.function()
-        if entry.method.__name__ == name:
-            return entry.method
     closest = importlib.import_module("convsight.errors").closest
     raise AttributeError(f"convsight has no {name!r}; {closest(name, [*_HOMES, *catalogue])}")
 

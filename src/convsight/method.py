@@ -113,7 +113,7 @@ class Method:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls.name = _snake(cls.__name__)
+        cls.name = snake(cls.__name__)
 
     name: ClassVar[str]
 
@@ -366,5 +366,5 @@ def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, (str, int, float))
 
 
-def _snake(name: str) -> str:
+def snake(name: str) -> str:
     return "".join(f"_{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(name))

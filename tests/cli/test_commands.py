@@ -254,11 +254,15 @@ def test_an_index_is_made_with_the_features_and_asked_by_neighbours(
 
 
 def test_show_imports_no_trust_and_no_studio_and_no_training(run_path, tmp_path: Path) -> None:
-    """Their statistics and servers take seconds to import, which every `convsight show` would wait for."""
+    """Their statistics and servers take seconds to import, which every `convsight show` would wait for.
+
+    So do scipy, sympy and the charts of matplotlib, which a gradient and an overlay do without.
+    """
     program = (
         "import sys; from convsight.cli import main; status = main(sys.argv[1:]);"
         "print(status, *[m for m in sys.modules if m.split('.')[:2] in ["
-        "['convsight', 'trust_checks'], ['convsight', 'studio'], ['convsight', 'training'], ['scipy', 'stats']]])"
+        "['convsight', 'trust_checks'], ['convsight', 'studio'], ['convsight', 'training'], ['scipy'], ['sympy'],"
+        "['matplotlib', 'figure']]])"
     )
     words = ["show", "saliency", str(run_path), "test:0", "-o", str(tmp_path / "s.png")]
     done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, check=True)

@@ -23,10 +23,12 @@ from convsight.trust_checks import copies, hiding, known_answers, lights, subjec
 from convsight.trust_checks.copies import untrained_copies
 from convsight.trust_checks.likeness import (
     contrast,
+    correlation,
+    correlation_by_chance,
     edge_drawing,
+    left_over,
     likeness,
-    likeness_beyond,
-    likeness_by_chance,
+    ranks,
 )
 from convsight.trust_checks.measured import Memo
 
@@ -268,17 +270,21 @@ def test_what_the_picture_explains_is_taken_out() -> None:
     picture, one, two, shared = (torch.rand(2, 40, 40, generator=draws) for _ in range(4))
     only_picture = likeness(3 * picture + one, 3 * picture + two)
     assert (only_picture > 0.7).all()
-    assert likeness_beyond(3 * picture + one, 3 * picture + two, [picture]).abs().max() < 0.1
-    assert likeness_beyond(picture + 3 * shared + one, picture + 3 * shared + two, [picture]).min() > 0.5
-    assert likeness_beyond(picture, picture, [picture]).isnan().all()
+
+    def beyond(*maps: torch.Tensor) -> torch.Tensor:
+        return correlation(*(left_over(ranks(each), [ranks(picture)]) for each in maps))
+
+    assert beyond(3 * picture + one, 3 * picture + two).abs().max() < 0.1
+    assert beyond(picture + 3 * shared + one, picture + 3 * shared + two).min() > 0.5
+    assert beyond(picture, picture).isnan().all()
 
 
 def test_coarse_maps_are_alike_by_chance_and_fine_ones_are_not() -> None:
     draws = torch.Generator().manual_seed(0)
     fine = torch.rand(2, 1, 28, 28, generator=draws)
     coarse = nn.functional.interpolate(torch.rand(16, 1, 3, 3, generator=draws), (28, 28))
-    assert float(likeness_by_chance(fine[:1, 0], fine[1:, 0])) < 0.15
-    assert float(likeness_by_chance(coarse[:8, 0], coarse[8:, 0]).mean()) > 0.3
+    assert float(correlation_by_chance(ranks(fine[:1, 0]), ranks(fine[1:, 0]))) < 0.15
+    assert float(correlation_by_chance(ranks(coarse[:8, 0]), ranks(coarse[8:, 0])).mean()) > 0.3
 
 
 def test_edges_and_contrast_see_a_square() -> None:

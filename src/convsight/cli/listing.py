@@ -21,7 +21,6 @@ from convsight.cli.inputs import classifier
 from convsight.datasets import available as known_datasets
 from convsight.method import Method
 from convsight.methods import catalogue, find_method
-from convsight.methods.architecture import layer_table
 from convsight.occluding.compiled import why_not
 
 
@@ -58,6 +57,8 @@ def describe(method: type[Method]) -> None:
 
 
 def layers(given: argparse.Namespace, rest: list[str]) -> int:
+    from convsight.methods.architecture import layer_table  # brings matplotlib's figures
+
     net = classifier(given.model, given)
     print_notes(net.notes)
     table = layer_table(net)

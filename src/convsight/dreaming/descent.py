@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from scipy.optimize import Bounds, minimize
 from torch import Tensor
 
 Loss = Callable[[Tensor], Tensor]  # from the numbers that are optimised to one differentiable number
@@ -18,6 +17,8 @@ def lbfgs(
     loss: Loss, start: Tensor, steps: int, on_step: OnStep, box: tuple[float, float] | None = None
 ) -> Tensor:
     """At most `steps` of L-BFGS-B (Byrd et al. 1995), each number kept within `box`; stops where it is flat."""
+    from scipy.optimize import Bounds, minimize  # a quarter of a second, only where something is optimised
+
     made = [0]
 
     def value_and_gradient(flat: np.ndarray) -> tuple[float, np.ndarray]:

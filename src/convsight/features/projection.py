@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.linalg
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -75,6 +74,8 @@ def _products(a: Float[Tensor, "p q"]) -> Tensor:
 
 def _top(matrix: Tensor, p: int) -> tuple[Tensor, Tensor]:
     """The p largest eigenvalues of a symmetric matrix, descending, and their vectors as rows."""
+    import scipy.linalg  # a quarter of a second, only where something is projected
+
     size = len(matrix)
     values, vectors = scipy.linalg.eigh(
         matrix.numpy(), subset_by_index=(size - p, size - 1), overwrite_a=True, check_finite=False

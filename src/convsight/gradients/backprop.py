@@ -119,7 +119,10 @@ def gradient_of(scores: Tensor, at: Tensor, net: Classifier, seeds: Tensor, unre
 
 def _grad(net: Classifier, scores: Tensor, at: Tensor, seeds: Tensor) -> Tensor | None:
     try:
-        return torch.autograd.grad(scores, at, seeds, retain_graph=True, allow_unused=True)[0]
+        total = (
+            scores * seeds
+        ).sum()  # of one number: given several and their seeds, autograd imports sympy first
+        return torch.autograd.grad(total, at, retain_graph=True, allow_unused=True)[0]
     except RuntimeError as error:
         if "inplace" not in str(error):
             raise

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.util
 import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from convsight.errors import InputError, closest
-from convsight.method import Knob, Method
+from convsight.method import Knob, Method, snake
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,21 @@ def catalogue() -> dict[str, Entry]:
 
 def find_method(name: str) -> type[Method]:
     """The technique called `name`; InputError with the closest names otherwise."""
-    entry = catalogue().get(name.replace("-", "_"))
-    if entry is None:
+    method = method_named(name.replace("-", "_"))
+    if method is None:
         raise InputError(f"no technique {name!r}", given=name, works=closest(name, catalogue(), most=40))
-    return entry.method
+    return method
+
+
+def method_named(name: str) -> type[Method] | None:
+    """The technique of this name, or with a class of it, from its own file; None if there is none."""
+    name = snake(name)
+    if not name.isidentifier() or importlib.util.find_spec(f"{__name__}.{name}") is None:
+        return None
+    importlib.import_module(f"{__name__}.{name}")
+    return next(
+        (m for m in _subclasses(Method) if m.name == name and m.__module__.startswith(__name__)), None
+    )
 
 
 def _subclasses(cls: type) -> list[type[Method]]:

@@ -28,11 +28,6 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     return Checkpoint(file, state_dicts(held_in(file), file), asked)
 
 
-def read_weights(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of the first table in a file of weights, by name; see `read_checkpoint`."""
-    return dict(next(iter(read_checkpoint(path).tables.values())))
-
-
 def read_metadata(path: str | Path | None) -> dict[str, Any]:
     """What a .safetensors file says of itself, JSON values decoded: mean, std, classes, input."""
     if path is None or Path(path).suffix != ".safetensors" or not Path(path).is_file():

@@ -12,7 +12,6 @@ from dataclasses import replace
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from convsight.occluding.answers import Answers
@@ -51,6 +50,10 @@ def nearest(places: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
     """For every position of the grid the nearest of `places`."""
     unknown = np.ones(grid, dtype=bool)
     unknown.flat[places] = False
+    from scipy.ndimage import (
+        distance_transform_edt,
+    )  # a quarter of a second, only where positions are left out
+
     rows, columns = np.asarray(distance_transform_edt(unknown, return_distances=False, return_indices=True))
     return (rows * grid[1] + columns).ravel()
 

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
 import torch
 from jaxtyping import Float
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator
-from matplotlib.transforms import Bbox
 from torch import Tensor
 
 from convsight.results.draw import RGB
+
+if TYPE_CHECKING:  # what draws charts takes a third of a second to import: only where a chart is drawn
+    from matplotlib.figure import Figure
 
 # Okabe & Ito 2008, then Tol's muted: apart for colour-blind eyes.
 PALETTE = (
@@ -38,6 +36,9 @@ STYLE: Any = {
 
 def figure(width: float = 7.2, height: float = 4.0) -> Figure:
     """An empty figure in inches, laid out by itself, in no global list of figures."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     with matplotlib.rc_context(STYLE):
         made = Figure(figsize=(width, height), dpi=110, layout="constrained", facecolor="white")
         FigureCanvasAgg(made)
@@ -53,6 +54,8 @@ def place(made: Figure, left: float, top: float, width: float, height: float) ->
 
 def pixels(made: Figure) -> RGB:
     """The figure as 8-bit RGB."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     canvas = FigureCanvasAgg(made)
     with matplotlib.rc_context(STYLE):
         canvas.draw()
@@ -84,6 +87,8 @@ def number_grid(
     digits: str = ".3g",
 ) -> None:
     """A matrix as coloured cells with each number written in its cell; signed ones are white at zero."""
+    from matplotlib.patches import Rectangle
+
     numbers = np.asarray(values, dtype=float)
     limit = limit or float(np.abs(numbers).max()) or 1.0
     colours = matplotlib.colormaps["RdBu_r" if signed else "Blues"]
@@ -130,7 +135,7 @@ def curves(series: Sequence[Any], x_label: str, y_label: str, style: str = "line
                     x, y, color=colour, label=each.name, marker="o" if len(x) < 25 else "", markersize=3.5
                 )
         if style == "line" and all(isinstance(x, int) for each in series for x in each.x):
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.locator_params(axis="x", integer=True)
         named = style == "line" and any(isinstance(v, str) for each in series for v in each.x)
         if named and max(len(each.x) for each in series) > 6:
             axes.tick_params(axis="x", rotation=30)
@@ -227,6 +232,8 @@ def central(points: np.ndarray) -> np.ndarray:
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], shade: bool, title: str = "") -> RGB:
     """A table with its numbers aligned; `shade` colours numeric cells by their share of the largest."""
+    from matplotlib.transforms import Bbox
+
     with matplotlib.rc_context(STYLE):
         shown = [[cell_text(cell) for cell in row] for row in rows]
         widths = [max([len(str(c)), *(len(r[j]) for r in shown)]) for j, c in enumerate(columns)]

@@ -24,23 +24,6 @@ def likeness(a: Maps, b: Maps) -> Float[Tensor, " n"]:
     return correlation(ranks(a), ranks(b))
 
 
-def likeness_beyond(a: Maps, b: Maps, given: list[Maps]) -> Float[Tensor, " n"]:
-    """The partial rank correlation: likeness after subtracting what the maps `given` predict of each.
-
-    NaN where nothing is left of one of them to compare.
-    """
-    known = [ranks(g) for g in given]
-    return correlation(left_over(ranks(a), known), left_over(ranks(b), known))
-
-
-def likeness_by_chance(a: Maps, b: Maps) -> Float[Tensor, " n"]:
-    """The likeness that 5% of all cyclic shifts of b against a exceed.
-
-    Coarse maps have few independent cells, so that they are often alike by chance.
-    """
-    return correlation_by_chance(ranks(a), ranks(b))
-
-
 def ranks(values: Maps) -> Ranks:
     """Ranks with mean zero, ties sharing one; compute them once for a map that is compared often."""
     flat = values.flatten(1).double().numpy()
