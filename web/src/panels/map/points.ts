@@ -16,6 +16,8 @@ export type About = Pick<PointsPayload, 'ids' | 'labels' | 'predicted' | 'loss' 
 
 export type Colouring = 'class' | 'prediction' | 'error' | 'loss';
 
+export const TITLES: Record<Colouring, string> = { class: 'class', prediction: 'prediction', error: 'right or wrong', loss: 'loss' };
+
 export interface Group {
   name: string;
   colour: string;
