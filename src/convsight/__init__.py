@@ -38,6 +38,7 @@ _HOMES = {
     "open_result": "results.files",
     "find_shortcuts": "shortcuts",
     "rank_methods": "trust_checks",
+    "story": "report.story",
     "test": "training.evaluate",
     "train": "training",
     "trust": "trust_checks",

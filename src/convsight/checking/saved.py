@@ -6,6 +6,7 @@ check.npz   the table whole, with its pictures: `convsight.open_result` reads it
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 
 from convsight.errors import DataError, DataNotFound
@@ -17,7 +18,10 @@ CHECK = "check.npz"
 
 
 def save_check(run: Run, found: Table) -> Path:
-    """Keep the table in the run's folder, in place of the last one."""
+    """Keep the table in the run's folder, in place of the last one, as one of the run's pictures as they are now."""
+    made = found.provenance
+    if made is not None:
+        found = replace(found, provenance=replace(made, inputs=run.dataset.content_hash))
     return found.save(run.path / CHECK)
 
 

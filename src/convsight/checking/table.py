@@ -43,6 +43,7 @@ def check(
     fit: str = "crop",
     seed: int = 0,
     results: Results | None = None,
+    folder: str | Path | None = None,
 ) -> Table:
     """What is wrong with the pictures themselves, each finding a row with one picture and one action.
 
@@ -58,6 +59,7 @@ def check(
     most: pictures that are checked at most, classes in proportion. fit: as in `Images.open`. seed: of folds and samples.
     results: where a table of the same pictures, network and knobs is looked for, and kept; a run keeps its own, and
         the last one also as `check.npz`, which its report and the studio show.
+    folder: of a `Dataset` made from files, where the files are, so that their sizes and kinds are looked at too.
 
     Returns a `Table` with the columns id, problem, given, suggested, sure, split, other, finding and action
     (`checking.Finding` says what they hold), the worst problems first; its parts show the pictures. `.save("x.csv")`,
@@ -78,7 +80,7 @@ def check(
         raise InputError(f"sure={sure} is outside its range, 0 to 1")
     if most < 2:
         raise InputError(f"most={most}: at least 2 pictures are compared")
-    subject = subject_of(data, net, most=most, fit=fit, seed=seed)
+    subject = subject_of(data, net, most=most, fit=fit, seed=seed, folder=folder)
     own = isinstance(data, Run) and net is None
     made = provenance(subject, sure, most)
     if isinstance(data, Run) and results is None:
@@ -92,15 +94,23 @@ def check(
     return found
 
 
-def subject_of(data: Any, net: Any = None, *, most: int = MOST, fit: str = "crop", seed: int = 0) -> Subject:
-    """The pictures, and the network whose features are used."""
+def subject_of(
+    data: Any,
+    net: Any = None,
+    *,
+    most: int = MOST,
+    fit: str = "crop",
+    seed: int = 0,
+    folder: str | Path | None = None,
+) -> Subject:
+    """The pictures, and the network whose features are used; `folder` has their files, if `data` is not the folder."""
     if isinstance(data, Run):
         classifier = as_classifier(net) if net is not None else data.classifier
         source = data.config["data"].get("source")
-        return _subject(data.dataset, classifier, _folder(source), most, seed)
+        return _subject(data.dataset, classifier, _folder(folder or source), most, seed)
     classifier = None if net is None else as_classifier(net)
     opened: Dataset = as_dataset(data, classifier, fit)
-    return _subject(opened, classifier, _folder(data), most, seed)
+    return _subject(opened, classifier, _folder(folder or data), most, seed)
 
 
 def _subject(data: Dataset, net: Classifier | None, folder: Path | None, most: int, seed: int) -> Subject:

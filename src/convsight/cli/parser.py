@@ -7,7 +7,7 @@ import argparse
 from convsight import __version__
 from convsight.cli.looking_commands import audit, check, compare_maps, lists, show, space
 from convsight.cli.sharing_commands import doctor, report, studio
-from convsight.cli.training_commands import demo, fix, test, train
+from convsight.cli.training_commands import demo, fix, story, test, train
 
 EXAMPLES = """\
 start here:
@@ -18,6 +18,7 @@ start here:
 """
 COMMANDS = (
     demo,
+    story,
     train,
     test,
     show,

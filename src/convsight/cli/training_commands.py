@@ -18,6 +18,24 @@ def demo(commands: Any) -> None:
     )
 
 
+def story(commands: Any) -> None:
+    story = command(
+        commands, "story", "check the pictures, train, test, audit and report, in one command", "story:run"
+    )
+    story.add_argument("data", metavar="DATA", help=DATA)
+    story.add_argument("--recipe", help="as in `train` (default: the one that suits the network)")
+    story.add_argument("--network", help="as in `train`; labels are judged by its features too")
+    story.add_argument("--weights", metavar="FILE", help="of a network from elsewhere")
+    story.add_argument("--epochs", type=int, help="passes over the training pictures (default: the recipe's)")
+    story.add_argument("--seed", type=int, default=0, help="same seed, same weights (default: 0)")
+    story.add_argument("--out", help="the run's directory, also to go on with (default: runs/NAME-story)")
+    story.add_argument("--relabel", metavar="FILE", help="correct labels by this CSV, as `check` writes it")
+    story.add_argument("--size", help="height×width in pixels, such as 64 or 48x64 (default: the data's)")
+    story.add_argument("--limit", type=int, metavar="N", help="at most N pictures of each split")
+    takes_pictures(story)
+    story.add_argument("--json", action="store_true", help="print the verdict as JSON, and nothing else")
+
+
 def train(commands: Any) -> None:
     train = command(commands, "train", "train a classifier (or locator) and test it", "train:train")
     train.add_argument("data", metavar="DATA", help=DATA)

@@ -1,0 +1,78 @@
+"""`convsight story DATA`: from photos to a network one has looked into, in one command."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import ExitStack
+from typing import Any
+
+from convsight.cli.console import TrainingDisplay, bar, err, out, print_json
+from convsight.cli.inputs import size
+from convsight.report.story import Part, story
+from convsight.report.verdict import answers, steps
+from convsight.run import Run
+
+
+def run(given: argparse.Namespace, rest: list[str]) -> int:
+    options = {"epochs": given.epochs, "limit": given.limit, "size": size(given.size)}
+    options |= {"fit": given.fit} if given.fit != "crop" else {}
+    with _Telling(given.json) as telling:
+        made = story(
+            given.data,
+            given.recipe,
+            network=given.network,
+            weights=given.weights,
+            out=given.out,
+            seed=given.seed,
+            relabel=given.relabel,
+            tell=telling,
+            progress=telling.training,
+            **{name: value for name, value in options.items() if value is not None},
+        )
+    if given.json:
+        told = {answer.question: [answer.answer, answer.sentence] for answer in answers(made)}
+        print_json({"run": str(made.path), "verdict": told, "next": [vars(step) for step in steps(made)]})
+    else:
+        _verdict(made)
+    return 0
+
+
+class _Telling:
+    """A line for each part as it begins and ends, and what is going on within it."""
+
+    def __init__(self, quiet: bool):
+        self.quiet, self.training = quiet, TrainingDisplay(quiet=quiet)
+        self._within = ExitStack()
+
+    def __enter__(self) -> _Telling:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._within.close()
+
+    def __call__(self, part: Part) -> None:
+        self._within.close()
+        if self.quiet:
+            return
+        if part.seconds:
+            err.print(f"    {part.found}  [dim]{part.seconds:.0f} s[/dim]", soft_wrap=True)
+            return
+        err.print(f"[b]{part.number}/{part.of} {part.title}[/b]")
+        self._within = ExitStack()
+        within: Any = self.training if part.number == 2 else bar(part.title)
+        self._within.enter_context(within)
+
+
+def _verdict(made: Run) -> None:
+    """The first screen of the report, in the terminal."""
+    out.print()
+    for answer in answers(made):
+        out.print(f"[dim]{answer.question}[/dim] [b]{answer.answer}[/b]", soft_wrap=True)
+        out.print(f"  {answer.sentence}", soft_wrap=True, markup=False)
+    out.print()
+    for number, step in enumerate(steps(made), 1):
+        out.print(f"{'next:' if number == 1 else '':<6} {step.sentence}", soft_wrap=True, markup=False)
+        if step.command:
+            out.print(f"{'':<6}   {step.command}", soft_wrap=True, markup=False)
+    out.print(f"run:    {made.path}", soft_wrap=True, markup=False)
+    out.print(f"report: {made.path / 'report.html'}", soft_wrap=True, markup=False)

@@ -1,0 +1,174 @@
+"""From a folder of photos to a network one has looked into, in one call: check, train, test, audit, report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from convsight.bring import load
+from convsight.checking import check, findings_of, write_relabel
+from convsight.checking.finding import counted
+from convsight.checking.saved import save_check
+from convsight.datasets import Dataset, dataset
+from convsight.errors import InputError
+from convsight.network.classifier import Classifier
+from convsight.report.leaning import audited
+from convsight.report.leaning import make as audit_run
+from convsight.report.verdict import answers
+from convsight.results.kinds import Table
+from convsight.results.stored import Results
+from convsight.results.tables import asides, headline
+from convsight.run import CONFIG, METRICS, RESULTS, Run
+from convsight.training import train
+
+RELABEL = "relabel.csv"
+CHAPTERS = ("The pictures themselves", "Training and test", "What it leans on", "The report")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of the story, as it begins (found is "") and as it ends.
+
+    found: what it found, in a line. seconds: how long it took; a part that was done before takes hardly any.
+    """
+
+    number: int
+    of: int
+    title: str
+    found: str = ""
+    seconds: float = 0.0
+
+
+Tell = Callable[[Part], None]
+
+
+def story(
+    data: Any,
+    recipe: str | None = None,
+    *,
+    network: str | None = None,
+    weights: str | Path | None = None,
+    out: str | Path | None = None,
+    seed: int = 0,
+    relabel: str | Path | None = None,
+    tell: Tell | None = None,
+    progress: Any = None,
+    **options: Any,
+) -> Run:
+    """Check the pictures, train and test a network on them, look for shortcuts, and write the report, in this order.
+
+    The report's first screen is the verdict: how right the network is, its worst class, what it leans on, whether the
+    pictures are sound, and what to do next. Whoever interrupts and calls again goes on where it stopped: what is done
+    is read from the run's folder.
+
+    data: whatever `train` takes; best a folder of photos, one folder a class. recipe, network, weights, seed and options:
+        as in `train`; the labels are judged by the features of `network` too, where it comes from elsewhere.
+    out: the run's directory, by default `runs/NAME-story`. It also gets `report.html`, and `relabel.csv` with the labels
+        that are probably wrong: they are not applied until you hand them over with `relabel`.
+    tell: called with a `Part` as each part begins and ends. progress: as in `train`.
+
+    Returns the `Run`. Raises what `check` and `train` raise; InputError if `out` holds another training.
+
+    >>> run = story("photos/", network="torchvision:mobilenet_v3_large", weights="weights.pth")   # doctest: +SKIP
+    >>> run.metrics["test"]["accuracy"], run.path / "report.html"                                 # doctest: +SKIP
+    """
+    opening = {
+        name: options[name]
+        for name in ("size", "channels", "limit", "fit", "bands")
+        if options.get(name) is not None
+    }
+    pictures = dataset(data, **opening, **({"relabel": relabel} if relabel else {}))
+    folder = Path(out) if out is not None else Path("runs") / f"{_tidy(pictures.name)}-story"
+    asked = {"network": network, "weights": weights, "relabel": relabel, **options}
+    given = {name: value for name, value in asked.items() if value is not None}
+    teller = _Teller(tell or (lambda part: None))
+
+    with teller.part() as say:
+        found = _checked(data, pictures, network, weights, folder, seed)
+        say(f"{counted(findings_of(found))}")
+    with teller.part() as say:
+        run = train(data, recipe, seed=seed, out=folder, resume=_begun(folder), progress=progress, **given)
+        save_check(run, found)
+        if any(finding.problem == "mislabelled" for finding in findings_of(found)):
+            _suggest(found, folder / RELABEL)
+        say(_tested(run))
+    with teller.part() as say:
+        say(_audited(run))
+    with teller.part() as say:
+        say(str(run.report()))
+    return run
+
+
+class _Teller:
+    """Numbers the parts and times them."""
+
+    def __init__(self, tell: Tell):
+        self.tell, self.number = tell, 0
+
+    @contextmanager
+    def part(self) -> Iterator[Callable[[str], None]]:
+        self.number += 1
+        title, found, began = CHAPTERS[self.number - 1], [], time.perf_counter()
+        self.tell(Part(self.number, len(CHAPTERS), title))
+        yield found.append
+        self.tell(Part(self.number, len(CHAPTERS), title, " ".join(found), time.perf_counter() - began))
+
+
+def _tidy(name: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name)
+
+
+def _checked(
+    data: Any, pictures: Dataset, network: str | None, weights: Any, folder: Path, seed: int
+) -> Table:
+    """The check by the network that is trained on, or by simple features; kept in the run's results."""
+    results, net = Results(folder / RESULTS), _from_elsewhere(network, weights)
+    source = data if isinstance(data, (str, Path)) else None
+    return check(pictures, net, seed=seed, results=results, folder=source)
+
+
+def _from_elsewhere(network: str | None, weights: Any) -> Classifier | None:
+    """The network whose features judge labels; None for one of ours, which knows nothing before it is trained."""
+    if network is None:
+        return None
+    if ":" not in network and not (Path(network).expanduser() / CONFIG).is_file():
+        return None
+    return load(network, None if weights is None or str(weights) == "published" else weights)
+
+
+def _begun(folder: Path) -> bool:
+    """Whether a training is there to go on with, or to be opened."""
+    if (folder / CONFIG).is_file() and not (folder / METRICS).is_file():
+        return True
+    return (folder / METRICS).is_file()
+
+
+def _suggest(found: Table, path: Path) -> None:
+    """relabel.csv, unless there is one, which may have been edited."""
+    if not path.exists():
+        write_relabel(found, path)
+
+
+def _tested(run: Run) -> str:
+    test = run.metrics["test"]
+    if not test:
+        return "There are no test pictures."
+    value, words = headline(test)
+    return "; ".join([f"{value} {words}", *asides(test)])
+
+
+def _audited(run: Run) -> str:
+    """What the audit found; why there is none where the pictures are too few or have no one class."""
+    if not run.classifier.one_class:
+        return "not audited: each picture would need one class"
+    try:
+        if audited(run) is None:
+            audit_run(run)
+    except (InputError, ValueError) as error:
+        return f"not audited: {error}"
+    answer = next(a for a in answers(run) if a.question == "What does it lean on?")
+    return f"{answer.answer}. {answer.sentence}"

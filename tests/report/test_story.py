@@ -1,0 +1,84 @@
+"""One call tells the whole story, says how far it is, and goes on where it was stopped."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import convsight as cs
+from convsight.report import story as told
+from convsight.report.story import Part, story
+
+OPTIONS = {"recipe": "quick", "epochs": 2, "limit": 60}  # too few for an audit, which would take minutes
+
+
+@pytest.fixture(scope="module")
+def parts() -> list[Part]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, parts: list[Part]) -> cs.Run:
+    return story(
+        "drawn-garments", out=tmp_path_factory.mktemp("runs") / "story", tell=parts.append, **OPTIONS
+    )
+
+
+def test_every_part_is_told_as_it_begins_and_ends(run: cs.Run, parts: list[Part]) -> None:
+    assert [part.number for part in parts] == [1, 1, 2, 2, 3, 3, 4, 4] and {part.of for part in parts} == {4}
+    assert all(not part.found for part in parts[::2]) and all(part.found for part in parts[1::2])
+    assert f"{run.metrics['test']['accuracy']:.2%}" in parts[3].found
+    assert parts[-1].found.endswith("report.html")
+
+
+def test_the_report_shows_all_of_it(run: cs.Run) -> None:
+    page = (run.path / "report.html").read_text()
+    assert "not checked" not in page and "Labels were judged by a probe" in page
+    assert cs.checking.read_check(run) is not None
+
+
+def test_what_is_done_is_not_done_again(run: cs.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = (run.path / "weights.safetensors").stat().st_mtime_ns
+    monkeypatch.setattr("convsight.checking.table._table", pytest.fail)  # neither is the check
+    again = cs.story("drawn-garments", out=run.path, **OPTIONS)
+    assert (again.path / "weights.safetensors").stat().st_mtime_ns == weights
+
+
+def test_a_story_that_was_stopped_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(run: cs.Run) -> str:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(told, "_audited", stop)
+        with pytest.raises(KeyboardInterrupt):
+            story("drawn-garments", out=tmp_path / "s", **OPTIONS)
+    monkeypatch.setattr(
+        "convsight.training.session.fit_network", pytest.fail
+    )  # the training is there already
+    assert (story("drawn-garments", out=tmp_path / "s", **OPTIONS).path / "report.html").is_file()
+
+
+def test_the_command_tells_the_verdict(run: cs.Run, capsys: pytest.CaptureFixture[str]) -> None:
+    from convsight.cli import main
+
+    words = [
+        "story",
+        "drawn-garments",
+        "--recipe",
+        "quick",
+        "--epochs",
+        "2",
+        "--limit",
+        "60",
+        "--out",
+        str(run.path),
+    ]
+    assert main([*words, "--json"]) == 0
+    verdict = json.loads(capsys.readouterr().out)
+    assert (
+        verdict["verdict"]["How right is it?"][0] == f"{run.metrics['test']['accuracy']:.2%}"
+        and verdict["next"]
+    )
+    assert main(words) == 0
+    printed = capsys.readouterr()
+    assert "Which class is worst?" in printed.out and "4/4 The report" in printed.err
