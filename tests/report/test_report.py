@@ -99,7 +99,7 @@ def test_next_steps_follow_what_was_measured(run: cs.Run, monkeypatch: pytest.Mo
     said = verdict.steps(run)
     assert (
         "1 copies" in said[0].sentence
-        and "--relabel" in said[1].command
+        and "convsight check" in said[1].command
         and "convsight fix" in said[2].command
     )
     answers = {a.question: a for a in verdict.answers(run)}

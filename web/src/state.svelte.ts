@@ -9,6 +9,7 @@ export const PANELS = [
   { name: 'map', title: 'Map', question: 'How does the data set lie?' },
   { name: 'mistakes', title: 'Mistakes', question: 'Where is it wrong, and why?' },
   { name: 'training', title: 'Training', question: 'How did it learn?' },
+  { name: 'check', title: 'Check', question: 'Are the pictures sound?' },
   { name: 'audit', title: 'Audit', question: 'Does it use shortcuts?' },
   { name: 'share', title: 'Share', question: 'Take it with you' },
 ] as const;

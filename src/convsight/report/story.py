@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +24,17 @@ from convsight.results.stored import Results
 from convsight.results.tables import asides, headline
 from convsight.run import CONFIG, METRICS, RESULTS, Run
 from convsight.training import train
+from convsight.training.session import HELD_OUT
 
 RELABEL = "relabel.csv"
+OPENING = (
+    "size",
+    "channels",
+    "limit",
+    "validation",
+    "fit",
+    "bands",
+)  # options that decide which pictures there are
 CHAPTERS = ("The pictures themselves", "Training and test", "What it leans on", "The report")
 
 
@@ -76,12 +85,7 @@ def story(
     >>> run = story("photos/", network="torchvision:mobilenet_v3_large", weights="weights.pth")   # doctest: +SKIP
     >>> run.metrics["test"]["accuracy"], run.path / "report.html"                                 # doctest: +SKIP
     """
-    opening = {
-        name: options[name]
-        for name in ("size", "channels", "limit", "fit", "bands")
-        if options.get(name) is not None
-    }
-    pictures = dataset(data, **opening, **({"relabel": relabel} if relabel else {}))
+    pictures = _opened(data, options, relabel)
     folder = Path(out) if out is not None else Path("runs") / f"{_tidy(pictures.name)}-story"
     asked = {"network": network, "weights": weights, "relabel": relabel, **options}
     given = {name: value for name, value in asked.items() if value is not None}
@@ -101,6 +105,15 @@ def story(
     with teller.part() as say:
         say(str(run.report()))
     return run
+
+
+def _opened(data: Any, options: Mapping[str, Any], relabel: str | Path | None) -> Dataset:
+    """The pictures with the splits that the training will have."""
+    opening: dict[str, Any] = (
+        {"validation": HELD_OUT[data]} if isinstance(data, str) and data in HELD_OUT else {}
+    )
+    opening |= {name: options[name] for name in OPENING if options.get(name) is not None}
+    return dataset(data, relabel=relabel, **opening)
 
 
 class _Teller:

@@ -137,10 +137,13 @@ def _about_pictures(run: Run) -> Iterator[Step]:
         yield Step(f"Take the {leaks:,} copies that are in two splits out of one of them, and test again.")
     wrong = sum(f.problem == "mislabelled" for f in findings)
     if wrong:
-        source = run.config["data"].get("source") or "DATA"
+        source, path = run.config["data"].get("source") or "DATA", run.path / "relabel.csv"
+        train, write = f"convsight train {source} --relabel {path}", f"convsight check {run.path}"
+        there = path.is_file()
         yield Step(
-            f"Go through the {wrong:,} doubtful labels in relabel.csv and train with them.",
-            f"convsight train {source} --relabel {run.path / 'relabel.csv'}",
+            f"Go through the {wrong:,} doubtful labels in relabel.csv{'' if there else ', which this writes'}, and train "
+            "with them.",
+            train if there else write,
         )
 
 

@@ -149,6 +149,7 @@ def _steps(to: Collected, pictures: int) -> Iterator[tuple[str, Any]]:
     if info.can.map:
         yield "the map of the data set", lambda: to.result("#/map", method="pca")
         yield "the nearest pictures", lambda: [_neighbours(to, p) for p in samples]
+    yield "the check of the pictures", lambda: _addressed(to, "/api/check")
     if info.can.audit:
         yield "the audit", lambda: _addressed(to, "/api/audit")
     for picture in shown[1:3]:

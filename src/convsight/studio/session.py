@@ -13,7 +13,7 @@ from convsight.methods import Entry, catalogue
 from convsight.network.classifier import Classifier
 from convsight.network.layers import Layer
 from convsight.network.operations import is_convolution
-from convsight.results.kinds import Verdict
+from convsight.results.kinds import Table, Verdict
 from convsight.run import Run
 from convsight.studio import schemas
 from convsight.studio.auditable import no_audit
@@ -47,6 +47,7 @@ class Studio:
     jobs: Jobs = field(default_factory=Jobs)
     store: Store = field(default_factory=Store)
     verdicts: list[Verdict] | None = None  # of the last audit
+    checked: Table | None = None  # what the last check of the pictures found
 
     def __post_init__(self) -> None:
         self.net.module.eval()

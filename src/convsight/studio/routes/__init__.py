@@ -1,6 +1,16 @@
 """The routes of the studio, one file a panel."""
 
-from convsight.studio.routes import judging, layers, pictures, results, session, share, training, whole_set
+from convsight.studio.routes import (
+    checked,
+    judging,
+    layers,
+    pictures,
+    results,
+    session,
+    share,
+    training,
+    whole_set,
+)
 
 ROUTERS = (
     session.router,
@@ -10,5 +20,6 @@ ROUTERS = (
     whole_set.router,
     training.router,
     judging.router,
+    checked.router,
     share.router,
 )

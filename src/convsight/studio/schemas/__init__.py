@@ -4,6 +4,7 @@ python -m convsight.studio.schemas > web/src/gen/openapi.json
 """
 
 from convsight.studio.schemas.base import Model, Number, Problem, SplitName, State
+from convsight.studio.schemas.checked import FINDING_FIELDS, Check, Finding, Problems
 from convsight.studio.schemas.jobs import Job, JobStarted
 from convsight.studio.schemas.judging import Audit, ExportRequest, Light, Trust, TrustRequest
 from convsight.studio.schemas.layers import ChannelInfo, ReceptiveBox, Sprites
@@ -56,12 +57,14 @@ from convsight.studio.schemas.whole_set import (
 )
 
 __all__ = [
+    "FINDING_FIELDS",
     "Agreement",
     "Atlas",
     "Audit",
     "Box",
     "Can",
     "ChannelInfo",
+    "Check",
     "ClassAccuracy",
     "Comparison",
     "Confusion",
@@ -70,6 +73,7 @@ __all__ = [
     "EditRequest",
     "Edited",
     "ExportRequest",
+    "Finding",
     "Gaps",
     "Job",
     "JobStarted",
@@ -94,6 +98,7 @@ __all__ = [
     "PicturesPayload",
     "PointsPayload",
     "Problem",
+    "Problems",
     "RankingPayload",
     "RankingRow",
     "ReceptiveBox",
