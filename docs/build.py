@@ -23,6 +23,9 @@ from convsight.results.result import Result
 from convsight.trust_checks.known_answers import known_answer, measured
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+from limits import limits  # noqa: E402
+
 PAGES = HERE / "methods"
 IN_COLOUR = {
     "filters",
@@ -46,6 +49,8 @@ def page(entry: Entry) -> str:
     parts.append(f"Needs: {needs}. Gives: `{entry.kind}`. Source: {entry.source}.")
     if answer := known_answer(entry.name):
         parts.append(f"{answer} [How far to trust a map](../trust.md) has all techniques.")
+    cost, certain, misleads = limits(entry.name)
+    parts.append(f"Costs: {cost}. How certain: {certain}. It misleads: {misleads}.")
     parts.append("```sh\n" + command(entry) + "\n```")
     if example:
         parts.append("```python\n>>> " + example.strip() + "\n```")
@@ -76,11 +81,19 @@ def command(entry: Entry) -> str:
 
 
 def index() -> str:
-    """The list of all techniques."""
+    """The list of all techniques: what each answers, what it costs, how certain it is, when it misleads."""
     rows = [
-        f"| [{e.name}]({e.name}.md) | {e.summary} | {e.kind} | {e.source} |" for e in catalogue().values()
+        f"| [{e.name}]({e.name}.md) | {e.summary} | {' | '.join(limits(e.name))} | {e.kind} | {e.source} |"
+        for e in catalogue().values()
     ]
-    head = ["# Techniques", "", "| technique | what you learn | gives | source |", "|---|---|---|---|"]
+    head = [
+        "# Techniques", "",
+        "Cost is in passes: one picture through the network; a gradient takes about three. `convsight compare-maps` measures",
+        "on your network and pictures which map is best, and [How far to trust a map](../trust.md) asks one map three questions.",
+        "",
+        "| technique | what it answers | what it costs | how certain it is | when it misleads | gives | source |",
+        "|---|---|---|---|---|---|---|",
+    ]  # fmt: skip
     return "\n".join([*head, *rows]) + "\n"
 
 

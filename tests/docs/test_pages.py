@@ -36,3 +36,9 @@ def test_the_trust_page_shows_what_was_measured() -> None:
 def test_the_readme_counts_the_techniques() -> None:
     readme = (DOCS.parent / "README.md").read_text(encoding="utf-8")
     assert f"# {len(catalogue())} techniques, one shape" in readme
+
+
+def test_the_table_says_of_every_technique_what_it_costs_and_when_it_misleads() -> None:
+    assert build.limits.__globals__["LIMITS"].keys() == catalogue().keys()
+    for name in catalogue():
+        assert all(4 <= len(cell) <= 120 and "|" not in cell for cell in build.limits(name)), name
