@@ -14,7 +14,7 @@ from convsight.cli import main
 from convsight.errors import InputError
 from convsight.trust_checks import imputation, rank_methods
 from convsight.trust_checks.imputation import imputed, road
-from convsight.trust_checks.ranking import agreement
+from convsight.trust_checks.ranking import Ranked, _level, agreement
 from convsight.trust_checks.ranking_words import sentence
 from convsight.trust_checks.removal import SHARES, deletion, insertion, masks_of
 
@@ -151,18 +151,25 @@ def test_the_right_technique_is_ahead_and_the_cue_is_pointed_at(
     assert any("certain in 5 of 5" in n for n in table.notes) and table.provenance is not None
 
 
+def test_who_is_level_is_told_by_differences_in_the_same_pictures() -> None:
+    base = torch.tensor([0.1, 0.5, 0.9, 0.3])
+    row = lambda name, values: Ranked(name, {"insertion": values}, 0.0)  # noqa: E731
+    below, close = base - torch.tensor([0.05, 0.06, 0.04, 0.05]), base - torch.tensor([0.2, -0.15, 0.1, -0.1])
+    assert _level([row("best", base), row("below", below), row("close", close)]) == ["close"]
+
+
 def test_the_sentence_says_who_agrees_who_is_level_and_who_is_blind_to_the_class() -> None:
     rows = {
         "one": {"agrees with shapley": (0.8, 0.7, 0.9), "insertion": (0.9, 0.85, 0.95), "same for the runner-up": (0.2, 0, 0.4)},
         "two": {"agrees with shapley": (0.6, 0.3, 0.9), "insertion": (0.85, 0.8, 0.9), "same for the runner-up": (0.97, 0.9, 1)},
         "three": {"agrees with shapley": None, "insertion": (0.5, 0.4, 0.6), "same for the runner-up": None},
     }  # fmt: skip
-    assert sentence(rows) == (
+    assert sentence(rows, ["two"]) == (
         "For this network one agrees with the Shapley reference; one's strongest pixels bring back most of the score "
         "(not certainly ahead of two); two does not depend on the class."
     )
-    assert "is not certain enough to compare with" in sentence({"three": rows["three"]})
-    assert "none certainly agrees" in sentence({"two": rows["two"]})
+    assert "is not certain enough to compare with" in sentence({"three": rows["three"]}, [])
+    assert "none certainly agrees" in sentence({"two": rows["two"]}, [])
 
 
 @pytest.mark.parametrize(

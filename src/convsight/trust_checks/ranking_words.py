@@ -9,8 +9,11 @@ AGREES = 0.5  # rank correlation with the reference above which, with its whole 
 BLIND = 0.9  # likeness to the runner-up's map from which on a map does not depend on the class
 
 
-def sentence(found: Mapping[str, Mapping[str, Interval | None]]) -> str:
-    """Who agrees with the reference, whose pixels count most, and who does not depend on the class."""
+def sentence(found: Mapping[str, Mapping[str, Interval | None]], level: Sequence[str]) -> str:
+    """Who agrees with the reference, whose pixels count most, and who does not depend on the class.
+
+    The first of `found` has the best insertion; `level` are those that it is not certainly ahead of.
+    """
     agree = [n for n, row in found.items() if (at := row.get("agrees with shapley")) and at[1] > AGREES]
     known = any(row.get("agrees with shapley") for row in found.values())
     blind = [n for n, row in found.items() if (at := row.get("same for the runner-up")) and at[0] >= BLIND]
@@ -23,19 +26,14 @@ def sentence(found: Mapping[str, Mapping[str, Interval | None]]) -> str:
     else:
         parts.append("the Shapley reference is not certain enough to compare with")
     if best:
-        parts.append(_best(best[0], found))
+        parts.append(_best(best[0], level))
     if blind:
         parts.append(f"{listed(blind)} {'does' if len(blind) == 1 else 'do'} not depend on the class")
     return f"For this network {'; '.join(parts)}."
 
 
-def _best(first: str, found: Mapping[str, Mapping[str, Interval | None]]) -> str:
+def _best(first: str, level: Sequence[str]) -> str:
     """The technique with the best insertion, and those that cannot be told apart from it."""
-    best = found[first]["insertion"]
-    assert best is not None
-    level = [
-        n for n, row in found.items() if n != first and (at := row.get("insertion")) and at[2] >= best[1]
-    ]
     others = f" (not certainly ahead of {listed(level)})" if level else ", ahead of all others"
     return f"{first}'s strongest pixels bring back most of the score{others}"
 
