@@ -48,11 +48,13 @@ def judge(subject: Subject, *, whole: bool, fresh: bool = False) -> Judged:
         verdicts = cs.find_shortcuts(net, data, only=None if whole else "surroundings")
         judged["seconds"] = time.process_time() - started
         judged["verdicts"] = [_said(verdict, data.test) for verdict in verdicts if verdict.target]
+        for verdict in verdicts:
+            verdict.save(path.with_suffix(f".{verdict.target or 'nothing'}.png"))  # for the eye
         write_json(path, judged)
     if "baselines" not in judged:
         judged["baselines"] = baselines(subject.net, subject.held_out.test)
         write_json(path, judged)
-    about = {"seed": spec.seed, "data": spec.data, "role": spec.role, "network": spec.network}
+    about = {"seed": spec.seed, "data": spec.data, "role": spec.role, "network": spec.network, "whole": whole}
     return {
         **judged,
         **about,

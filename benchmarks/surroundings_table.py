@@ -66,6 +66,7 @@ def summary(judged: Sequence[Judged]) -> list[Row]:
     """All that is asked of the search, measured on the networks there are."""
     names = list(judged[0]["baselines"]) if judged else []
     large, small = (lambda j: j["size_px"] >= 96), (lambda j: j["size_px"] < 96)
+    whole = [j for j in judged if j["whole"]]  # where artefacts were tried too, so that the name may be wrong
     rows = [
         _row("AUROC of the audit, over networks × classes", judged, _auroc(lambda c: c.score), ">= 0.97"),
         *[_row(f"AUROC of {name}", judged, _auroc(lambda c, name=name: c.baselines[name])) for name in names],
@@ -77,7 +78,7 @@ def summary(judged: Sequence[Judged]) -> list[Row]:
           for role, words in (("clean", "clean"), ("shared", "decoy (shared surroundings)"), ("easy", "decoy (easier objects)"))],
         _row("classes that do not lean, of all networks, told of", judged, _share(lambda c: c.leans is False, lambda c: c.found)),
         _row("right class, of all that is told", judged, _share(lambda c: c.found and c.leans is not None, lambda c: bool(c.leans)), ">= 0.95"),
-        _row("named as surroundings", judged, _share(lambda c: bool(c.found and c.leans and not c.thing), _named), ">= 0.9"),
+        _row("named as surroundings", whole, _share(lambda c: bool(c.found and c.leans and not c.thing), _named), ">= 0.9"),
         _row("claim against the measured reliance, mean error", judged, _mean(lambda c: abs(c.claimed - c.rise)), "<= 0.1"),
         _row("claim minus reliance, mean", judged, _mean(lambda c: c.claimed - c.rise)),
         _row("IoU of the found surroundings with the true ones", judged, _iou, ">= 0.8"),
