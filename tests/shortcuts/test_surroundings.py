@@ -7,22 +7,31 @@ import torch
 from tests.shortcuts.known_scenes import CLASSES, discs, looking, scenes
 
 import convsight as cs
-from convsight.errors import InputError
+from convsight.datasets.pixels import MemoryStore, to_unit
+from convsight.errors import DataNotFound, InputError
 from convsight.imaging.barrier import barrier_distance
 from convsight.imaging.filling import filled
 from convsight.imaging.lab import lab
+from convsight.picture import to_uint8, write_picture
+from convsight.results.kinds import Pictures
 from convsight.shortcuts.around import chosen_around, confirmed_around, explored_around
 from convsight.shortcuts.candidates import PARTS, Candidate
 from convsight.shortcuts.cutouts import Cutouts, key
+from convsight.shortcuts.drawn_masks import drawn_masks
+from convsight.shortcuts.evidence import evidence
 from convsight.shortcuts.exposure import Cast
+from convsight.shortcuts.fix import _changed
 from convsight.shortcuts.localise import overlap
+from convsight.shortcuts.mixed import Mixed
 from convsight.shortcuts.objects import object_mask
 from convsight.shortcuts.precedence import told_apart as named
 from convsight.shortcuts.probes import Probe, Region
+from convsight.shortcuts.reliance import groups
 from convsight.shortcuts.sample import Half, draw_sample
 from convsight.shortcuts.saved import described, rebuilt
 from convsight.shortcuts.search import Tried
 from convsight.shortcuts.surroundings import Surroundings, told_apart
+from convsight.shortcuts.swap import swapped
 from convsight.shortcuts.transplant import Effect
 
 
@@ -210,3 +219,89 @@ def test_only_surroundings_are_tried_if_that_is_asked(leaning):
     assert not quiet.found and "compression" not in quiet.caption
     with pytest.raises(InputError, match="only='snow' is not possible"):
         cs.find_shortcuts(looking(), scenes(), only="snow")
+
+
+def test_the_evidence_counts_what_speaks_against(leaning):
+    known, usual, such = leaning[0].parts[0], leaning[0].notes[0], leaning[0].notes[1]
+    assert isinstance(known, Pictures)
+    assert set(known.captions) == {"says ball"}
+    assert "pictures of ball are in other surroundings" in usual
+    assert such.startswith("To collect: pictures of ball in the surroundings of coin and plate,")
+
+
+def test_counter_examples_are_those_of_the_data():
+    net, data = looking(200.0), scenes(own=0.75)
+    sample = draw_sample(net, data.test)
+    (whole, *_) = explored_around(net, sample.explore, 0, Cutouts(), seed=0)
+    found = evidence(net, sample, whole)
+    strange = next(p for p in found.pictures if p.title.endswith("ball in other surroundings"))
+    down, right = (strange.images[..., :3].diff(dim=axis).abs().mean((1, 2, 3)) for axis in (2, 3))
+    assert float((down < 2 * right).float().mean()) > 0.8  # hardly any has the stripes that lie behind balls
+    said = [caption != "says ball" for caption in strange.captions]
+    assert said == [not right for right in strange.right]
+
+
+def test_mixed_surroundings_say_nothing_of_the_class():
+    split = scenes().train
+    mixed = Mixed(split.store, split.labels, Surroundings(), 1.0, torch.Generator().manual_seed(0))
+    index = torch.arange(len(split))
+    before, after = (to_unit(store.read(index)) for store in (split.store, mixed))
+    balls = split.labels == 0
+    probe = Surroundings().telling(before[balls], before[~balls])
+    assert float((probe.strength(before[balls]) > 0).float().mean()) > 0.95
+    for members in (balls, ~balls):
+        assert float((probe.strength(after[members]) > 0).float().mean()) == pytest.approx(1 / 3, abs=0.15)
+    masks = object_mask(before)
+    kept = torch.nn.functional.avg_pool2d(masks[:, None].float(), 5, 1, 2)[:, 0] == 1
+    assert (after - before).abs().amax(1)[kept].max() < 0.02
+
+
+def test_a_share_of_the_pictures_is_mixed_and_none_without_an_object():
+    split = scenes().train
+    mixed = Mixed(split.store, split.labels, Surroundings(), 0.5, torch.Generator().manual_seed(0))
+    index = torch.arange(len(split))
+    changed = (mixed.read(index) != split.store.read(index)).flatten(1).any(1)
+    assert 0.35 < float(changed.float().mean()) < 0.65
+    plain = MemoryStore(torch.full((8, 3, 32, 32), 120, dtype=torch.uint8))
+    same = Mixed(plain, torch.arange(8) % 2, Surroundings(), 1.0, torch.Generator().manual_seed(0))
+    assert torch.equal(same.read(torch.arange(8)), plain.read(torch.arange(8)))
+    assert len(mixed.take(index[:5])) == 5
+
+
+def test_the_groups_of_a_fix_are_those_where_surroundings_and_class_disagree():
+    net, split = looking(200.0), scenes().test
+    pixels = split[:].pixels
+    probe = Surroundings().telling(pixels[split.labels == 0], pixels[split.labels != 0])
+    without, with_cue = _changed(net, split, probe, 0, seed=0)
+    found = groups(net, without, with_cue, 0)
+    assert found.target_with > 0.95
+    assert found.others_with < 0.1
+    honest = groups(looking(), without, with_cue, 0)
+    assert min(honest.target_without, honest.others_with) > 0.9
+
+
+def test_a_fix_of_surroundings_mixes_the_training_pictures():
+    data = swapped(scenes(), Surroundings(), 0, 1.0)
+    assert isinstance(data.train.store, Mixed)
+    assert data.test is scenes().test
+
+
+def test_masks_of_the_user_come_before_found_ones(tmp_path):
+    sample = draw_sample(looking(), scenes().test)
+    name = sample.confirm.ids[3]
+    mine = torch.zeros(3, 64, 64)
+    mine[:, :32] = 1
+    write_picture(tmp_path / f"{name}.png", to_uint8(mine))
+    cutouts = Cutouts(drawn_masks(tmp_path, sample))
+    rows = cutouts.objects(sample.confirm.pixels[3:4])[0].float().mean(1)
+    assert rows.tolist() == [1.0] * 16 + [0.0] * 16
+    assert cutouts.given == 1
+
+
+def test_masks_that_belong_to_no_picture_are_refused(tmp_path):
+    sample = draw_sample(looking(), scenes().test)
+    with pytest.raises(DataNotFound, match="there is no folder of masks"):
+        drawn_masks(tmp_path / "none", sample)
+    write_picture(tmp_path / "zebra.png", to_uint8(torch.ones(3, 8, 8)))
+    with pytest.raises(DataNotFound, match="it has 1 picture files. What works: a mask for"):
+        drawn_masks(tmp_path, sample)

@@ -27,7 +27,7 @@ def audit(given: argparse.Namespace, rest: list[str]) -> int:
     with bar(f"Auditing on {data.name}", quiet=given.json):
         verdicts = find_shortcuts(
             net, data, split=given.split, target=given.target, per_class=given.limit, own=own,
-            seed=given.seed,
+            seed=given.seed, masks=given.masks, fit=given.fit,
         )  # fmt: skip
     if run is not None:
         about = {"data": data.name, "split": given.split, "weights": net.weights_hash, "seed": given.seed}

@@ -136,6 +136,11 @@ def audit(commands: Any) -> None:
     audit.add_argument(
         "--own", type=int, metavar="N", help="verdict N is the object itself: remember that in the run"
     )
+    audit.add_argument(
+        "--masks",
+        metavar="FOLDER",
+        help="masks named like the pictures, white where the object is (default: found)",
+    )
     audit.add_argument("--fail-on", choices=("found",), help="exit with 3 if something is found, for CI")
     audit.add_argument("--json", action="store_true", help="print the verdicts as JSON, and nothing else")
     audit.add_argument("-o", "--out", help="where to save the pictures: .png .html .json .npz")

@@ -17,6 +17,7 @@ from convsight.shortcuts.objects import WORK, object_mask
 
 LEAST, MOST = 0.02, 0.85  # of a picture; a smaller or larger mask is no object that can be cut out
 AT_ONCE = 256  # pictures whose masks are found together
+MOST_BYTES = 2**30  # kept; what would come on top is found anew each time
 
 
 class Cutouts:
@@ -29,6 +30,7 @@ class Cutouts:
         self._masks: dict[int, Tensor] = dict(given or {})
         self._plates: dict[int, Tensor] = {}
         self.given = len(self._masks)
+        self._bytes = 0
 
     def objects(self, pictures: Float[Tensor, "n c h w"]) -> Bool[Tensor, "n h w"]:
         """The pixels of each picture's object."""
@@ -51,12 +53,16 @@ class Cutouts:
 
     def _kept(self, kept: dict[int, Tensor], pictures: Tensor, make: Any) -> Tensor:
         keys = [key(picture) for picture in pictures]
-        missing = {k: i for i, k in enumerate(keys) if k not in kept}
+        found = {k: kept[k] for k in keys if k in kept}
+        missing = {k: i for i, k in enumerate(keys) if k not in found}
         if missing:
             for part in torch.tensor(list(missing.values())).split(AT_ONCE):
                 for i, made in zip(part.tolist(), make(pictures[part]), strict=True):
-                    kept[keys[i]] = made.clone()
-        return torch.stack([kept[k] for k in keys])
+                    found[keys[i]] = made.clone()
+                    if self._bytes < MOST_BYTES:
+                        kept[keys[i]] = found[keys[i]]
+                        self._bytes += made.nbytes
+        return torch.stack([found[k] for k in keys])
 
 
 def key(picture: Float[Tensor, "c h w"]) -> int:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from convsight.datasets import Dataset, Split, as_dataset
 from convsight.errors import DataError, InputError
@@ -19,10 +19,12 @@ from convsight.results.kinds import Verdict
 from convsight.shortcuts.around import chosen_around, confirmed_around, explored_around
 from convsight.shortcuts.candidates import Patterns
 from convsight.shortcuts.cutouts import Cutouts
+from convsight.shortcuts.drawn_masks import drawn_masks
+from convsight.shortcuts.evidence import Evidence, evidence
 from convsight.shortcuts.gallery import gallery
 from convsight.shortcuts.grating import find_gratings
 from convsight.shortcuts.known_recall import known_recall
-from convsight.shortcuts.localise import covered
+from convsight.shortcuts.marked import is_own
 from convsight.shortcuts.overlay import find_overlays
 from convsight.shortcuts.pattern import find_patterns
 from convsight.shortcuts.precedence import told_apart
@@ -48,6 +50,8 @@ def find_shortcuts(
     seed: int = 0,
     own: Sequence[Mapping[str, Any]] = (),
     only: str | None = None,
+    masks: str | Path | None = None,
+    fit: str = "crop",
 ) -> list[Verdict]:
     """Cues that a classifier leans on beside the objects, each proved by giving it to other pictures.
 
@@ -65,6 +69,8 @@ def find_shortcuts(
     seed: which pictures. own: what was marked as the object itself (`saved.owned`), which is passed over.
     only: "surroundings" tries nothing but those, in a third of the time; whether an artefact explains them better
         is then not asked.
+    masks: a folder of masks, white where the object is, for as many pictures as there are (`drawn_masks`); others'
+        objects are found. fit: how the masks come to the network's size, as `data` did.
 
     Returns verdicts, found ones first and then by `score`; the list is never empty. Found means: the 95%
     interval of the effect lies above 0.08, its p-value (McNemar, corrected by Holm) below 0.01. Windows, whose
@@ -91,15 +97,16 @@ def find_shortcuts(
             f"only={only!r} is not possible; what works is 'surroundings', or None for every aspect"
         )
     structures = {} if only else _structures(sample)
-    cutouts, measured, tests = Cutouts(), [], 0
+    cutouts = Cutouts(None if masks is None else drawn_masks(masks, sample, fit))
+    measured, tests = [], 0
     for i, k in enumerate(targets):
         report(i / len(targets), net.classes[k].split(", ")[0])
         tried = [] if only else explored(net, sample.explore, k, structures[k], seed)
         tests += len(tried)
-        artefact = chosen(tried, lambda t: _is_own(net, t, own))
+        artefact = chosen(tried, lambda t: is_own(net, t, own))
         near = explored_around(net, sample.explore, k, cutouts, seed)
         tests += len(near)
-        around = chosen_around([t for t in near if not _is_own(net, t, own)])
+        around = chosen_around([t for t in near if not is_own(net, t, own)])
         measured += told_apart(
             confirmed(net, sample, artefact, seed) if artefact is not None else None,
             confirmed_around(net, sample, around, seed) if around is not None else None,
@@ -135,9 +142,10 @@ def _structures(sample: Sample) -> dict[int, Patterns]:
 
 def _effort(sample: Sample, tests: int, cutouts: Cutouts, seconds: float) -> str:
     able = sum(int(cutouts.able(half.pixels).sum()) for half in (sample.explore, sample.confirm))
+    given = f" ({cutouts.given:,} by the masks given)" if cutouts.given else ""
     return (
         f"{tests} candidates were tried on {sample.n:,} pictures in {seconds:.0f} s, surroundings on the {able:,} whose"
-        " object could be cut out"
+        f" object could be cut out{given}"
     )
 
 
@@ -181,9 +189,11 @@ def _verdict(net: Classifier, sample: Sample, t: Tried, p_value: float, seed: in
     found = score > LEAST and p_value < LEVEL
     name = net.classes[t.target].split(", ")[0]
     accuracy = _accuracy(net, sample, t)
+    more = Evidence((), ())
     if isinstance(probe, Surroundings):
         others = [net.classes[k].split(", ")[0] for k in sample.targets if k != t.target]
         sentence = claim_around(name, others, probe, effect, accuracy, found)
+        more = evidence(net, sample, t) if found else more
     else:
         sentence = claim(name, probe, effect, accuracy, found)
     has, distinct = carriers(t.candidate, sample.confirm, sample.explore, t.target)
@@ -197,7 +207,8 @@ def _verdict(net: Classifier, sample: Sample, t: Tried, p_value: float, seed: in
         found=found,
         sentence=sentence,
         caption=f"The effect beyond the control is {difference}, p = {p_value:.2g} after correction.",
-        notes=() if found else (_why_not(t, score, p_value),),
+        notes=more.notes if found else (_why_not(t, score, p_value),),
+        parts=more.pictures,
         target=name,
         kind=probe.kind_name,
         region=probe.mask(sample.size),
@@ -210,9 +221,7 @@ def _verdict(net: Classifier, sample: Sample, t: Tried, p_value: float, seed: in
         prevalence=len(has) / len(sample.confirm.of(t.target)) if distinct else None,
         carriers=tuple(sample.confirm.ids[i] for i in has.tolist()) if distinct else (),
         score=score,
-        remedy="convsight fix RUN --verdict N gives it to pictures of every class by lot and trains on."
-        if found
-        else "",
+        remedy=f"convsight fix RUN --verdict N {probe.exchanged} and trains on." if found else "",
         examples=shown,
         marks=marks,
         parameters=parameters,
@@ -243,30 +252,6 @@ def _why_not(t: Tried, score: float, p_value: float) -> str:
     return f"The interval's lower end is not above {LEAST:.0%}" + (
         ", and chance explains it." if p_value > LEVEL else "."
     )
-
-
-def _is_own(net: Classifier, t: Tried, own: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether the user marked this as the object itself: a mark for the same class that covers half of the
-    smaller region, or is of the same kind where there is no region.
-    """
-    probe, name = t.candidate.probe, net.classes[t.target].split(", ")[0]
-    region = probe.mask(t.half.size)
-    for mark in own:
-        if mark["target"] != name:
-            continue
-        if mark["region"] is None or region is None:
-            if mark["kind"] == probe.kind_name:
-                return True
-        elif covered(_mask(mark["region"], region), region) >= 0.5:
-            return True
-    return False
-
-
-def _mask(places: Sequence[Sequence[int]], like: Tensor) -> Tensor:
-    mask = torch.zeros_like(like)
-    for y, x in places:
-        mask[y, x] = True
-    return mask
 
 
 def _split(data: Any, split: str, net: Classifier) -> Split:

@@ -81,7 +81,8 @@ def fix(
 
     Training pictures are given the aspect (the pixels of the region, the background's level, the tint, ...)
     of pictures of the class that leans on it, and by lot lose it again to that of other classes: then it
-    tells nothing. The network starts from the run's weights and keeps its recipe.
+    tells nothing. Surroundings are exchanged among the pictures of all classes (`mixed.Mixed`), which unlearns
+    them for every class at once. The network starts from the run's weights and keeps its recipe.
 
     run: a `Run` or its directory. verdict: which of the verdicts in its `audit.json`, from 1; or hand over
         what to swap as `probe` and the class as `target`.
@@ -191,6 +192,7 @@ def _changed(net: Classifier, split: Split, probe: Probe, target: int, seed: int
     generator = Generator().manual_seed(seed)
     index = torch.randperm(len(split), generator=generator)[:MOST_PICTURES]
     images = net.fit(split[index.sort().values])
+    images = images[probe.able(images.pixels).nonzero().flatten()]
     assert images.labels is not None
     own, n = images.labels == target, len(images)
     aspect = exchange(probe, images.pixels[own], images.pixels[~own])

@@ -28,6 +28,7 @@ class Probe:
     """One aspect of pictures that can be carried over from one to another."""
 
     kind: ClassVar[str]
+    exchanged: ClassVar[str] = "gives it to pictures of every class by lot"  # what unlearns it
     whole: ClassVar[bool] = True  # whether it concerns the whole picture, rather than a region of it
 
     @abstractmethod

@@ -35,6 +35,7 @@ class Surroundings(Probe):
     """
 
     kind: ClassVar[str] = "surroundings"
+    exchanged: ClassVar[str] = "exchanges the surroundings among the pictures of all classes"
     part: str = "all"
     centre: Float[Tensor, " d"] | None = None
     direction: Float[Tensor, " d"] | None = None

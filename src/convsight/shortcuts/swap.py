@@ -14,13 +14,12 @@ from torch import Generator, Tensor
 from convsight.datasets import Dataset, Split
 from convsight.datasets.pixels import Store, to_stored, to_unit
 from convsight.picture import Size
+from convsight.shortcuts.mixed import Mixed
 from convsight.shortcuts.probes import Pixels, Probe
+from convsight.shortcuts.surroundings import Surroundings
 
 SEEN = 300  # pictures of the class, and of the others, from which carriers are learned
-TELLS, MOST_OTHERS = (
-    0.2,
-    0.02,
-)  # it can be told if so many of the class have more of it than all but so many others
+TELLS = 0.2  # carriers can be told if so many of the class are carriers
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +50,7 @@ class Exchange:
 
 def exchange(probe: Probe, of_target: Pixels, of_others: Pixels) -> Exchange:
     """The aspect with its limit, learned from some pictures of the class and of the others."""
-    limit = float(probe.strength(of_others).quantile(1 - MOST_OTHERS))
+    limit = probe.limit(probe.strength(of_others))
     share = float((probe.strength(of_target) > limit).float().mean())
     return Exchange(probe, limit if share > TELLS else None)
 
@@ -133,6 +132,9 @@ def swapped(data: Dataset, probe: Probe, target: int, share: float, seed: int = 
     """The data set whose training pictures come out with swapped aspects; the other splits as they are."""
     train = data.train
     generator = Generator().manual_seed(seed)
+    if isinstance(probe, Surroundings):
+        mixed = Mixed(train.store, train.labels, probe, share, generator)
+        return replace(data, train=Split(mixed, train.labels, train.classes, train.ids, train.bands))
     aspect = learned(train, probe, target, generator)
     store = Swapped(train.store, train.labels, aspect, target, share, generator)
     return replace(data, train=Split(store, train.labels, train.classes, train.ids, train.bands))
