@@ -151,5 +151,5 @@ def test_a_wrong_rule_is_answered_with_those_there_are():
         composite("epsilon-pluss")
     with pytest.raises(InputError, match="no rule 'boxes' for the first layer"):
         composite("epsilon", first="boxes")
-    assert composite("epsilon-plus-flat", first="like the others").first is None
+    assert composite("epsilon-plus-flat", first="same").first is None
     assert isinstance(composite("epsilon-gamma-box").first, ZBox) and len(COMPOSITES) == 10

@@ -37,6 +37,11 @@ class Lrp(Method):
     gate of a squeeze-and-excite block gets nothing and the signal all; two values of the same standing get half each.
     Attention is refused, because no rule of these holds for it.
 
+    When it misleads: with z⁺, γ or αβ in every convolution a map depends little on the class (Sixt et al. 2020,
+    arXiv:1912.09818); it shows what the network looks at, more than what speaks for the class. On ten photographs the
+    maps of MobileNetV2 for two classes correlate by 0.97 with the default rule (median), 0.99 with
+    `epsilon-gamma-box` and −0.06 with `epsilon`, beside 0.68 of Grad-CAM. Compare two targets before you conclude.
+
     `target` is a class, an output, or a unit (layer, channel[, y, x]). A network's final softmax is left out.
 
     Returns a Map: `values` n h w, signed, in the score's unit, and `per_channel` n c h w. Without biases the values
@@ -64,11 +69,11 @@ class Lrp(Method):
         "epsilon-plus-flat", "what an input counts for in each layer, see above", choices=tuple(COMPOSITES)
     )
     first: str = knob(
-        "as the rule says", "another rule for the layers that see the picture itself", choices=tuple(FIRST)
+        "default",
+        "rule of the layers that see the picture: default is what `rule` says, same is that of all others",
+        choices=tuple(FIRST),
     )
-    epsilon: float = knob(
-        1e-6, "more takes relevance from outputs near 0: a sparser, calmer map", low=0, unit="score"
-    )
+    epsilon: float = knob(1e-6, "more takes relevance from outputs near 0: a sparser, calmer map", low=0)
     gamma: float = knob(0.25, "more favours what speaks for the outputs, in the gamma rules", low=0)
     alpha: float = knob(2.0, "more weighs what speaks for and against alike, in the alpha-beta rules", low=1)
 

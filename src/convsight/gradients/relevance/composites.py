@@ -60,12 +60,14 @@ COMPOSITES: dict[str, Callable[[Strengths], Composite]] = {
     "w-square": _same(lambda _: WSquare()),
 }
 FIRST: dict[str, Rule | None] = {
-    "as the rule says": None, "like the others": None, "flat": Flat(), "w-square": WSquare(), "z-box": ZBox(),
+    "default": None, "same": None, "flat": Flat(), "w-square": WSquare(), "z-box": ZBox(),
 }  # fmt: skip
 
 
-def composite(rule: str, first: str = "as the rule says", strengths: Strengths = Strengths()) -> Composite:
-    """The mixture called `rule`, with another rule for the layers that see the picture if `first` says so.
+def composite(rule: str, first: str = "default", strengths: Strengths = Strengths()) -> Composite:
+    """The mixture called `rule`, and the rule that `first` says for the layers that see the picture.
+
+    `first`: "default" is what the mixture says, "same" the rule of all other layers.
 
     >>> composite("epsilon-plus-flat").first
     Flat()
@@ -77,6 +79,6 @@ def composite(rule: str, first: str = "as the rule says", strengths: Strengths =
     if first not in FIRST:
         raise InputError(f"no rule {first!r} for the first layer", works=closest(first, FIRST))
     made = COMPOSITES[rule](strengths)
-    if first == "as the rule says":
+    if first == "default":
         return made
     return Composite(made.convolution, made.dense, FIRST[first])
