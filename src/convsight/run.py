@@ -7,6 +7,7 @@ A run is a directory that ordinary tools can read:
     log.jsonl             one JSON object an epoch: loss, accuracy, validation, seconds
     metrics.json          the test: accuracy, per class, confusion, calibration; absent until it is finished
     checkpoint.safetensors   where to go on; weights, optimiser and random state, JSON in its header
+    features/             vectors of all pictures, where a probe computed them (see `features.kept`)
     results/<key>/        results of techniques (see `results.files`), keyed by method, knobs, weights and pictures
 
 Every file is written whole or not at all.
@@ -29,9 +30,11 @@ from torch import nn
 import convsight
 from convsight.architectures import Positions, build
 from convsight.datasets import Dataset, dataset
-from convsight.errors import DataError, DataNotFound, ModelError
+from convsight.errors import ConvsightError, DataError, DataNotFound, ModelError
+from convsight.features.kept import FOLDER as FEATURES
 from convsight.method import Method
 from convsight.network.classifier import Classifier
+from convsight.network.new_head import put_channels, put_head
 from convsight.results.result import Result
 from convsight.results.stored import Results
 
@@ -136,7 +139,9 @@ class Run:
             ) from error
         except RuntimeError as error:
             raise ModelError(f"the weights in {self.path} do not fit the network: {error}") from error
-        return classifier_from(self.config, module.eval())
+        net = classifier_from(self.config, module.eval())
+        net.kept = self.path / FEATURES
+        return net
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -200,7 +205,29 @@ class Run:
         n = 1 if config["task"] == "binary" else len(config["classes"] or config["outputs"])
         size, task = tuple(config["size"]), config["task"]
         with torch.random.fork_rng(devices=[]):  # its first weights are drawn, and then replaced
+            if network.get("source"):
+                return self._from_elsewhere(network, n)
             return build(network["name"], n, config["channels"], size, task=task, **network["knobs"])
+
+    def _from_elsewhere(self, network: Mapping[str, Any], n: int) -> nn.Module:
+        """A network that was fetched from a hub or a Python file, with the head and channels it was trained with.
+
+        A function that reads a file of weights gets the one it had, or where that is gone the run's own.
+        """
+        problem: ConvsightError | None = None
+        for weights in ("random", network["weights"], self.path / WEIGHTS):
+            try:
+                module = convsight.load(network["source"], weights=weights).module
+            except ConvsightError as error:
+                problem = error if problem is None or weights == network["weights"] else problem
+                continue
+            put_channels(module, self.config["channels"])
+            put_head(module, network["head"], n)
+            return module
+        raise ModelError(
+            f"the network of {self.path}, {network['source']}, cannot be built again: {problem}. Bring it back, or hand "
+            f"it over: Run.open({str(self.path)!r}, module=your_network)"
+        ) from problem
 
 
 def classifier_from(config: Mapping[str, Any], module: nn.Module) -> Classifier:
@@ -215,6 +242,7 @@ def classifier_from(config: Mapping[str, Any], module: nn.Module) -> Classifier:
         task=config["task"],
         outputs=tuple(config["outputs"]),
         name=config["network"]["name"],
+        output=config["network"].get("output") or None,
         bands=config["data"].get("options", {}).get("bands"),
     )
 

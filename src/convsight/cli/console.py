@@ -17,6 +17,7 @@ from convsight.progress import Step, listening
 from convsight.results.kinds import Table
 from convsight.results.plot import cell_text
 
+LINES = 10  # of epochs that stay on the screen
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
@@ -69,12 +70,16 @@ def bar(description: str, quiet: bool = False) -> Iterator[None]:
 
 
 class TrainingDisplay:
-    """Live epoch, loss, accuracy, images per second and time left; one line per epoch stays on the screen."""
+    """Live epoch, loss, accuracy, images per second and time left; a dozen lines at most stay on the screen.
+
+    What was noticed of the data and chosen comes first.
+    """
 
     def __init__(self, quiet: bool = False):
         self.quiet = quiet
         self._progress: Progress | None = None
         self._told = False  # in which number format the network learns
+        self._unprinted = ""  # the last epoch's line, if it was not printed
         self._open = contextlib.ExitStack()
 
     def __enter__(self) -> TrainingDisplay:
@@ -87,6 +92,13 @@ class TrainingDisplay:
 
     def __exit__(self, *_: object) -> None:
         self._open.close()
+        if self._unprinted:
+            err.print(self._unprinted, soft_wrap=True)
+
+    def say(self, sentence: str) -> None:
+        """A sentence about the data, or about what was chosen, above the live line."""
+        if not self.quiet:
+            err.print(sentence[:1].upper() + sentence[1:], soft_wrap=True, markup=False)
 
     def _say(self, step: Step) -> None:
         """Show what happens before the first step."""
@@ -101,13 +113,20 @@ class TrainingDisplay:
             err.print(f"Computing in {p.precision.used}: {p.precision.why}.", soft_wrap=True)
         score = _score(p)
         if p.row is not None:
-            err.print(
-                f"epoch {p.epoch:>3}/{p.epochs}  loss {p.loss:.4f}  {score}  {_validation(p.row)}{p.seconds:6.1f} s"
-            )
+            self._close_epoch(p, score)
         elif self._progress is not None:
             left = "" if p.seconds_left != p.seconds_left else f"  {p.seconds_left:.0f} s left"
             words = f"epoch {p.epoch}/{p.epochs}  loss {p.loss:.4f}  {score}  {p.images_per_second:,.0f} images/s{left}"
             self._progress.update(self._task, completed=p.step / max(p.steps, 1), words=words)
+
+    def _close_epoch(self, p: Any, score: str) -> None:
+        """Print the first epoch, some between and the last: ten of a hundred, not a hundred."""
+        line = f"epoch {p.epoch:>3}/{p.epochs}  loss {p.loss:.4f}  {score}  {_validation(p.row)}{p.seconds:6.1f} s"
+        every = -(-p.epochs // LINES)
+        shown = p.epoch == 1 or p.epoch % every == 0 or p.epoch == p.epochs
+        self._unprinted = "" if shown else line
+        if shown:
+            err.print(line, soft_wrap=True)
 
 
 def _score(p: Any) -> str:

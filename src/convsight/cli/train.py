@@ -15,9 +15,9 @@ from convsight.run import Run
 from convsight.training import train as train_run
 
 RECIPE_OPTIONS = (
-    "network", "task", "epochs", "optimizer", "lr", "momentum", "weight_decay", "batch_size", "schedule",
+    "network", "weights", "task", "epochs", "optimizer", "lr", "momentum", "weight_decay", "batch_size", "schedule",
     "loss", "label_smoothing", "until_loss", "patience", "channels", "limit",
-    "precision",
+    "precision", "balance", "mixup", "pieces",
 )  # fmt: skip
 
 
@@ -70,6 +70,7 @@ def train(given: argparse.Namespace, rest: list[str]) -> int:
             progress=display,
             size=size(given.size),
             device=given.device,
+            say=None if given.json else display.say,
             **options,
         )
     if given.json:
@@ -96,6 +97,16 @@ def summary(run: Run) -> None:
     )
     value, words = headline(test)
     out.print(f"[b]{value}[/b] {'; '.join([words, *asides(test)])}. {took}", soft_wrap=True)
+    if whole := run.metrics.get("cross_validation"):
+        value, words = headline(whole)
+        said = f"[b]{value}[/b] {words.replace('test pictures', 'pictures')}"
+        out.print(
+            f"{said}: a probe, each picture answered by a head that did not see it ({whole['folds']} folds)",
+            soft_wrap=True,
+        )
+    stopped = training["stopped"]
+    if stopped != "all epochs done":
+        out.print(f"Stopped after {training['epochs']} epochs: {stopped}.", soft_wrap=True)
 
 
 def _report(run: Run, audit: bool = False) -> None:

@@ -40,9 +40,21 @@ def train(commands: Any) -> None:
     train = command(commands, "train", "train a classifier (or locator) and test it", "train:train")
     train.add_argument("data", metavar="DATA", help=DATA)
     train.add_argument(
-        "--recipe", default="fast", help="fast (a minute), quick, best, lesson-1, lesson-2, locate"
+        "--recipe",
+        help="fast (a minute), quick, best, lesson-1, lesson-2, locate; of a network that has seen other pictures probe"
+        " (a head only, seconds after one pass) or finetune (all layers, minutes) (default: fast, or probe, or finetune"
+        " for many pictures; said)",
     )
-    train.add_argument("--network", help="one of `convsight networks` (default: the recipe's)")
+    train.add_argument(
+        "--network",
+        help="one of `convsight networks` (default: the recipe's), or one that has seen other pictures:"
+        " torchvision:NAME, timm:NAME, hf:NAME, file.py:function, or the directory of an earlier run",
+    )
+    train.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="of a network from elsewhere: a file of weights, published (the default) or random",
+    )
     train.add_argument(
         "--task",
         choices=("classify", "multilabel", "binary", "regress", "locate"),
@@ -60,6 +72,17 @@ def train(commands: Any) -> None:
     train.add_argument("--batch-size", type=int, help="pictures per update")
     train.add_argument("--schedule", help="constant, triangular or cosine")
     train.add_argument("--loss", help="cross-entropy, mse or smooth-l1")
+    train.add_argument(
+        "--balance",
+        choices=("none", "weights", "auto"),
+        help="rare classes weigh more: always, or (auto) where one has three times as many pictures as another",
+    )
+    train.add_argument("--mixup", type=float, help="mix pairs of pictures, shares from Beta(MIXUP, MIXUP)")
+    train.add_argument(
+        "--pieces",
+        type=int,
+        help="a batch goes through in so many pieces, to save memory (0: as many as it takes)",
+    )
     train.add_argument("--label-smoothing", type=float, help="share of the target spread over all classes")
     train.add_argument("--until-loss", type=float, help="stop when an epoch's mean loss is below this")
     train.add_argument(

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from convsight.features.kept import kept
 from convsight.features.selection import Selection
 from convsight.images import Images
 from convsight.network.batching import chunk_size, in_chunks
@@ -67,7 +68,7 @@ def features_of(net: Classifier, chosen: Selection, layer: str | None = None) ->
         known = _remembered(net, split)
         key = _state(net, layer)
         if key not in known:
-            known[key] = _run(net, split, layer, name, done, len(chosen))
+            known[key] = kept(net, split, layer) or _run(net, split, layer, name, done, len(chosen))
         rows.append(known[key][0])
         logits.append(known[key][1])
         done += len(split)

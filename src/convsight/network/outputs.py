@@ -39,6 +39,14 @@ def leaves(output: Any) -> dict[str, Tensor]:
     return {".".join(path): tensor for path, tensor in _walk(output, ())}
 
 
+def scores_in(outputs: Any, name: str) -> Tensor:
+    """The tensor of scores among what a network returns: the one called `name`, or the first."""
+    if isinstance(outputs, Tensor):
+        return outputs
+    found = leaves(outputs)
+    return found[name] if name in found else next(iter(found.values()))
+
+
 def _walk(output: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Tensor]]:
     if isinstance(output, Tensor):
         yield path, output

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 import torch
@@ -62,6 +63,7 @@ class Passes:
         self.module, self.told = unwrapped(module)
         self.channels, self.input_size = channels, size_of(input_size)
         self.name = name or type(module).__name__
+        self.kept: Path | None = None  # the folder where a run keeps this network's features
         self.mean, self.std = per_channel("mean", mean, channels), per_channel("std", std, channels)
         self.habits = Habits()
         self._lock = threading.RLock()

@@ -36,6 +36,7 @@ class Standing:
     sums: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
     log: list[dict[str, Any]] = field(default_factory=list)
     best_loss: float | None = None
+    best_score: float | None = None
     best_epoch: int = 0
     first_loss: float | None = None
     seconds: float = 0.0

@@ -23,7 +23,9 @@ from convsight.training.roc import roc
 BATCH = 500
 
 
-def test(net: Classifier, split: Split, *, flip: bool = True) -> dict[str, Any]:
+def test(
+    net: Classifier, split: Split, *, flip: bool = True, scores: Float[Tensor, "n k"] | None = None
+) -> dict[str, Any]:
     """Everything measured on a labelled split, as plain numbers that JSON can hold.
 
     One class a picture ("classify", "binary"): n, right, accuracy with its 95 % Wilson interval; loss
@@ -35,6 +37,9 @@ def test(net: Classifier, split: Split, *, flip: bool = True) -> dict[str, Any]:
     `by_number.number_metrics`. Positions: errors in pixels over all and per output. Vectors ("embed") of pictures
     with classes: see `by_neighbour.recall_metrics`.
 
+    scores: what `net.scores` says of the split, from a caller who has it; then the network is not asked, and no mirror
+    images are.
+
     Raises DataError if the split's labels are not what the network answers, InputError for a network whose
     task has no measure here.
     """
@@ -45,7 +50,7 @@ def test(net: Classifier, split: Split, *, flip: bool = True) -> dict[str, Any]:
         )
     measure = {"multilabel": _labels, "regress": _numbers, "locate": _places, "embed": _nearest}.get(net.task)
     if measure is not None:
-        return measure(net, split)
+        return measure(net, split, scores)
     if not net.one_class:
         raise InputError(
             f"the task {net.task!r} is not measured: a data set here has classes, labels or numbers, and no masks "
@@ -56,7 +61,8 @@ def test(net: Classifier, split: Split, *, flip: bool = True) -> dict[str, Any]:
             f"the network says one of {len(net.classes)} classes, and the data has {split.labels.shape[1]} labels "
             "a picture; task='multilabel' reads a network as saying each of them"
         )
-    scores, mirrored = _scored(net, split, flip=flip)
+    flip = flip and scores is None
+    scores, mirrored = _scored(net, split, scores, flip=flip)
     truth = _in_order_of(net, split)[split.labels]
     found = class_metrics(scores, truth, net.classes, net.reader.predicted(scores.softmax(1)))
     if len(net.classes) == 2:
@@ -65,7 +71,7 @@ def test(net: Classifier, split: Split, *, flip: bool = True) -> dict[str, Any]:
     return {**found, **(_flipped(scores, mirrored, truth) if flip else {})}
 
 
-def _labels(net: Classifier, split: Split) -> dict[str, Any]:
+def _labels(net: Classifier, split: Split, scores: Tensor | None) -> dict[str, Any]:
     truth = split.labels.float()
     if truth.ndim == 1:  # one class a picture is its only label
         truth = F.one_hot(split.labels.long(), len(split.classes or net.classes)).float()
@@ -74,23 +80,27 @@ def _labels(net: Classifier, split: Split) -> dict[str, Any]:
     if truth.shape[1] != len(order):
         raise DataError(f"the data has {truth.shape[1]} labels a picture, the network {len(net.classes)}")
     right[:, order] = truth
-    return label_metrics(_over(net, split, net.probabilities), right, net.classes, net.reader.each_threshold)
+    chances = _over(net, split, net.probabilities) if scores is None else net.chances(scores)
+    return label_metrics(chances, right, net.classes, net.reader.each_threshold)
 
 
-def _nearest(net: Classifier, split: Split) -> dict[str, Any]:
+def _nearest(net: Classifier, split: Split, scores: Tensor | None) -> dict[str, Any]:
     if split.labels.ndim != 1 or not split.classes:
         raise DataError(
             "a network of vectors is measured on pictures with one class each: which is nearest to which?"
         )
-    return recall_metrics(_over(net, split, net.scores), split.labels, split.classes)
+    scores = _over(net, split, net.scores) if scores is None else scores
+    return recall_metrics(scores, split.labels, split.classes)
 
 
-def _numbers(net: Classifier, split: Split) -> dict[str, Any]:
-    return number_metrics(_over(net, split, net.scores), _numbers_of(net, split), net.classes, net.units)
+def _numbers(net: Classifier, split: Split, scores: Tensor | None) -> dict[str, Any]:
+    scores = _over(net, split, net.scores) if scores is None else scores
+    return number_metrics(scores, _numbers_of(net, split), net.classes, net.units)
 
 
-def _places(net: Classifier, split: Split) -> dict[str, Any]:
-    return locate_metrics(_over(net, split, net.scores), _numbers_of(net, split), net.classes)
+def _places(net: Classifier, split: Split, scores: Tensor | None) -> dict[str, Any]:
+    scores = _over(net, split, net.scores) if scores is None else scores
+    return locate_metrics(scores, _numbers_of(net, split), net.classes)
 
 
 def _numbers_of(net: Classifier, split: Split) -> Float[Tensor, "n m"]:
@@ -156,7 +166,9 @@ def most_confused(confusion: Int64[Tensor, "k k"], classes: tuple[str, ...], mos
     return pairs
 
 
-def _scored(net: Classifier, split: Split, *, flip: bool = False) -> tuple[Tensor, Tensor]:
+def _scored(
+    net: Classifier, split: Split, known: Tensor | None = None, *, flip: bool = False
+) -> tuple[Tensor, Tensor]:
     """Scores whose softmax are the probabilities, and those of the mirror images (empty if not asked for)."""
 
     def scores(pixels: Tensor) -> Tensor:
@@ -164,7 +176,7 @@ def _scored(net: Classifier, split: Split, *, flip: bool = False) -> tuple[Tenso
 
     nothing = torch.zeros(0, len(net.classes))
     mirrored = _over(net, split, lambda pixels: scores(pixels.flip(3))) if flip else nothing
-    return _over(net, split, scores), mirrored
+    return (_over(net, split, scores) if known is None else net.softmax_scores(known)), mirrored
 
 
 def _over(net: Classifier, split: Split, ask: Callable[[Tensor], Tensor]) -> Tensor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int64, Shaped
 from lightning_fabric import Fabric
@@ -23,12 +24,17 @@ ORDER, AUGMENT, DROPOUT = 0, 1, 2  # what a stream of random numbers is for
 
 
 class Batch(NamedTuple):
-    """What one update learns from: which training pictures, how they look, what they are, what they stand for."""
+    """What one update learns from: which training pictures, how they look, what they are, what they stand for.
+
+    Of mixed pictures `others` says what the second of each pair is, and `share` how much of the first is in them.
+    """
 
     chosen: Int64[Tensor, " n"]
     pixels: Float[Tensor, "n c h w"]
     targets: Tensor
     stand_for: Float[Tensor, " n"]
+    others: Tensor | None = None
+    share: float = 1.0
 
 
 def batches(
@@ -47,7 +53,18 @@ def batches(
     for chosen, pixels in zip(chunks, train.store.stream(chunks), strict=True):
         varied = recipe.augment(pixels, coins[chosen], generator)
         targets, weights = fabric.to_device((train.labels[chosen], stand_for[chosen]))
-        yield Batch(chosen, prepared(varied, job, fabric), targets, weights)
+        batch = Batch(chosen, prepared(varied, job, fabric), targets, weights)
+        yield mixed(batch, recipe.mixup, generator) if recipe.mixup else batch
+
+
+def mixed(batch: Batch, alpha: float, generator: Generator) -> Batch:
+    """Each picture mixed with another of the batch: share·one + (1 - share)·other, share from Beta(alpha, alpha)."""
+    seed = int(torch.randint(2**31, (1,), generator=generator))
+    share = float(np.random.default_rng(seed).beta(alpha, alpha))
+    order = torch.randperm(len(batch.pixels), generator=generator)
+    order = order.to(batch.pixels.device)
+    pixels = torch.lerp(batch.pixels[order], batch.pixels, share)
+    return batch._replace(pixels=pixels, others=batch.targets[order], share=share)
 
 
 def prepared(pixels: Shaped[Tensor, "n c h w"], job: Job, fabric: Fabric) -> Float[Tensor, "n c h w"]:

@@ -14,8 +14,9 @@ class Interrupted(KeyboardInterrupt):
 
     def __init__(self, folder: Path, epoch: int, epochs: int):
         self.folder = folder
+        where = f"in epoch {epoch} of {epochs}" if epoch else "while features were computed"
         super().__init__(
-            f"stopped in epoch {epoch} of {epochs}, everything is saved in {folder}; the same command with"
+            f"stopped {where}, everything is saved in {folder}; the same command with"
             " --resume (in Python: the same `train` call with resume=True) goes on from here"
         )
 

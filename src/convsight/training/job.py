@@ -25,7 +25,7 @@ class Job:
     """One training: what on what, with which settings, and where its checkpoints go.
 
     mean and std (one a channel) are those of the training pixels in [0, 1]; `about` is what a checkpoint must
-    agree with to be resumed.
+    agree with to be resumed. pieces: in how many pieces a batch goes through (`memory_need`).
     """
 
     data: Dataset
@@ -37,6 +37,7 @@ class Job:
     folder: Path
     about: Mapping[str, Any]
     precision: Precision
+    pieces: int = 1
 
     @property
     def task(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -16,10 +17,12 @@ from convsight.storage import write_json_lines
 from convsight.training.average import exchanged, update_average
 from convsight.training.checkpoint import Parts, Standing, load_checkpoint, save_checkpoint
 from convsight.training.feed import Batch, batches, prepared, seed_epoch
+from convsight.training.imbalance import weights_for
 from convsight.training.interrupt import Interrupted, Interrupts
 from convsight.training.job import Job
 from convsight.training.losses import loss_function
 from convsight.training.memory import freed_memory_kept
+from convsight.training.norms import keep_statistics
 from convsight.training.optimisers import optimisers
 from convsight.training.parts import InParts
 from convsight.training.progress import Clock, Meter, Reporter, Tell
@@ -28,13 +31,25 @@ from convsight.training.schedules import schedule
 DIVERGED = 10  # a mean loss so many times that of the first steps will not come back
 
 
-def fit(job: Job, fabric: Fabric, tell: Tell | None = None, *, resume: bool = False) -> Standing:
+def fit(
+    job: Job,
+    fabric: Fabric,
+    tell: Tell | None = None,
+    *,
+    resume: bool = False,
+    before: dict[str, Any] | None = None,
+) -> Standing:
     """Train `job.network` in place, with a checkpoint after every epoch; returns the log and the time.
+
+    before: the log's row of what the network is before the first epoch, if that was measured: weights no better than
+    these on validation are not kept.
 
     Raises TrainingError if the loss diverges, Interrupted (a KeyboardInterrupt) after Ctrl-C with everything
     saved, StorageError if a checkpoint cannot be written.
     """
     training = Training(job, fabric, tell, resume=resume)
+    if before is not None and not training.standing.log:
+        training.begin_from(before)
     with Interrupts() as interrupts, freed_memory_kept(), training.learner:
         while training.standing.epoch < job.recipe.epochs and not training.standing.stopped:
             training.one_epoch(interrupts)
@@ -53,7 +68,13 @@ class Training:
         own = optimisers(self.recipe.optimizer, self.network, self.recipe.optimiser_knobs)
         self.peaks = [[group["lr"] for group in optimiser.param_groups] for optimiser in own]
         alone = fabric.world_size == 1 and fabric.device.type == "cpu"
-        self.learner = InParts(self.network, self.recipe.parts if alone else 1, job.precision.dtype)
+        self.learner = InParts(
+            self.network,
+            self.recipe.parts if alone else 1,
+            job.precision.dtype,
+            pieces=job.pieces,
+            output=job.about["network"].get("output", "") if job.about else "",
+        )
         self.module, *self.optimisers = fabric.setup(self.learner, *own)
         self.criterion = loss_function(self.recipe.loss, self.network, self.recipe.label_smoothing)
         self.plain_criterion = loss_function(self.recipe.loss, self.network)
@@ -63,8 +84,18 @@ class Training:
             load_checkpoint(job.folder / CHECKPOINT, self.parts, job.about) if resume else Standing()
         )
         self.parts.losses.start(len(job.data.train), fabric.device)
+        self.weights = weights_for(job.data.train.labels, job.task, self.recipe.balance)
         self.clock = Clock(self.standing.seconds, self.standing.cpu_seconds)
         self.reporter = Reporter(tell, job)
+
+    def begin_from(self, row: dict[str, Any]) -> None:
+        """Note what the network is before it learns."""
+        self.standing.log.append(row | {"precision": "float32"})
+        self.clock = Clock(row["seconds"], row["cpu_seconds"])
+        self.standing.seconds, self.standing.cpu_seconds = row["seconds"], row["cpu_seconds"]
+        if "validation_loss" in row:
+            self.note_the_best(row["validation_loss"], row[f"validation_{self.job.score}"])
+            self.standing.best_epoch = 0  # of the epochs to come none was better yet
 
     def one_epoch(self, interrupts: Interrupts) -> None:
         """Every training picture once, or what was left of the epoch in which the last sitting stopped."""
@@ -74,9 +105,11 @@ class Training:
         self.steps_before, self.steps = self.job.steps_before(self.standing.epoch), self.job.steps
         self.meter = Meter(self.job.task, self.standing.sums, self.fabric.device)
         self.module.train()
+        if self.recipe.norms == "frozen":
+            keep_statistics(self.network)
         for batch in self.batches():  # 1. prepare
             outputs = self.module(batch.pixels)  # 2. forward: what does the network say?
-            losses = self.criterion(outputs, batch.targets)  # 3. loss: how wrong is that?
+            losses = self.losses_of(outputs, batch)  # 3. loss: how wrong is that?
             self.fabric.backward(
                 losses.mean()
             )  # 4. backward: which way would each weight make it less wrong?
@@ -88,6 +121,15 @@ class Training:
 
     def batches(self) -> Iterator[Batch]:
         return batches(self.job, self.fabric, self.standing, self.parts.generator, self.parts.losses.before)
+
+    def losses_of(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """The loss of each picture: of mixed ones that of both in their shares, of rare classes with more weight."""
+        losses = self.criterion(outputs, batch.targets)
+        if batch.others is not None:
+            losses = torch.lerp(self.criterion(outputs, batch.others), losses, batch.share)
+        if self.weights is not None:
+            losses = losses * self.weights[batch.chosen].to(losses)
+        return losses
 
     def note(self, batch: Batch, outputs: Tensor, losses: Tensor) -> None:
         """The epoch's mean so far, and how hard each picture was, whatever the smoothing of its label."""
@@ -130,18 +172,24 @@ class Training:
         with exchanged(self.network, self.parts.average):
             if len(self.job.data.validation):
                 row["validation_loss"], row[f"validation_{score}"] = self.measure(self.job.data.validation)
-                self.note_the_best(row["validation_loss"])
+                self.note_the_best(row["validation_loss"], row[f"validation_{score}"])
         row |= {"seconds": round(self.clock.seconds, 3), "cpu_seconds": round(self.clock.cpu_seconds, 3)}
         row["precision"] = self.job.precision.used
         standing.log.append(row)
         standing.epoch, standing.step = standing.epoch + 1, 0
         if recipe.until_loss is not None and loss < recipe.until_loss:
             standing.stopped = f"the mean loss of an epoch fell below {recipe.until_loss:g}"
-        elif recipe.patience and standing.epoch - standing.best_epoch >= recipe.patience:
-            standing.stopped = f"no lower validation loss for {recipe.patience} epochs"
+        elif recipe.patience and standing.epoch - self.last_progress() >= recipe.patience:
+            what = "lower validation loss" if recipe.watch == "loss" else "better validation"
+            standing.stopped = f"no {what} for {recipe.patience} epochs"
         standing.stopped = self.fabric.broadcast(standing.stopped)
         self.save()
         self.reporter.report(standing, self.meter, self.clock.seconds, row)
+
+    def last_progress(self) -> int:
+        """The epoch with the best validation; by score not counted before the warm-up is over."""
+        warm = round(self.recipe.peak * self.recipe.epochs) if self.recipe.watch == "score" else 0
+        return max(self.standing.best_epoch, warm)
 
     @torch.no_grad()
     def measure(self, split: Split) -> tuple[float, float]:
@@ -155,12 +203,21 @@ class Training:
             meter.add(self.plain_criterion(outputs, targets), outputs, targets)
         return meter.read()
 
-    def note_the_best(self, validation_loss: float) -> None:
+    def note_the_best(self, loss: float, score: float) -> None:
+        """Keep the weights if validation was never better, as far as the training waits for that."""
         standing = self.standing
-        if standing.best_loss is None or validation_loss < standing.best_loss:
-            standing.best_loss, standing.best_epoch = validation_loss, standing.epoch + 1
+        if standing.best_loss is None or self.better(loss, score):
+            standing.best_loss, standing.best_score = loss, score
+            standing.best_epoch = standing.epoch + 1
             if self.recipe.patience:
                 self.parts.best = {name: value.clone() for name, value in self.network.state_dict().items()}
+
+    def better(self, loss: float, score: float) -> bool:
+        standing = self.standing
+        assert standing.best_loss is not None
+        if self.recipe.watch == "loss" or standing.best_score is None or score == standing.best_score:
+            return loss < standing.best_loss
+        return (score > standing.best_score) == (self.job.score == "accuracy")
 
     def check_the_loss(self) -> None:
         """Stop a training that cannot succeed, with advice."""

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from convsight.errors import InputError, closest
+from convsight.training.layer_rates import layer_groups
 
 # Jordan 2024: the quintic's coefficients, chosen to lift small singular values fastest.
 QUINTIC = (3.4445, -4.7750, 2.0315)
@@ -124,6 +125,7 @@ class Knobs:
 
     bias_rate: how many times faster the biases of batch normalisation learn, with Muon only; 8 gets a very short
     training further (Jordan 2024, arXiv 2404.00498, takes 64 at his rates), in a longer one 1 is as good.
+    first_rate: what the first layer's rate is of the head's (`layer_rates`); not with Muon.
     """
 
     lr: float
@@ -133,6 +135,7 @@ class Knobs:
     muon_momentum: float = 0.6
     muon_decay: float = 0.05
     bias_rate: float = 1.0
+    first_rate: float = 1.0
 
 
 def optimisers(name: str, module: nn.Module, knobs: Knobs) -> list[Optimizer]:
@@ -145,6 +148,8 @@ def optimisers(name: str, module: nn.Module, knobs: Knobs) -> list[Optimizer]:
     if name not in OPTIMISERS:
         raise InputError(f"no optimiser '{name}'", given=name, works=closest(name, OPTIMISERS))
     everything = [p for p in module.parameters() if p.requires_grad]
+    if knobs.first_rate != 1:
+        return [_with_layer_rates(name, module, knobs)]
     if name in ("adam", "adamw"):
         kind = Adam if name == "adam" else AdamW
         return [kind(everything, lr=knobs.lr, weight_decay=knobs.weight_decay, fused=True)]
@@ -166,6 +171,18 @@ def optimisers(name: str, module: nn.Module, knobs: Knobs) -> list[Optimizer]:
     )
     muon = [Muon(kernels, knobs.muon_lr, knobs.muon_momentum, knobs.muon_decay)] if kernels else []
     return [plain, *muon]
+
+
+def _with_layer_rates(name: str, module: nn.Module, knobs: Knobs) -> Optimizer:
+    if name == "muon":
+        raise InputError(
+            "first_rate is for sgd, momentum, nesterov, adam and adamw: Muon's steps have one size"
+        )
+    groups = layer_groups(module, knobs.lr, knobs.weight_decay, knobs.first_rate)
+    if name in ("adam", "adamw"):
+        return (Adam if name == "adam" else AdamW)(groups, lr=knobs.lr, fused=True)
+    momentum = 0.0 if name == "sgd" else knobs.momentum
+    return SGD(groups, lr=knobs.lr, momentum=momentum, nesterov=name == "nesterov", fused=True)
 
 
 def norm_biases(module: nn.Module) -> list[Tensor]:

@@ -15,7 +15,9 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
+from convsight.network.outputs import scores_in
 from convsight.training.precision import computed_in
 
 SMALLEST = 4  # pictures in a part; statistics over fewer are noise
@@ -32,6 +34,10 @@ class InParts(nn.Module):
     another; the same seed gives the same weights either way. Use it as a context manager: inside, torch uses the
     calling thread's share of the threads.
 
+    pieces: where memory is short, so many pieces of a batch go through one after another, and each is computed again
+    in the backward pass instead of being remembered (gradient checkpointing; Chen et al. 2016, arXiv 1604.06174). output:
+    the name of the tensor that holds the scores, of a network that returns several.
+
     While it is in training mode, layers compute in `dtype` where that is shorter than float32
     (`training.precision`); the outputs are float32 again, and so are the gradients. In evaluation everything is
     float32.
@@ -43,9 +49,17 @@ class InParts(nn.Module):
     tensor([8., 8.])
     """
 
-    def __init__(self, network: nn.Module, parts: int, dtype: torch.dtype = torch.float32):
+    def __init__(
+        self,
+        network: nn.Module,
+        parts: int,
+        dtype: torch.dtype = torch.float32,
+        *,
+        pieces: int = 1,
+        output: str = "",
+    ):
         super().__init__()
-        self.network, self.dtype = network, dtype
+        self.network, self.dtype, self.pieces, self.output = network, dtype, pieces, output
         copies = [_sharing_weights(network) for _ in range(parts - 1)]
         self.copies = tuple(copies)  # a tuple: they are no modules of this one, their weights are `network`'s
         self._pool: ThreadPoolExecutor | None = None
@@ -67,10 +81,12 @@ class InParts(nn.Module):
 
     def forward(self, pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
         networks = (self.network, *self.copies)[: max(1, len(pixels) // SMALLEST)]
+        if self.pieces > 1 and self.training and torch.is_grad_enabled():
+            return torch.cat([self._forgotten(piece) for piece in pixels.tensor_split(self.pieces)])
         if len(networks) == 1:
             return self.outputs(self.network, pixels)
         for other in networks[1:]:
-            other.train(self.training)
+            _same_modes(self.network, other)
             _copy_buffers(self.network, other)
         return _Parts.apply(self, networks, pixels, torch.zeros((), requires_grad=torch.is_grad_enabled()))
 
@@ -78,7 +94,13 @@ class InParts(nn.Module):
         """What `network` says, in float32; the context that shortens numbers holds for the calling thread alone."""
         with computed_in(self.dtype if self.training else torch.float32, pixels.device):
             outputs = network(pixels)
-        return outputs.float()
+        return scores_in(outputs, self.output).float()
+
+    def _forgotten(self, piece: Tensor) -> Tensor:
+        """The outputs of a piece whose intermediate values are not kept."""
+        outputs = checkpoint(self.outputs, self.network, piece, use_reentrant=False)
+        assert isinstance(outputs, Tensor)
+        return outputs
 
     def each(self, work: Callable[..., Any], *arguments: Sequence[Any]) -> list[Any]:
         """`work` on each part's arguments, at once if there are threads for it; results in order."""
@@ -125,6 +147,12 @@ def _add_gradients(source: nn.Module, network: nn.Module) -> None:
         if its.grad is not None:
             mine.grad = its.grad if mine.grad is None else mine.grad.add_(its.grad)
         its.grad = None
+
+
+def _same_modes(source: nn.Module, network: nn.Module) -> None:
+    """Normalisation may be in evaluation while the rest learns."""
+    for mine, its in zip(network.modules(), source.modules(), strict=True):
+        mine.training = its.training
 
 
 def _copy_buffers(source: nn.Module, network: nn.Module) -> None:

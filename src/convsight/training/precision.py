@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from convsight.errors import DataError
+from convsight.network.outputs import scores_in
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -102,7 +103,7 @@ def problem_in_bfloat16(network: nn.Module, pixels: Tensor) -> str:
     trial = copy.deepcopy(network).to(pixels.device).eval()  # eval: dropout would draw random numbers
     try:
         with torch.enable_grad(), computed_in(torch.bfloat16, pixels.device):
-            outputs = trial(pixels)
+            outputs = scores_in(trial(pixels), "")
         outputs.float().sum().backward()
     except (RuntimeError, TypeError, NotImplementedError) as error:
         return str(error).strip().split("\n")[0] or type(error).__name__

@@ -6,15 +6,23 @@ import math
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+import torch
+
 from convsight.datasets import Dataset
 from convsight.errors import InputError, closest
 from convsight.training.augment import Augment
+from convsight.training.imbalance import BALANCES
 from convsight.training.losses import LOSSES
 from convsight.training.optimisers import OPTIMISERS, Knobs
 from convsight.training.precision import PRECISIONS
 from convsight.training.schedules import SCHEDULES
 from convsight.training.tasks import loss_of
 
+FEW_ON_CPU = 10_000  # training pictures up to which a processor only fits a head, unless asked
+FEWEST, STEPS = 16, 8  # pictures in a batch of a small set at least, and batches an epoch of it
+MOST_EPOCHS, OF_FEW = 100, 60  # of a small set, and of one whose batches are smaller too
+PATIENCE, ENOUGH_TO_STOP = 20, 10  # of a small set; validation pictures that may stop it
+STARTS, NORMS = ("", "probe"), ("train", "frozen")
 LEARNING_RATES = {"sgd": 0.05, "momentum": 0.02, "nesterov": 0.02, "adam": 1e-3, "adamw": 1e-3, "muon": 0.1}
 
 
@@ -38,8 +46,17 @@ class Recipe:
     standardise: subtract the mean and divide by the standard deviation of the training pixels.
     precision: float32, bfloat16, or auto, which is bfloat16 where the hardware multiplies it quickly
         (`training.precision`).
-    until_loss: stop when an epoch's mean loss is below. patience: stop after so many epochs without a lower
-        validation loss, and keep the best weights.
+    start: "probe" fits a linear head to the features of a network that has seen other pictures (`training.probe`)
+        before anything else is trained; with 0 epochs nothing else is. first_rate: the first layer's learning rate as a
+        share of the head's, layers between geometrically (`layer_rates`). norms: "train", or "frozen": batch
+        normalisation keeps the statistics it came with, which small batches would replace by noise. mixup: pairs of
+        pictures are mixed in shares drawn from Beta(mixup, mixup), 0 not at all (Zhang et al. 2018, arXiv 1710.09412).
+    balance: "none", "weights" (rare classes weigh more), or "auto" (they do where one class has three times as many
+        pictures as another; `imbalance`). pieces: in how many pieces a batch goes through, one after another, to save
+        memory (0: as many as it takes).
+    until_loss: stop when an epoch's mean loss is below. patience: stop after so many epochs without a better
+        validation, and keep the best weights. watch: what is better: a lower "loss", or a better "score" (accuracy, or
+        error) and of equal ones the lower loss, from the end of the warm-up on.
     """
 
     name: str
@@ -69,8 +86,15 @@ class Recipe:
     average: float = 0.0
     standardise: bool = True
     precision: str = "auto"
+    start: str = ""
+    first_rate: float = 1.0
+    norms: str = "train"
+    mixup: float = 0.0
+    balance: str = "none"
+    pieces: int = 1
     until_loss: float | None = None
     patience: int | None = None
+    watch: str = "loss"
 
     @property
     def optimiser_knobs(self) -> Knobs:
@@ -82,9 +106,15 @@ class Recipe:
             ("schedule", self.schedule, SCHEDULES),
             ("loss", self.loss, LOSSES),
             ("precision", self.precision, PRECISIONS),
+            ("start", self.start, STARTS),
+            ("way to treat norms", self.norms, NORMS),
+            ("balance", self.balance, BALANCES),
+            ("thing to watch", self.watch, ("loss", "score")),
         ):
             if value not in known:
                 raise InputError(f"no {what} '{value}'", given=value, works=closest(value, known))
+        if self.epochs < 1 and not self.start:
+            raise InputError(f"epochs must be from 1 to inf, not {self.epochs}")
         for name, low, high in RANGES:
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
@@ -92,7 +122,7 @@ class Recipe:
 
 
 RANGES = (  # knob, least, most
-    ("epochs", 1, math.inf),
+    ("epochs", 0, math.inf),
     ("batch_size", 1, math.inf),
     ("hardest", 0, 1),
     ("easier", 0, 1),
@@ -109,6 +139,9 @@ RANGES = (  # knob, least, most
     ("label_smoothing", 0, 1),
     ("average", 0, 1),
     ("patience", 1, math.inf),
+    ("first_rate", 1e-6, 1),
+    ("mixup", 0, 10),
+    ("pieces", 0, math.inf),
 )
 
 LESSON = {
@@ -182,6 +215,37 @@ RECIPES: dict[str, Recipe] = {
             loss="smooth-l1",
             label_smoothing=0.0,
         ),
+        Recipe(
+            "probe",
+            "a network that has seen other pictures, with a linear head fitted to its features: one pass, then seconds",
+            network="",
+            start="probe",
+            epochs=0,
+            balance="auto",
+            label_smoothing=0.0,
+            precision="float32",
+        ),
+        Recipe(
+            "finetune",
+            "the same, then all layers learn on, the first ones slowest: minutes",
+            network="",
+            start="probe",
+            epochs=6,
+            min_steps=150,
+            batch_size=32,
+            optimizer="adamw",
+            lr=1e-3,
+            weight_decay=0.05,
+            schedule="cosine",
+            peak=0.1,
+            first_rate=0.1,
+            norms="frozen",
+            augment=Augment(flip="random", crop=0.5, colour=0.2),
+            average=0.9,
+            balance="auto",
+            pieces=0,
+            patience=4,
+        ),
     )
 }
 
@@ -220,16 +284,44 @@ def recipe(name: str | Recipe, **changes: Any) -> Recipe:
     return replace(base, **changes)
 
 
+def default_recipe(
+    task: str, data: Dataset, device: torch.device, *, learned: bool
+) -> tuple[str, tuple[str, ...]]:
+    """The recipe that is taken when none is named, and why if there was a choice."""
+    if task == "locate":
+        return "locate", ()
+    if not learned:
+        return "fast", ()
+    n = len(data.train)
+    if device.type == "cpu" and n <= FEW_ON_CPU:
+        return "probe", (
+            f"Recipe: probe, the quick one for {n:,} training pictures on a processor; --recipe finetune trains all layers.",
+        )
+    return "finetune", (f"Recipe: finetune, for {n:,} training pictures on {device.type}.",)
+
+
 def suited(chosen: Recipe, data: Dataset, *, epochs_given: bool, task: str | None = None) -> Recipe:
     """The recipe for this data set: more epochs for few pictures, no flips and another loss for positions.
 
     Few pictures seen often are learned by heart; all are shown in every epoch, and from eight epochs on they
-    are also moved by up to a sixteenth of their side. What the user set himself stays.
+    are also moved by up to a sixteenth of their side. They come in smaller batches, at most 100 times, and the training
+    stops when validation has not become better for 20 epochs. What the user set himself stays.
     """
     pictures = len(data.train)
     batch_size = min(chosen.batch_size, max(1, pictures))
+    few = not epochs_given and chosen.min_steps > chosen.epochs * max(1, pictures // batch_size)
+    if few and not chosen.start and chosen.batch_size == RECIPES[chosen.name].batch_size:
+        batch_size = min(batch_size, max(FEWEST, pictures // STEPS))
+    elif few and chosen.start:
+        batch_size = min(batch_size, max(FEWEST // 2, pictures // STEPS))
     steps = max(1, pictures // batch_size)
-    epochs = chosen.epochs if epochs_given else max(chosen.epochs, math.ceil(chosen.min_steps / steps))
+    epochs = chosen.epochs
+    if few:
+        most = MOST_EPOCHS if batch_size == chosen.batch_size else OF_FEW
+        epochs = max(epochs, min(math.ceil(chosen.min_steps / steps), most))
+    patience, watch = chosen.patience, chosen.watch
+    if few and epochs > chosen.epochs and not patience and len(data.validation) >= ENOUGH_TO_STOP:
+        patience, watch = PATIENCE, "score"
     augment, hardest, opening, task = chosen.augment, chosen.hardest, chosen.opening, task or data.task
     loss = loss_of(task, chosen.loss)
     if epochs > chosen.epochs:
@@ -248,4 +340,6 @@ def suited(chosen: Recipe, data: Dataset, *, epochs_given: bool, task: str | Non
         opening=opening,
         augment=augment,
         loss=loss,
+        patience=patience,
+        watch=watch,
     )

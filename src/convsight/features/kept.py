@@ -1,0 +1,156 @@
+"""Where do the features lie that a training computed, so that no later question runs the network again?
+
+    features/train-00000-of-00003.safetensors   vectors n d of consecutive pictures, and what they were made by
+    features/answers.safetensors                the finished network's scores of each split, and its weights' hash
+
+A shard appears whole or not at all: a pass that was stopped makes only what is missing, and of several processes each
+makes every so many-th shard.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from convsight.network.batching import chunk_size, in_chunks
+from convsight.network.classifier import Classifier
+from convsight.network.layers import feature_vectors
+from convsight.progress import report
+from convsight.storage import write_atomic
+
+if TYPE_CHECKING:
+    from convsight.datasets import Dataset, Split
+
+FOLDER, ANSWERS = "features", "answers.safetensors"
+SHARD = 1024  # pictures; at most so many are lost when the process is killed
+
+
+def keep_features(net: Classifier, data: Dataset, folder: Path, rank: int = 0, world: int = 1) -> None:
+    """One pass over all pictures of `data`: the vectors that feed the head of `net`, in shards; only what is missing.
+
+    Process number `rank` of `world` makes its share of the shards.
+    """
+    places = [(name, shard) for name, split in data.splits.items() for shard in range(_count(split))]
+    mine = places[rank::world]
+    total, done = sum(_size(data.splits[name], shard) for name, shard in mine), 0
+    made_by = _made_by(net)
+    for name, shard in mine:
+        split = data.splits[name]
+        path, about = _path(folder, name, shard, _count(split)), _about(made_by, split)
+        if _metadata(path) != about:
+            part = split.take(range(shard * SHARD, min((shard + 1) * SHARD, len(split))))
+            rows = []
+            for vectors in _vectors(net, part):
+                rows.append(vectors)
+                seen = done + sum(map(len, rows))
+                report(seen / total, f"features of {seen:,} of {total:,} pictures")
+            write_atomic(path, save({"vectors": torch.cat(rows)}, metadata=about))
+        done += _size(split, shard)
+
+
+def kept_features(folder: Path, name: str, split: Split) -> Float[Tensor, "n d"]:
+    """The vectors of a split whose pass is finished."""
+    count = _count(split)
+    if not count:
+        return torch.zeros(0, 0)
+    return torch.cat([_tensor(_path(folder, name, shard, count), "vectors") for shard in range(count)])
+
+
+def keep_answers(net: Classifier, folder: Path, scores: Mapping[str, Float[Tensor, "n k"]]) -> None:
+    """Note what the finished `net` says; from then on its features count as its own."""
+    about = {"weights": net.weights_hash, "layer": net.feature_layer}
+    plain = {name: rows.detach().float().cpu().contiguous() for name, rows in scores.items()}
+    write_atomic(folder / ANSWERS, save(plain, metadata=about))
+
+
+def kept(net: Classifier, split: Split, layer: str) -> tuple[Tensor, Tensor] | None:
+    """Vectors and scores of a split, if they were kept for exactly this network and these pictures, else None."""
+    folder = net.kept
+    if folder is None or _metadata(folder / ANSWERS) != {"weights": net.weights_hash, "layer": layer}:
+        return None
+    count = _count(split)
+    for name in ("train", "validation", "test"):
+        first = _metadata(_path(folder, name, 0, count))
+        if first is None or first["pictures"] != _pictures(split):
+            continue
+        try:
+            vectors = kept_features(folder, name, split)
+            return vectors, _tensor(folder / ANSWERS, name)
+        except (OSError, SafetensorError):
+            return None
+    return None
+
+
+def _vectors(net: Classifier, part: Split) -> Iterator[Float[Tensor, "b d"]]:
+    """The vectors of each batch of a split, on the CPU."""
+    layer = net.feature_layer
+    for batch in part.batches(chunk_size((net.channels, *net.input_size), most=1024)):
+        images = net.fit(batch)
+        whole = images.pixels.contiguous(memory_format=torch.channels_last)
+
+        def run(some: slice, pixels: Tensor = whole) -> Tensor:
+            with torch.no_grad(), net.record(layer, stop=True) as seen:
+                net.forward(pixels[some])
+            return feature_vectors(seen[layer]).cpu()
+
+        yield torch.cat(in_chunks(run, len(images), len(images)))
+
+
+def _made_by(net: Classifier) -> dict[str, str]:
+    """Everything that decides a vector besides the pictures; not the head, which comes after it."""
+    scale = [None if t is None else t.flatten().tolist() for t in (net.mean, net.std)]
+    hashed = hashlib.blake2b(digest_size=8)
+    for name, value in net.module.state_dict().items():
+        if not name.startswith(f"{net.layers.last_feature()[1].name.split('#')[0]}."):
+            hashed.update(name.encode())
+            hashed.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return {
+        "layer": net.feature_layer,
+        "network": hashed.hexdigest(),
+        "input": json.dumps([net.channels, *net.input_size, *scale]),
+    }
+
+
+def _about(made_by: Mapping[str, str], split: Split) -> dict[str, str]:
+    return {**made_by, "pictures": _pictures(split)}
+
+
+def _pictures(split: Split) -> str:
+    """Digits that differ for other pictures; of those that stay on disk by their names only."""
+    if split.pixels is not None:
+        return split.content_hash
+    return hashlib.blake2b("\n".join(split.ids).encode(), digest_size=8).hexdigest()
+
+
+def _count(split: Split) -> int:
+    return -(-len(split) // SHARD)
+
+
+def _size(split: Split, shard: int) -> int:
+    return min(len(split) - shard * SHARD, SHARD)
+
+
+def _path(folder: Path, name: str, shard: int, count: int) -> Path:
+    return folder / f"{name}-{shard:05d}-of-{count:05d}.safetensors"
+
+
+def _metadata(path: Path) -> dict[str, str] | None:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.metadata()
+    except (OSError, SafetensorError):
+        return None
+
+
+def _tensor(path: Path, name: str) -> Tensor:
+    with safe_open(path, framework="pt") as file:
+        return file.get_tensor(name)

@@ -1,0 +1,34 @@
+"""What if some classes have many more pictures than others?"""
+
+from __future__ import annotations
+
+from jaxtyping import Float, Shaped
+from torch import Tensor
+
+from convsight.errors import InputError
+from convsight.training.linear_head import balanced
+
+BALANCES = ("none", "weights", "auto")
+UNEVEN = 3  # a largest class so many times the smallest is what "auto" makes up for
+MOST = 10  # a weight is at most so many times the mean one: a class of two pictures decides nothing
+
+
+def weights_for(labels: Shaped[Tensor, "n ..."], task: str, balance: str) -> Float[Tensor, " n"] | None:
+    """A weight for each picture's loss so that rare classes count as much as others; None: all alike.
+
+    balance: "none", "weights" (every class the same in sum, one picture at most ten times the mean), or "auto", which
+    weights where the largest class has three times as many pictures as the smallest.
+    """
+    if task not in ("classify", "binary"):
+        if balance == "weights":
+            raise InputError(f"balance='weights' is for one class a picture, not for the task '{task}'")
+        return None
+    if balance == "none" or (balance == "auto" and not uneven(labels)):
+        return None
+    return balanced(labels).clamp(max=MOST)
+
+
+def uneven(labels: Shaped[Tensor, " n"]) -> bool:
+    counts = labels.long().bincount()
+    counts = counts[counts > 0]
+    return int(counts.max()) >= UNEVEN * int(counts.min())
