@@ -31,6 +31,7 @@ import convsight
 from convsight.architectures import Positions, build
 from convsight.datasets import Dataset, dataset
 from convsight.errors import ConvsightError, DataError, DataNotFound, ModelError
+from convsight.exporting import export
 from convsight.features.kept import FOLDER as FEATURES
 from convsight.method import Method
 from convsight.network.classifier import Classifier
@@ -194,6 +195,10 @@ class Run:
     def report(self, path: str | Path | None = None, **options: Any) -> Path:
         """Write the report (one offline HTML file) to `path`, by default `report.html` in the run."""
         return convsight.write_report(self, Path(path) if path else self.path / "report.html", **options)
+
+    def export(self, path: str | Path, **options: Any) -> Path:
+        """Write the network as .onnx, .pt2 or .safetensors, normalisation and class names inside (see `exporting.export`)."""
+        return export(self.classifier, path, **options)
 
     def _built(self) -> nn.Module:
         config, network = self.config, self.config["network"]

@@ -30,7 +30,7 @@ def test_few_pictures_come_in_small_batches_and_stop_with_validation() -> None:
 def test_few_pictures_are_finetuned_for_more_epochs() -> None:
     few = suited(recipe("finetune"), data(80, side=64), epochs_given=False)
     assert few.batch_size == 10 and few.epochs * (80 // few.batch_size) >= few.min_steps
-    assert suited(recipe("finetune"), data(9000, side=8), epochs_given=False).epochs == 6
+    assert suited(recipe("finetune"), data(9000, side=8), epochs_given=False).epochs == 4
 
 
 def test_classes_that_are_three_times_as_many_are_evened_out() -> None:

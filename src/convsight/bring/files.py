@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import inspect
+import json
 import re
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from convsight.bring.brought import Brought
 from convsight.errors import ConvsightError, DataNotFound, ModelError, closest
+from convsight.exporting.program import SAYS
 from convsight.network.weights import put_weights, read_checkpoint, read_metadata
 
 
@@ -95,8 +97,9 @@ def _described(module: nn.Module, name: str, constants: dict[str, Any], metadata
 def from_program(path: Path) -> Brought:
     if not path.is_file():
         raise DataNotFound(f"no exported program {path}")
+    said = {SAYS: ""}
     try:
-        program = torch.export.load(path)
+        program = torch.export.load(path, extra_files=said)
     except Exception as error:
         raise ModelError(f"{path} is no program saved by torch.export.save: {error}") from error
     values = [
@@ -110,7 +113,16 @@ def from_program(path: Path) -> Brought:
         )
     n, channels, height, width = values[0].shape
     module = _free_batch(program, n) if isinstance(n, int) else program.module()
-    return Brought(module, path.stem, input_size=(int(height), int(width)), channels=int(channels))
+    about = json.loads(said[SAYS] or "{}")
+    return Brought(
+        module,
+        path.stem,
+        classes=about.get("classes"),
+        input_size=(int(height), int(width)),
+        channels=int(channels),
+        task=about.get("task"),
+        crop=about.get("crop", 1.0),
+    )
 
 
 def _free_batch(program: Any, n: int) -> nn.Module:

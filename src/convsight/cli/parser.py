@@ -6,13 +6,14 @@ import argparse
 
 from convsight import __version__
 from convsight.cli.looking_commands import audit, check, compare_maps, lists, show, space
-from convsight.cli.sharing_commands import doctor, report, studio
+from convsight.cli.sharing_commands import doctor, export, report, studio
 from convsight.cli.training_commands import demo, fix, story, test, train
 
 EXAMPLES = """\
 start here:
   convsight demo                                       train on Fashion-MNIST, look inside, write the report
   convsight train photos/ --out runs/mine              a folder with one folder of pictures per class
+  convsight train photos/ --network torchvision:mobilenet_v3_large      from a network that has seen other photos
   convsight show occlusion runs/mine cat.jpg -o cat.png
   convsight show gradcam torchvision:resnet50 cat.jpg --target tabby
 """
@@ -29,6 +30,7 @@ COMMANDS = (
     audit,
     fix,
     report,
+    export,
     studio,
     doctor,
 )  # as --help lists them

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from convsight.cli.arguments import DATA, MODEL, PICTURE, command, takes_network
+from convsight.cli.arguments import DATA, MODEL, PICTURE, command, takes_model, takes_network
 
 
 def report(commands: Any) -> None:
@@ -53,3 +53,22 @@ def doctor(commands: Any) -> None:
         commands, "doctor", "what is installed, what is missing and how to get it", "listing:doctor"
     )
     doctor.add_argument("--json", action="store_true", help="print as JSON")
+
+
+def export(commands: Any) -> None:
+    export = command(
+        commands, "export", "write a network as a file for other programs, with a model card", "export:run"
+    )
+    takes_model(export)
+    export.add_argument(
+        "-o", "--out", required=True, metavar="FILE",
+        help="net.onnx (runs anywhere), net.pt2 (a PyTorch program) or net.safetensors (weights); pictures in [0, 1] go in",
+    )  # fmt: skip
+    export.add_argument(
+        "--layers", metavar="NAMES", help="layers whose values come out too, with commas (.onnx)"
+    )
+    export.add_argument("--half", action="store_true", help="weights as float16: half the file (.onnx)")
+    export.add_argument(
+        "--card", action=argparse.BooleanOptionalAction, default=True,
+        help="of a run: also FILE's name with .card.md, a model card with what was measured (default: --card)",
+    )  # fmt: skip

@@ -106,7 +106,7 @@ def _traced(net: Classifier, layers: Sequence[str], batch: int | None) -> Any:
     sizes = None if batch else ({0: torch.export.Dim("n")},)
     whole = Pass(net, layers)
     try:
-        with torch.no_grad(), _quiet():
+        with torch.no_grad(), quiet():
             whole.eval()
             return torch.export.export(whole, (pixels,), dynamic_shapes=sizes, strict=False)
     except Exception as error:  # the exporter lets errors of many kinds through
@@ -120,7 +120,7 @@ def _traced(net: Classifier, layers: Sequence[str], batch: int | None) -> Any:
 def _translated(net: Classifier, program: Any, layers: Sequence[str]) -> Any:
     """The program as an ONNX model; ModelError naming the operation that ONNX does not have."""
     try:
-        with _quiet():
+        with quiet():
             made = torch.onnx.export(
                 program, dynamo=True, input_names=[PICTURES], output_names=[SCORES, *layers],
                 opset_version=OPSET, verbose=False,
@@ -187,7 +187,7 @@ def _need() -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without the exporter's own remarks about its inside, which no user can act on."""
     logger = logging.getLogger("torch")
     level = logger.level

@@ -24,7 +24,7 @@ from convsight.results.stored import Results
 from convsight.results.tables import asides, headline
 from convsight.run import CONFIG, METRICS, RESULTS, Run
 from convsight.training import train
-from convsight.training.session import HELD_OUT
+from convsight.training.opening import HELD_OUT
 
 RELABEL = "relabel.csv"
 OPENING = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from convsight.datasets import Dataset
 from convsight.errors import InputError
 from convsight.training.linear_head import balanced
 
@@ -32,3 +33,15 @@ def uneven(labels: Shaped[Tensor, " n"]) -> bool:
     counts = labels.long().bincount()
     counts = counts[counts > 0]
     return int(counts.max()) >= UNEVEN * int(counts.min())
+
+
+def unevenness(data: Dataset, task: str, balance: str) -> tuple[str, ...]:
+    """A sentence for the user where rare classes weigh more, or could."""
+    if task not in ("classify", "binary") or not len(data.train) or not uneven(data.train.labels):
+        return ()
+    counts = dict(zip(data.classes, data.train.counts, strict=True))
+    most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
+    words = f"{counts[most]} training pictures are {most}, {counts[least]} are {least}"
+    if balance == "none":
+        return (f"{words}; --balance weights lets rare classes weigh as much as the others.",)
+    return (f"{words}: rare classes weigh more in the loss (--balance none does without).",)

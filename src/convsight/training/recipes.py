@@ -230,7 +230,7 @@ RECIPES: dict[str, Recipe] = {
             "the same, then all layers learn on, the first ones slowest: minutes",
             network="",
             start="probe",
-            epochs=6,
+            epochs=4,
             min_steps=150,
             batch_size=32,
             optimizer="adamw",
@@ -244,7 +244,7 @@ RECIPES: dict[str, Recipe] = {
             average=0.9,
             balance="auto",
             pieces=0,
-            patience=4,
+            patience=3,
         ),
     )
 }

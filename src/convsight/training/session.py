@@ -20,6 +20,7 @@ from convsight.training.checkpoint import about
 from convsight.training.configuration import configuration, network_for
 from convsight.training.finish import finish
 from convsight.training.harmless import harmless
+from convsight.training.imbalance import unevenness
 from convsight.training.interrupt import Interrupted
 from convsight.training.job import Job
 from convsight.training.loop import fit as fit_network
@@ -120,7 +121,7 @@ def train(
     chosen = suited(chosen, pictures, epochs_given=epochs is not None, task=task)
     augment, left_out = harmless(chosen.augment, task, pictures.classes)
     chosen = replace(chosen, augment=augment)
-    told += left_out + (() if start is None else start.notes)
+    told += left_out + unevenness(pictures, task, chosen.balance) + (() if start is None else start.notes)
     config = configuration(pictures, source, chosen, seed, own, task, start, told)
     folder = Path(out) if out is not None else new_folder(f"{pictures.name}-{chosen.name}")
     if not needs_training(folder, config, resume=resume, overwrite=overwrite):
