@@ -18,7 +18,6 @@ from PIL import Image, ImageChops, ImageStat
 
 import convsight as cs
 from convsight.methods import Entry, catalogue
-from convsight.report.looks import side_by_side
 from convsight.results.result import Result
 from convsight.trust_checks.known_answers import known_answer, measured
 
@@ -130,16 +129,6 @@ def picture(entry: Entry, runs: dict[str, cs.Run]) -> None:
     _save(entry.method()(**given), PAGES / f"{entry.name}.png")
 
 
-def hero(run: cs.Run) -> None:
-    """README's picture: the report's row of techniques on drawn garments."""
-    net, test = run.classifier, run.dataset.test
-    right = (net.predict(test[:400]) == test.labels[:400]).nonzero()[:, 0]
-    firsts = [next(i for i in right.tolist() if int(test.labels[i]) == k) for k in (9, 1, 8)]
-    images = test[firsts]
-    maps = [e.method()(net, images) for e in catalogue().values() if e.kind == "Map" and e.method.in_report]
-    _save(side_by_side(images, maps, net.predict(images).tolist(), run), HERE / "hero.png")
-
-
 def _save(result: Result, path: Path) -> None:
     with Image.open(result.save(path)) as made:
         full = made.convert("RGB")
@@ -158,8 +147,6 @@ def main(names: list[str]) -> None:
                 "drawn-garments-colour", "quick", out=Path(folder) / "colour", epochs=4, limit=3000
             ),
         }
-        if not names or "hero" in names:
-            hero(runs["colour"])
         for entry in catalogue().values():
             if names and entry.name not in names:
                 continue

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 FETCHED = {
     ("script", "src"), ("img", "src"), ("source", "src"), ("iframe", "src"), ("link", "href"), ("video", "src"),
 }  # fmt: skip
-GENERATED = ("genindex.html", "search.html", "py-modindex.html")
+GENERATED = ("genindex.html", "search.html", "py-modindex.html", "try.html")
 
 
 class Page(HTMLParser):

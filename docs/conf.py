@@ -41,6 +41,8 @@ html_theme = "furo"
 html_title = "convsight"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_extra_path = ["_extra"]  # the page to play with, written by `_fresh`
+(HERE / "_extra").mkdir(exist_ok=True)
 html_show_sphinx = False
 html_theme_options = {"navigation_with_keys": True}
 pygments_style, pygments_dark_style = "friendly", "monokai"
@@ -56,7 +58,8 @@ def _fresh(app) -> None:
         return
     for page in ("tour", "how-to"):
         shutil.rmtree(HERE / page / "runs", ignore_errors=True)
-    convsight.train("drawn-garments", "quick", out=HERE / "tour/runs/tour")
+    run = convsight.train("drawn-garments", "quick", out=HERE / "tour/runs/tour")
+    convsight.live_page(run, path=HERE / "_extra/try.html")
     convsight.train("drawn-garments", "quick", limit=1000, out=HERE / "how-to/runs/how-to")
 
 

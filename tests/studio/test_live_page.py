@@ -157,6 +157,48 @@ def test_a_picture_is_brought_and_its_cells_see_what_python_says(page: Page, run
     assert seen == {"y0": box.top, "x0": box.left, "y1": box.bottom, "x1": box.right}
 
 
+def test_the_quiz_asks_before_it_tells(page: Page) -> None:
+    page.evaluate("location.hash = '#/play?quiz=on'")
+    quiz = page.get_by_role("region", name="Quiz")
+    said = page.evaluate("convsight.answers.scores(convsight.answers.samples[0]).then((found) => found.said)")
+    expect(quiz.get_by_role("button")).to_have_count(6)  # four guesses, the picture, the next one
+    assert "seen as" not in page.locator(".about").inner_text()
+    quiz.get_by_role("button", name=said).click()
+    expect(quiz).to_contain_text("you knew")
+    quiz.get_by_role("button", name="The picture").click()
+    expect(quiz.locator("canvas")).to_have_count(1)
+    expect(quiz).to_contain_text("looked")
+
+
+def test_a_picture_is_drawn_by_keyboard(page: Page) -> None:
+    page.get_by_role("button", name="Choose a picture").click()
+    page.get_by_role("button", name="Draw", exact=True).click()
+    page.get_by_role("application", name="Drawing").focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    page.get_by_role("button", name="Use the drawing").click()
+    expect(page.locator(".about b")).to_have_text("your picture")
+    drawn = page.evaluate("convsight.answers.album.pixels('up:1').then((pixels) => Math.max(...pixels))")
+    assert drawn > 0.9
+
+
+def test_the_nearest_pictures_are_those_that_pythons_vectors_say(page: Page, run_folder: Path) -> None:
+    run = cs.Run.open(run_folder)
+    told = page.evaluate(
+        "convsight.answers.get(`/api/neighbours?picture=${convsight.answers.samples[3]}&k=5&metric=l2`)"
+    )
+    ids = page.evaluate("convsight.about.near.ids")
+    mine = page.evaluate("convsight.answers.samples[3]")
+    numbers = [int(each.split(":")[1]) for each in (mine, *ids)]
+    one, *others = run.classifier.features(run.dataset.test[numbers])
+    far = {name: float((one - each).norm()) for name, each in zip(ids, others, strict=True) if name != mine}
+    wanted = sorted(far.values())[:5]
+    assert np.allclose([each["distance"] for each in told["features"]], wanted, rtol=0.02)
+    among = page.evaluate("convsight.answers.get(`/api/among?picture=${convsight.answers.samples[3]}`)")
+    assert len(among["points"]) == len(ids) > 50
+    expect(page.get_by_role("region", name="Among the data set").locator("li")).to_have_count(8)
+
+
 @pytest.mark.parametrize("panel", ["play", "network", "image", "playground"])
 def test_every_panel_opens_whole_and_accessible(browser: Browser, live: Path, panel: str) -> None:
     with opened(browser, live, f"#/{panel}") as page:

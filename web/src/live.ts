@@ -31,6 +31,7 @@ async function start(): Promise<void> {
   const network = await open(wasm, model, [about.channels, ...about.size]);
   const answers = new Answers(about, network, src);
   useSource(answers);
+  watch.near = about.near !== null;
   answers.samples = (await get<Session>('/api/session')).samples;
   await answers.scores(answers.samples[0]); // the first pass is slower than the others, and shows that it works
   useClean((picture) => answers.clean(picture));

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
+import torch
+
 from convsight.errors import InputError
 from convsight.images import Images
 from convsight.results import draw
@@ -19,6 +21,7 @@ from convsight.studio.inside import answer_of, as_local
 from convsight.studio.session import Studio
 
 COMPUTED = {"occlusion": ("patch", "stride", "fill")}  # techniques of the page, with the knobs that it has
+NEIGHBOURS = 120  # pictures of the data set whose vectors come along
 SMALL = 96 * 96  # pixels up to which pictures are kept without loss
 LARGEST_FILTERS = 400_000  # bytes of filter sheets after which no more are kept
 
@@ -45,16 +48,51 @@ def collected(studio: Studio, most: int) -> Kept:
         )
     kept = Kept(studio.pictures.some(names))
     for name, image in zip(names, kept.images, strict=True):
-        kept.responses[f"/api/pictures/{quote(name, safe=':')}.png"] = _picture(image)
-        known = of_data(studio, name)
-        if known is not None and known.label is not None:
-            kept.labels[name] = known.label
+        _keep_picture(studio, kept, name, image)
+    _near(studio, kept)
     ask = answer_of(create_app(studio), as_local())
     _filters(studio, kept, ask)
     if _keep(kept, ask, "/api/audit")["verdicts"]:
         kept.panels.append("audit")
     _session(studio, kept, names)
     return kept
+
+
+def _near(studio: Studio, kept: Kept) -> None:
+    """Pictures of the data set, evenly chosen, with their vectors and the plane in which these differ most.
+
+    Left out for a network of large pictures, which would make the page too heavy.
+    """
+    net, data = studio.net, studio.data
+    rows, columns = net.input_size
+    if data is None or rows * columns > SMALL or not net.layers.nodes:
+        return
+    name = next((n for n in ("test", "validation", "train") if len(data.splits[n])), "test")
+    split = data.splits[name]
+    places = torch.linspace(0, len(split) - 1, min(NEIGHBOURS, len(split))).round().long().unique().tolist()
+    kept.feature_layer = net.feature_layer
+    ids = [f"{name}:{i}" for i in places]
+    vectors = net.features(studio.pictures.some(ids)).double()
+    centre = vectors.mean(0)
+    axes = torch.linalg.svd(vectors - centre, full_matrices=False).Vh[:2]
+    for each in ids:
+        _keep_picture(studio, kept, each, studio.pictures.some([each]))
+    kept.near = {
+        "ids": ids,
+        "labels": [kept.labels.get(each) for each in ids],
+        "dims": vectors.shape[1],
+        "vectors": base64.b64encode(vectors.half().numpy().tobytes()).decode(),
+        "centre": centre.tolist(),
+        "axes": axes.tolist(),
+        "of": f"{len(ids)} of the {len(split):,} {name} pictures of {data.name}",
+    }
+
+
+def _keep_picture(studio: Studio, kept: Kept, name: str, image: Images) -> None:
+    kept.responses[f"/api/pictures/{quote(name, safe=':')}.png"] = _picture(image)
+    known = of_data(studio, name)
+    if known is not None and known.label is not None:
+        kept.labels[name] = known.label
 
 
 def _picture(image: Images) -> dict[str, str]:

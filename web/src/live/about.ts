@@ -28,6 +28,9 @@ export interface Near {
   labels: (string | null)[];
   dims: number;
   vectors: string; // base64 of float16, n·dims
+  centre: number[];
+  axes: [number[], number[]]; // the plane in which the vectors differ most (PCA)
+  of: string; // which pictures these are, in words
 }
 
 export function readAbout(): About {

@@ -1,12 +1,12 @@
 // How does the page answer itself what it would otherwise ask the studio's server? The same addresses, the same answers.
 import { ApiError, Cancelled, type Running, type Source } from '../api';
-import type { Edited, EditRequest, Neighbours, Picture, ReceptiveBox, Result, ResultRequest, Scores, Step } from '../types';
-import type { About } from './about';
+import type { Edited, EditRequest, Picture, ReceptiveBox, Result, ResultRequest, Scores, Step } from '../types';
+import type { About, Near } from './about';
 import { Album, urlOf, type Pixels } from './album';
 import { edited } from './edits';
 import { mapOf } from './hiding';
-import { nearest } from './near';
-import type { Runs, Values } from './network';
+import { among, nearest } from './near';
+import type { Runs, Value, Values } from './network';
 import { rows, said } from './scores';
 import { mapsOf, sprites } from './sheet';
 import { watch } from './watch.svelte';
@@ -35,7 +35,7 @@ export class Answers implements Source {
     const [, id, what] = PICTURE.exec(url) ?? [];
     const [, layer, of] = LAYER.exec(url) ?? [];
     if (of === 'receptive') return decodeURIComponent(layer) in this.about.fields;
-    return what === '/scores' || (what === '.png' && this.album.url(decodeURIComponent(id)) !== null) || of === 'maps' || /^\/api\/neighbours\b/.test(url);
+    return what === '/scores' || (what === '.png' && this.album.url(decodeURIComponent(id)) !== null) || of === 'maps' || /^\/api\/(neighbours|among)\b/.test(url);
   }
 
   async get(url: string): Promise<unknown> {
@@ -45,7 +45,9 @@ export class Answers implements Source {
     const asked = new URLSearchParams(query ?? url.split('?')[1]);
     if (of === 'maps') return this.#sprites(decodeURIComponent(layer), asked.get('picture')!);
     if (of === 'receptive') return this.#sees(decodeURIComponent(layer), Number(asked.get('y')), Number(asked.get('x')));
-    return this.#near(asked.get('picture')!, Number(asked.get('k')), asked.get('metric') ?? 'l2');
+    const [near, value] = await this.#vector(asked.get('picture')!);
+    if (url.startsWith('/api/among')) return among(near, value);
+    return nearest(near, value, asked.get('picture')!, Number(asked.get('k')), asked.get('metric') ?? 'l2', this.about.labels[asked.get('picture')!] ?? null);
   }
 
   async post(url: string, body: unknown): Promise<unknown> {
@@ -117,11 +119,12 @@ export class Answers implements Source {
     return { y0: down[0][y], x0: across[0][x], y1: down[1][y] + 1, x1: across[1][x] + 1 };
   }
 
-  async #near(picture: string, k: number, metric: string): Promise<Neighbours> {
+  /** The data set's vectors, and the value of the layer that is the picture's own vector. */
+  async #vector(picture: string): Promise<[Near, Value]> {
     const { features, near } = this.about;
     if (!features || !near) throw new ApiError('This page came without the data set’s vectors');
     const values = await this.network.run(await this.album.pixels(picture), 1, [features]);
-    return nearest(near, values[features], picture, k, metric, this.about.labels[picture] ?? null);
+    return [near, values[features]];
   }
 
   async #occlusion(wanted: ResultRequest, onStep: (step: Step) => void, stopped: () => boolean): Promise<Result> {

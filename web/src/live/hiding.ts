@@ -75,7 +75,7 @@ function picture(values: Float32Array, { size: [h, w] }: About): string {
 function told(values: Float32Array, { size: [h, w] }: About, key: string, url: string, label: string, caption: string, score: number): Result {
   const limit = top(values);
   return {
-    key, method: 'occlusion', kind: 'Map', title: 'Occlusion', caption, notes: [], gaps: null, provenance: null, png: '', downloads: {}, parts: [],
+    key, method: 'occlusion', kind: 'Map', title: 'Occlusion', caption, notes: [], provenance: null, png: '', downloads: {}, parts: [], gaps: null,
     python: 'cs.occlusion(net, images)',
     payload: {
       kind: 'Map', n: 1, h, w, signed: true, unit: 'logits', low: -limit, high: limit, limit: [limit], labels: [label],

@@ -39,3 +39,19 @@ function row(near: Near, i: number): Float32Array {
   if (!all) unpacked.set(near, (all = halves(decoded(near.vectors))));
   return all.subarray(i * near.dims, (i + 1) * near.dims);
 }
+
+/** Where pictures lie in the plane in which the data set's vectors differ most. */
+export interface Among {
+  points: { id: string; label: string | null; x: number; y: number }[];
+  mine: { x: number; y: number };
+  of: string;
+}
+
+export function among(near: Near, value: Value): Among {
+  const at = (vector: Float32Array) => {
+    const [x, y] = near.axes.map((axis) => axis.reduce((sum, a, i) => sum + a * (vector[i] - near.centre[i]), 0));
+    return { x, y };
+  };
+  const points = near.ids.map((id, i) => ({ id, label: near.labels[i], ...at(row(near, i)) }));
+  return { points, mine: at(vectorOf(value)), of: near.of };
+}

@@ -4,6 +4,7 @@ import type { Values } from './network';
 class Watch {
   /** Names of layers whose values each pass over the shown picture should bring along. */
   layers: readonly string[] = [];
+  near = false; // whether the page has the data set's vectors
   clean = $state.raw<Values | null>(null); // of the untouched picture
   edited = $state.raw<Values | null>(null); // of the picture as it was changed last
 }

@@ -1,0 +1,84 @@
+"""What does convsight promise, at a glance? The first picture of the README and of the site.
+
+python docs/hero.py        two minutes; writes docs/hero.png. Needs Chromium and the built page (`make tools`).
+
+Shirts with a planted tag, all drawn by convsight: on the left what the audit proves, on the right the page that
+computes, in which the tag is hidden, and below how far a map of that picture can be trusted.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+import convsight as cs
+from convsight.datasets.planted import Cue, plant
+
+HERE = Path(__file__).parent
+WIDE, GAP = 1800, 24
+TAG = "0,21,7,7"  # the top-right corner, where the tag is
+CLASS = "Shirt"
+
+
+def pictures(folder: Path) -> None:
+    """verdict.png, page.png and trust.png in `folder`."""
+    data = cs.dataset("drawn-garments", limit=4000)
+    planted = plant(data, Cue("corner_tag", strength=3, seed=2), CLASS, prevalence=0.9).dataset
+    run = cs.train(planted, "quick", out=folder / "run", seed=0, device="cpu")
+    net, test = run.classifier, planted.test
+    cs.find_shortcuts(net, planted, target=CLASS)[0].save(folder / "verdict.png")
+    shirts = test[(test.labels == test.classes.index(CLASS)).nonzero().flatten()]
+    sure = shirts[net.probabilities(shirts)[:, net.classes.index(CLASS)].topk(8).indices]
+    cs.trust(net, sure[0], "occlusion", CLASS, data=planted).save(folder / "trust.png")
+    photograph(cs.live_page(net, sure, folder / "live.html"), folder / "page.png")
+
+
+def photograph(page: Path, to: Path) -> None:
+    """The page with the tag hidden, as somebody sees it who drags the patch there."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        view = browser.new_page(viewport={"width": 1180, "height": 800}, device_scale_factor=2)
+        view.goto(f"{page.as_uri()}#/play?box={TAG}&fill=black")
+        view.get_by_role("button", name="Dismiss").click()
+        view.locator("[data-milliseconds]").wait_for()
+        view.wait_for_timeout(500)
+        view.screenshot(path=to)
+        browser.close()
+
+
+def composed(folder: Path) -> Image.Image:
+    """Verdict on the left, page and trust lights on the right, on white."""
+    left = scaled(top(Image.open(folder / "verdict.png").convert("RGB"), 860), 700)
+    page = scaled(Image.open(folder / "page.png").convert("RGB"), WIDE - 700 - GAP)
+    trust = scaled(Image.open(folder / "trust.png").convert("RGB"), WIDE - 700 - GAP)
+    tall = max(left.height, page.height + GAP + trust.height)
+    made = Image.new("RGB", (WIDE, tall), "white")
+    made.paste(left, (0, 0))
+    made.paste(page, (700 + GAP, 0))
+    made.paste(trust, (700 + GAP, page.height + GAP))
+    return made.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+
+
+def top(picture: Image.Image, height: int) -> Image.Image:
+    return picture.crop((0, 0, picture.width, min(height, picture.height)))
+
+
+def scaled(picture: Image.Image, width: int) -> Image.Image:
+    return picture.resize((width, round(picture.height * width / picture.width)), Image.Resampling.LANCZOS)
+
+
+def main(kept: str = "") -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        where = Path(kept or folder)
+        if not (where / "page.png").is_file():
+            pictures(where)
+        composed(where).save(HERE / "hero.png", optimize=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
