@@ -2,8 +2,8 @@
 
 python docs/hero.py        two minutes; writes docs/hero.png. Needs Chromium and the built page (`make tools`).
 
-Shirts with a planted tag, all drawn by convsight: on the left what the audit proves, on the right the page that
-computes, in which the tag is hidden, and below how far a map of that picture can be trusted.
+Shirts with a planted tag, all drawn by convsight: above the page that computes, in which the tag is hidden; below what
+the audit proves, and how far a map of that picture can be trusted.
 """
 
 from __future__ import annotations
@@ -33,35 +33,44 @@ def pictures(folder: Path) -> None:
     net, test = run.classifier, planted.test
     cs.find_shortcuts(net, planted, target=CLASS)[0].save(folder / "verdict.png")
     shirts = test[(test.labels == test.classes.index(CLASS)).nonzero().flatten()]
-    sure = shirts[net.probabilities(shirts)[:, net.classes.index(CLASS)].topk(8).indices]
-    cs.trust(net, sure[0], "occlusion", CLASS, data=planted).save(folder / "trust.png")
-    photograph(cs.live_page(net, sure, folder / "live.html"), folder / "page.png")
+    shown = flipping(net, shirts)
+    cs.trust(net, shown[0], "occlusion", CLASS, data=planted).save(folder / "trust.png")
+    photograph(cs.live_page(net, shown, folder / "live.html"), folder / "page.png")
+
+
+def flipping(net: cs.Classifier, shirts: cs.Images) -> cs.Images:
+    """The eight shirts whose probability falls most when the tag is hidden."""
+    hidden = shirts.pixels.clone()
+    hidden[:, :, :7, 21:] = 0
+    chances = (net.probabilities(pixels)[:, net.classes.index(CLASS)] for pixels in (shirts.pixels, hidden))
+    with_tag, without = chances
+    return shirts[(with_tag - without).topk(8).indices]
 
 
 def photograph(page: Path, to: Path) -> None:
     """The page with the tag hidden, as somebody sees it who drags the patch there."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        view = browser.new_page(viewport={"width": 1180, "height": 800}, device_scale_factor=2)
+        view = browser.new_page(viewport={"width": 1800, "height": 760})
         view.goto(f"{page.as_uri()}#/play?box={TAG}&fill=black")
         view.get_by_role("button", name="Dismiss").click()
         view.locator("[data-milliseconds]").wait_for()
+        view.mouse.move(0, 0)
         view.wait_for_timeout(500)
         view.screenshot(path=to)
         browser.close()
 
 
 def composed(folder: Path) -> Image.Image:
-    """Verdict on the left, page and trust lights on the right, on white."""
-    left = scaled(top(Image.open(folder / "verdict.png").convert("RGB"), 860), 700)
-    page = scaled(Image.open(folder / "page.png").convert("RGB"), WIDE - 700 - GAP)
-    trust = scaled(Image.open(folder / "trust.png").convert("RGB"), WIDE - 700 - GAP)
-    tall = max(left.height, page.height + GAP + trust.height)
-    made = Image.new("RGB", (WIDE, tall), "white")
-    made.paste(left, (0, 0))
-    made.paste(page, (700 + GAP, 0))
-    made.paste(trust, (700 + GAP, page.height + GAP))
-    return made.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    """The page above, the verdict and the trust lights below, on white."""
+    page, verdict, trust = (Image.open(folder / f"{name}.png").convert("RGB") for name in ("page", "verdict", "trust"))  # fmt: skip
+    page, left = scaled(page, WIDE), scaled(top(verdict, 640), 860)
+    right = scaled(trust, WIDE - 860 - GAP)
+    made = Image.new("RGB", (WIDE, page.height + GAP + max(left.height, right.height)), "white")
+    made.paste(page, (0, 0))
+    made.paste(left, (0, page.height + GAP))
+    made.paste(right, (860 + GAP, page.height + GAP))
+    return made
 
 
 def top(picture: Image.Image, height: int) -> Image.Image:
