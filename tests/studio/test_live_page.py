@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from fastapi.testclient import TestClient
 from playwright.sync_api import Browser, Page, expect
 from torch import nn
 
@@ -18,7 +19,9 @@ from convsight.errors import InputError, ModelError
 from convsight.exporting.half_weights import rounded
 from convsight.occluding.occluders import fill_pictures
 from convsight.studio import live_page as writing
+from convsight.studio.app import create_app
 from convsight.studio.live_weights import halves_change_nothing
+from tests.studio.conftest import HERE, open_studio
 from tests.studio.page_fixture import AXE
 
 pytestmark = pytest.mark.filterwarnings("default::DeprecationWarning")
@@ -282,3 +285,10 @@ def test_the_page_says_nothing_of_where_it_was_made(live: Path, run_folder: Path
     text = live.read_text()
     assert str(run_folder) not in text
     assert json.loads(text.partition('id="frozen" type="application/json">')[2].partition("</script>")[0])
+
+
+def test_the_studio_hands_out_the_same_page(static: Path, run_folder: Path, live: Path) -> None:
+    with TestClient(create_app(open_studio(run_folder), static=static), base_url=HERE) as client:
+        answer = client.post("/api/live", json={})
+    assert answer.status_code == 200 and "attachment" in answer.headers["content-disposition"]
+    assert abs(len(answer.content) - live.stat().st_size) < 2000

@@ -8,9 +8,7 @@ grow too large.
 
 from __future__ import annotations
 
-import asyncio
 import json
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,7 @@ from convsight.storage import write_atomic
 from convsight.studio import results, schemas
 from convsight.studio.app import STATIC, create_app
 from convsight.studio.export import frozen
-from convsight.studio.inside import answer_of, as_local
+from convsight.studio.inside import addresses, answer_of, as_local, in_a_thread
 from convsight.studio.session import Studio
 
 LARGEST = 40 * 2**20  # bytes of answers after which nothing more is added
@@ -265,36 +263,3 @@ def _query(**words: Any) -> str:
 
 def _count(studio: Studio, split: str) -> int:
     return 0 if studio.data is None else len(studio.data.splits[split])
-
-
-def addresses(value: Any) -> Iterator[str]:
-    """Every address of this server in an answer, except files to download, which need the server."""
-    if isinstance(value, str) and value.startswith("/api/"):
-        yield value
-    elif isinstance(value, dict):
-        for name, inner in value.items():
-            if name not in ("downloads", "png"):
-                yield from addresses(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from addresses(inner)
-
-
-def in_a_thread(make: Any) -> Any:
-    """Run a coroutine to its end in a thread of its own, since an event loop may be running already (as in a
-    notebook).
-    """
-    told: dict[str, Any] = {}
-
-    def work() -> None:
-        try:
-            told["value"] = asyncio.run(make())
-        except BaseException as error:
-            told["error"] = error
-
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    thread.join()
-    if "error" in told:
-        raise told["error"]
-    return told["value"]

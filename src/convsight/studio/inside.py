@@ -4,7 +4,9 @@ notebook's page sends all its requests (also POST) this way.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote
@@ -49,3 +51,36 @@ def answer_of(app: Any, asked_by: Any) -> Callable[..., Awaitable[tuple[int, str
 def as_local() -> Any:
     """A request from this machine, for callers that have none."""
     return SimpleNamespace(headers=SimpleNamespace(raw=[(b"host", b"127.0.0.1")]))
+
+
+def addresses(value: Any) -> Iterator[str]:
+    """Every address of this server in an answer, except files to download, which need the server."""
+    if isinstance(value, str) and value.startswith("/api/"):
+        yield value
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            if name not in ("downloads", "png"):
+                yield from addresses(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from addresses(inner)
+
+
+def in_a_thread(make: Any) -> Any:
+    """Run a coroutine to its end in a thread of its own, since an event loop may be running already (as in a
+    notebook).
+    """
+    told: dict[str, Any] = {}
+
+    def work() -> None:
+        try:
+            told["value"] = asyncio.run(make())
+        except BaseException as error:
+            told["error"] = error
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join()
+    if "error" in told:
+        raise told["error"]
+    return told["value"]

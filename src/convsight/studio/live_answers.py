@@ -14,10 +14,9 @@ from convsight.errors import InputError
 from convsight.images import Images
 from convsight.results import draw
 from convsight.studio import schemas
-from convsight.studio.app import create_app
 from convsight.studio.edits import of_data
-from convsight.studio.freeze import addresses, in_a_thread
-from convsight.studio.inside import answer_of, as_local
+from convsight.studio.export import Answer
+from convsight.studio.inside import addresses, in_a_thread
 from convsight.studio.session import Studio
 
 COMPUTED = {"occlusion": ("patch", "stride", "fill")}  # techniques of the page, with the knobs that it has
@@ -39,7 +38,7 @@ class Kept:
     feature_layer: str | None = None
 
 
-def collected(studio: Studio, most: int) -> Kept:
+def collected(studio: Studio, most: int, ask: Answer) -> Kept:
     """The pictures to begin with, the filters, and the audit if one was made."""
     names = studio.info.samples[:most]
     if not names:
@@ -50,7 +49,6 @@ def collected(studio: Studio, most: int) -> Kept:
     for name, image in zip(names, kept.images, strict=True):
         _keep_picture(studio, kept, name, image)
     _near(studio, kept)
-    ask = answer_of(create_app(studio), as_local())
     _filters(studio, kept, ask)
     if _keep(kept, ask, "/api/audit")["verdicts"]:
         kept.panels.append("audit")
@@ -122,7 +120,7 @@ def _computed(method: schemas.MethodInfo) -> schemas.MethodInfo:
     return method.model_copy(update={"knobs": knobs, "needs": needs})
 
 
-def _filters(studio: Studio, kept: Kept, ask: Any) -> None:
+def _filters(studio: Studio, kept: Kept, ask: Answer) -> None:
     size = 0
     for layer in studio.info.layers:
         if layer.convolution and size < LARGEST_FILTERS:
@@ -132,7 +130,7 @@ def _filters(studio: Studio, kept: Kept, ask: Any) -> None:
                 size += len(kept.responses[url]["base64"])
 
 
-def _keep(kept: Kept, ask: Any, url: str) -> Any:
+def _keep(kept: Kept, ask: Answer, url: str) -> Any:
     """Keep the studio's own answer to a GET, with the pictures that it names; returns its content if it is JSON."""
     status, media, body = in_a_thread(lambda: ask(url))
     if status != 200:

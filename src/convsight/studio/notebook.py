@@ -18,8 +18,8 @@ from convsight.images import Images
 from convsight.network.classifier import Classifier, as_classifier
 from convsight.studio import schemas
 from convsight.studio.app import STATIC, create_app
-from convsight.studio.freeze import freeze, in_a_thread
-from convsight.studio.inside import answer_of, as_local
+from convsight.studio.freeze import freeze
+from convsight.studio.inside import answer_of, as_local, in_a_thread
 from convsight.studio.session import SAMPLES, Studio
 
 HERE = Path(__file__).parent

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from convsight.studio import schemas
 from convsight.studio.export import frozen
 from convsight.studio.inside import answer_of
+from convsight.studio.live_file import page_of
 from convsight.studio.routes.common import The, bytes_of
 from convsight.studio.session import Studio
 
@@ -21,11 +22,10 @@ async def export(studio: The, asked: schemas.ExportRequest, request: Request) ->
 
 
 @router.post("/live", responses=bytes_of("text/html"), response_class=Response)
-def live(studio: The) -> Response:
+def live(studio: The, request: Request) -> Response:
     """The page in which the network itself runs."""
-    from convsight.studio.live_page import page_of
-
-    return _file(studio, page_of(studio).encode())
+    made = page_of(studio, request.app.state.static, answer_of(request.app, request))
+    return _file(studio, made.encode())
 
 
 def _file(studio: Studio, page: bytes) -> Response:

@@ -1,0 +1,69 @@
+"""How is one HTML file put together in which a network runs, without Python and without a server?
+
+The file holds the studio's own page, ONNX Runtime's WebAssembly, the exported network with every layer's value among
+its outputs, a few pictures, and those answers that the page cannot compute itself.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from convsight.errors import InputError, ModelError
+from convsight.exporting import Exported, to_onnx
+from convsight.images import Images
+from convsight.network.classifier import Classifier
+from convsight.progress import report as tell
+from convsight.studio.export import PLACE, Answer, with_data
+from convsight.studio.live_about import about, refuse, shown_layers
+from convsight.studio.live_answers import collected
+from convsight.studio.live_weights import halves_change_nothing
+from convsight.studio.session import Studio
+
+PICTURES = 24  # of the data set, taken from every class in turn
+PAGE, RUNTIME = "live.html", "runtime.wasm.gz"
+INSTEAD = "`convsight report RUN --interactive` writes a page with the answers computed beforehand"
+
+
+def page_of(studio: Studio, static: Path, ask: Answer) -> str:
+    """The page that runs the network of a studio; `ask` gives the answers of the studio's own routes."""
+    page, runtime = static / PAGE, static / RUNTIME
+    if not (page.is_file() and runtime.is_file()):
+        raise InputError("the page that computes has not been built; npm --prefix web run build makes it")
+    net = studio.net
+    refuse(net)
+    tell(0.0, "exporting the network")
+    layers = shown_layers(net)
+    kept = collected(studio, PICTURES, ask)
+    exported = _exported(net, layers, kept.images)
+    tell(0.8, "putting the page together")
+    described = about(net, exported, kept)
+    content = page.read_text(encoding="utf-8")
+    content = with_data(content, json.dumps({"state": kept.state, "responses": kept.responses}))
+    content = _with(content, "about-network", "application/json", json.dumps(described))
+    content = _with(content, "runtime", "text/plain", _text(runtime.read_bytes()))
+    content = _with(content, "network", "text/plain", _text(gzip.compress(exported.content, 9)))
+    tell(1.0, f"{len(content) / 1e6:.1f} MB")
+    return content
+
+
+def _exported(net: Classifier, layers: Sequence[str], images: Images) -> Exported:
+    half = halves_change_nothing(net, images)
+    try:
+        return to_onnx(net, layers=layers, half=half)
+    except ModelError as error:
+        raise ModelError(error.what, works=INSTEAD) from error
+
+
+def _text(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def _with(page: str, name: str, media: str, content: str) -> str:
+    """The page with one more script element; `<` is escaped in JSON and does not occur in base64."""
+    before, found, after = page.partition(PLACE)
+    inside = content.replace("<", "\\u003c")
+    return f'{before}<script id="{name}" type="{media}">{inside}</script>{found}{after}'
