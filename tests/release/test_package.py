@@ -88,7 +88,7 @@ def test_the_wheel_says_what_it_is_and_what_it_needs(wheel):
     required = about.get_all("Requires-Dist") or []
     assert len([r for r in required if "extra ==" not in r]) == len(PROJECT["dependencies"])
     assert set(about.get_all("Provides-Extra") or []) == set(PROJECT["optional-dependencies"])
-    assert wheel.stat().st_size < 5_000_000
+    assert wheel.stat().st_size < 8_000_000  # 3.7 MB of it are the runtime of the page that computes
 
 
 def test_the_sdist_holds_what_is_needed_to_build_and_test_it(built):
