@@ -138,10 +138,13 @@ def _reference(
     net: Classifier, images: Any, aim: Any, passes: int, seed: int
 ) -> tuple[Map, Bool[Tensor, " n"]]:
     """The Shapley values of regions, and in which pictures they are certain."""
-    side = min(7, *images.size)
-    found = find_method(REFERENCE)(regions=side, passes=passes, precision=0.1, seed=seed)(
-        net, images, target=aim
-    )
+    knobs: dict[str, Any] = {
+        "regions": min(7, *images.size),
+        "passes": passes,
+        "precision": 0.1,
+        "seed": seed,
+    }
+    found = find_method(REFERENCE)(**knobs)(net, images, target=aim)
     assert isinstance(found, Map) and found.half_width is not None
     widest, largest = found.half_width.flatten(1).amax(1), found.values.flatten(1).abs().amax(1)
     return found, widest <= SURE * largest
