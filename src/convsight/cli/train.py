@@ -120,5 +120,7 @@ def _places(run: Run) -> None:
     out.print(f"run:     {run.path}", soft_wrap=True)
     audit = [f"convsight audit {run.path}"] if run.config["task"] in ONE_CLASS else []
     show = f"convsight show occlusion {run.path} test:0 -o occlusion.png"
-    for i, command in enumerate([show, *audit, f"convsight studio {run.path}"]):
+    for i, command in enumerate(
+        [show, *audit, f"convsight studio {run.path}", f"convsight export {run.path} -o net.onnx"]
+    ):
         out.print(f"{'' if i else 'next:':<8} {command}", soft_wrap=True)

@@ -21,7 +21,7 @@ def model_card(run: Run, use: str = "", note: str = "") -> str:
     """The card of a run. use: lines of Python that answer a picture; note: a sentence about the exported file."""
     parts = [
         _header(run),
-        f"# {run.name}\n",
+        f"# {run.name}",
         _what(run) + (f"\n\n{note}" if note else ""),
         "## How good it is\n\n" + "\n\n".join(_measured(run)),
         "## What it leans on\n\n" + "\n".join(_audit(run)),
