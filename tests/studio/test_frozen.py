@@ -22,7 +22,7 @@ from tests.studio.conftest import open_studio
 from tests.studio.page_fixture import AXE, WEB
 
 pytestmark = pytest.mark.filterwarnings("default::DeprecationWarning")
-PANELS = ("network", "image", "playground", "map", "mistakes", "training", "audit", "share")
+PANELS = ("network", "image", "playground", "map", "mistakes", "training", "check", "audit", "share")
 
 
 @pytest.fixture(scope="module")

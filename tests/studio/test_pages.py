@@ -322,7 +322,7 @@ def test_what_was_seen_is_shared_with_its_files_its_python_and_its_link(
 # ---- every panel ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("panel", ["playground", "map", "mistakes", "training", "audit", "share"])
+@pytest.mark.parametrize("panel", ["playground", "map", "mistakes", "training", "check", "audit", "share"])
 def test_a_panel_is_accessible_and_fits(studio_page: StudioPage, panel: str) -> None:
     page = studio_page.open(panel)
     if panel == "map":
