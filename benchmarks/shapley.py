@@ -200,7 +200,7 @@ def compared(name: str, photo: str, rounds: int, passes: int, reference: int) ->
         yield row(
             f"{name}: CPU time of {kind} ÷ ours, same mean square error", costs[kind][0] / costs["ours"][0], "times",
             target, len(each), float(np.std(each)),
-        ) | {"passes_ratio": round(costs[kind][1] / costs["ours"][1], 2)}  # fmt: skip
+        ) | {"passes_ratio": round(float(costs[kind][1] / costs["ours"][1]), 2)}  # fmt: skip
     owen = case.owen(passes)
     far = float(np.corrcoef(owen.values, right)[0, 1])
     yield row(
@@ -292,6 +292,7 @@ def photos(pictures: int) -> tuple[cs.Classifier, cs.Images]:
 def row(
     claim: str, value: float, unit: str, target: float | None, n: int, spread: float, least: bool = True
 ) -> dict:
+    value = float(value)
     ok = None if target is None else (value >= target if least else value <= target)
     device = f"cpu, {platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
     return {
