@@ -11,7 +11,7 @@ from lightning_fabric.strategies import SingleDeviceStrategy
 from tests.far_device import far_device
 
 import convsight as cs
-from convsight.training import session
+from convsight.training import processes
 
 
 class OnDevice(CPUAccelerator):
@@ -29,7 +29,7 @@ def training_there(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
         return
     with far_device(float64=True) as device:
         there = SingleDeviceStrategy(device=device, accelerator=OnDevice())
-        monkeypatch.setattr(session, "Fabric", lambda **_: Fabric(strategy=there))
+        monkeypatch.setattr(processes, "Fabric", lambda **_: Fabric(strategy=there))
         known = sys.modules["torch.optim.optimizer"]  # to which fused steps run on some devices only
         monkeypatch.setattr(known, "_get_fused_kernels_supported_devices", lambda: ["cpu", "meta"])
         yield device
