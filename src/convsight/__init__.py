@@ -36,7 +36,7 @@ _HOMES = {
     "live_page": "studio.live_page",
     "load": "bring",
     "open_result": "results.files",
-    "find_shortcuts": "shortcuts",
+    "find_shortcuts": "shortcuts.find",
     "rank_methods": "trust_checks",
     "story": "report.story",
     "test": "training.evaluate",

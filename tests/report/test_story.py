@@ -8,8 +8,9 @@ import pytest
 import convsight as cs
 from convsight.report import story as told
 from convsight.report.story import Part, story
+from convsight.report.verdict import steps
 
-OPTIONS = {"recipe": "quick", "epochs": 2, "limit": 60}  # too few for an audit, which would take minutes
+OPTIONS = {"recipe": "quick", "epochs": 2, "limit": 30}  # too few for an audit, which would take minutes
 
 
 @pytest.fixture(scope="module")
@@ -18,10 +19,14 @@ def parts() -> list[Part]:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory, parts: list[Part]) -> cs.Run:
-    return story(
-        "drawn-garments", out=tmp_path_factory.mktemp("runs") / "story", tell=parts.append, **OPTIONS
-    )
+def heard() -> list[str]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, parts: list[Part], heard: list[str]) -> cs.Run:
+    out = tmp_path_factory.mktemp("runs") / "story"
+    return story("drawn-garments", out=out, tell=parts.append, say=heard.append, **OPTIONS)
 
 
 def test_every_part_is_told_as_it_begins_and_ends(run: cs.Run, parts: list[Part]) -> None:
@@ -35,6 +40,18 @@ def test_the_report_shows_all_of_it(run: cs.Run) -> None:
     page = (run.path / "report.html").read_text()
     assert "not checked" not in page and "Labels were judged by a probe" in page
     assert cs.checking.read_check(run) is not None
+
+
+def test_a_next_step_that_cannot_be_taken_is_not_named(run: cs.Run) -> None:
+    sentences = [step.sentence for step in steps(run)]
+    assert not any(sentence.startswith("Look for shortcuts") for sentence in sentences)
+    assert any("two classes with 12 pictures" in sentence for sentence in sentences)
+
+
+def test_what_was_noticed_is_said_once_and_the_pictures_come_first(run: cs.Run, heard: list[str]) -> None:
+    notes = run.dataset.notes
+    assert notes and tuple(heard[: len(notes)]) == notes
+    assert len(set(heard)) == len(heard)
 
 
 def test_what_is_done_is_not_done_again(run: cs.Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +86,7 @@ def test_the_command_tells_the_verdict(run: cs.Run, capsys: pytest.CaptureFixtur
         "--epochs",
         "2",
         "--limit",
-        "60",
+        "30",
         "--out",
         str(run.path),
     ]

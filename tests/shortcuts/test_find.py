@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -147,6 +148,16 @@ def test_what_the_user_calls_the_object_is_passed_over_from_then_on(tmp_path: Pa
 def test_a_run_that_was_not_audited_says_so(tmp_path: Path) -> None:
     with pytest.raises(DataNotFound, match="convsight audit"):
         load_verdicts(tmp_path)
+
+
+def test_few_test_pictures_are_audited_together_with_all_others_and_it_is_said() -> None:
+    data = garments()
+    few = replace(data, test=data.test.take(range(20)))
+    verdicts = cs.find_shortcuts(net_with(None), few, target="Sandal", per_class=24)
+    assert "the pictures of all splits were audited together" in verdicts[0].notes[-1]
+    assert not any("audited together" in note for verdict in verdicts[1:] for note in verdict.notes)
+    with pytest.raises(DataError, match="too few pictures"):
+        cs.find_shortcuts(net_with(None), few, split="test")
 
 
 def test_wrong_questions_are_answered_with_what_would_work() -> None:

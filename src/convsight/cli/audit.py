@@ -12,6 +12,7 @@ from convsight.cli.inputs import classifier, data_of, run_of
 from convsight.errors import InputError
 from convsight.results.kinds import Verdict
 from convsight.shortcuts.find import find_shortcuts
+from convsight.shortcuts.pictures import split_to_audit
 from convsight.shortcuts.saved import AUDIT, mark_own, owned, save_verdicts
 
 FOUND = 3  # exit status of --fail-on found, for CI
@@ -30,7 +31,12 @@ def audit(given: argparse.Namespace, rest: list[str]) -> int:
             seed=given.seed, masks=given.masks, fit=given.fit,
         )  # fmt: skip
     if run is not None:
-        about = {"data": data.name, "split": given.split, "weights": net.weights_hash, "seed": given.seed}
+        about = {
+            "data": data.name,
+            "split": given.split or split_to_audit(data),
+            "weights": net.weights_hash,
+            "seed": given.seed,
+        }
         save_verdicts(run.path, verdicts, about)
     if given.json:
         print_json([_row(i, v) for i, v in enumerate(verdicts, 1)])

@@ -126,7 +126,9 @@ def audit(commands: Any) -> None:
     audit.add_argument("--data", help=f"{DATA} (default: the run's own)")
     takes_pictures(audit)
     audit.add_argument(
-        "--split", default="test", choices=("train", "validation", "test"), help="default: test"
+        "--split",
+        choices=("all", "train", "validation", "test"),
+        help="default: test, or all where no two classes have 12 test pictures",
     )
     audit.add_argument("--target", metavar="CLASS", help="audit this class only (default: all)")
     audit.add_argument(

@@ -6,7 +6,7 @@ import argparse
 from contextlib import ExitStack
 from typing import Any
 
-from convsight.cli.console import TrainingDisplay, bar, err, out, print_json
+from convsight.cli.console import TrainingDisplay, bar, err, out, print_json, print_notes
 from convsight.cli.inputs import size
 from convsight.report.story import Part, story
 from convsight.report.verdict import answers, steps
@@ -26,6 +26,7 @@ def run(given: argparse.Namespace, rest: list[str]) -> int:
             seed=given.seed,
             relabel=given.relabel,
             tell=telling,
+            say=lambda sentence: print_notes([sentence]),
             progress=telling.training,
             **{name: value for name, value in options.items() if value is not None},
         )

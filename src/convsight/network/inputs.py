@@ -14,7 +14,9 @@ from convsight.network.changes import every_module
 def size_of(size: tuple[int, int] | int | None) -> tuple[int, int]:
     if size is None:
         raise ModelError(
-            "input_size is needed: the (height, width) in pixels that the network was trained on"
+            "input_size is needed: the (height, width) in pixels that the network was trained on. It is said by "
+            "input_size=(224, 224), --size 224, or INPUT_SIZE = (224, 224) in the network's own Python file (MEAN, STD "
+            "and CLASSES stand there too)"
         )
     height, width = (size, size) if isinstance(size, int) else size
     if height < 1 or width < 1:

@@ -7,6 +7,7 @@ import html
 from convsight.errors import DataError
 from convsight.results.kinds import Verdict
 from convsight.run import Run
+from convsight.shortcuts.pictures import split_to_audit
 from convsight.shortcuts.saved import audited_weights, owned, read_verdicts, save_verdicts
 
 
@@ -38,11 +39,11 @@ def audited(run: Run) -> list[Verdict] | None:
 
 
 def make(run: Run) -> list[Verdict]:
-    """The audit on the run's own test pictures, kept in the run."""
+    """The audit on the run's own test pictures, or on all where those are too few; kept in the run."""
     from convsight.shortcuts.find import find_shortcuts  # its statistics take a second to import
 
     net, data = run.classifier, run.dataset
     verdicts = find_shortcuts(net, data, own=owned(run.path))
-    about = {"data": data.name, "split": "test", "weights": net.weights_hash, "seed": 0}
+    about = {"data": data.name, "split": split_to_audit(data), "weights": net.weights_hash, "seed": 0}
     save_verdicts(run.path, verdicts, about)
     return verdicts

@@ -65,6 +65,7 @@ def story(
     seed: int = 0,
     relabel: str | Path | None = None,
     tell: Tell | None = None,
+    say: Callable[[str], None] | None = None,
     progress: Any = None,
     **options: Any,
 ) -> Run:
@@ -78,7 +79,8 @@ def story(
         as in `train`; the labels are judged by the features of `network` too, where it comes from elsewhere.
     out: the run's directory, by default `runs/NAME-story`. It also gets `report.html`, and `relabel.csv` with the labels
         that are probably wrong: they are not applied until you hand them over with `relabel`.
-    tell: called with a `Part` as each part begins and ends. progress: as in `train`.
+    tell: called with a `Part` as each part begins and ends. say: called with each sentence about what was noticed or
+        chosen (files that cannot be read, pictures held out, the recipe). progress: as in `train`.
 
     Returns the `Run`. Raises what `check` and `train` raise; InputError if `out` holds another training.
 
@@ -90,20 +92,32 @@ def story(
     asked = {"network": network, "weights": weights, "relabel": relabel, **options}
     given = {name: value for name, value in asked.items() if value is not None}
     teller = _Teller(tell or (lambda part: None))
+    say = say or (lambda sentence: None)
+    for sentence in pictures.notes:
+        say(sentence)
 
-    with teller.part() as say:
+    with teller.part() as end:
         found = _checked(data, pictures, network, weights, folder, seed)
-        say(f"{counted(findings_of(found))}")
-    with teller.part() as say:
-        run = train(data, recipe, seed=seed, out=folder, resume=_begun(folder), progress=progress, **given)
+        end(f"{counted(findings_of(found))}")
+    with teller.part() as end:
+        run = train(
+            data,
+            recipe,
+            seed=seed,
+            out=folder,
+            resume=_begun(folder),
+            progress=progress,
+            say=lambda sentence: None if sentence in pictures.notes else say(sentence),
+            **given,
+        )
         save_check(run, found)
         if any(finding.problem == "mislabelled" for finding in findings_of(found)):
             _suggest(found, folder / RELABEL)
-        say(_tested(run))
-    with teller.part() as say:
-        say(_audited(run))
-    with teller.part() as say:
-        say(str(run.report()))
+        end(_tested(run))
+    with teller.part() as end:
+        end(_audited(run))
+    with teller.part() as end:
+        end(str(run.report()))
     return run
 
 

@@ -9,10 +9,12 @@ from typing import Any
 from convsight.checking import findings_of, read_check
 from convsight.checking.finding import Finding, counted
 from convsight.errors import ConvsightError
+from convsight.features.selection import Selection
 from convsight.report.leaning import audited
 from convsight.results.kinds import Verdict
 from convsight.results.tables import asides, headline
 from convsight.run import Run
+from convsight.shortcuts.pictures import FEWEST, auditable_classes
 
 FAR = 0.05  # between training and validation accuracy: it learnt its pictures by heart
 WIDE = 0.1  # of an interval, above which more test pictures say more than another network
@@ -69,7 +71,9 @@ def _worst(test: dict[str, Any]) -> Answer | None:
     row = min(rows, key=lambda r: r["accuracy"])
     low, high = row["interval"]
     taken = next((c for c in test["confused"] if c["true"] == row["class"]), None)
-    most = f" Most often taken for {taken['predicted']} ({taken['count']} times)." if taken else ""
+    most = (
+        f" Most often taken for {taken['predicted']} ({taken['count']:,} of {row['n']:,})." if taken else ""
+    )
     sentence = f"{row['accuracy']:.1%} of its {row['n']:,} test pictures are found (95% interval {low:.1%} to {high:.1%}).{most}"
     return Answer("Which class is worst?", row["class"], sentence)
 
@@ -152,7 +156,7 @@ def _about_shortcuts(run: Run) -> Iterator[Step]:
         return
     verdicts: list[Verdict] | None = audited(run)
     if verdicts is None:
-        yield Step("Look for shortcuts; it takes minutes.", f"convsight report {run.path} --audit")
+        yield _to_audit(run)
         return
     for number, verdict in enumerate(verdicts, 1):
         if verdict.found:
@@ -161,6 +165,17 @@ def _about_shortcuts(run: Run) -> Iterator[Step]:
                 f"convsight fix {run.path} --verdict {number}",
             )
             return
+
+
+def _to_audit(run: Run) -> Step:
+    """The audit, or where no two classes have the pictures for it, what is missing."""
+    try:
+        enough = auditable_classes(Selection.of(run.dataset)) >= 2
+    except ConvsightError:  # the pictures are gone; the audit itself says where it looked for them
+        enough = True
+    if enough:
+        return Step("Look for shortcuts; it takes minutes.", f"convsight report {run.path} --audit")
+    return Step(f"Add pictures: looking for shortcuts takes two classes with {FEWEST} pictures or more.")
 
 
 def _about_training(run: Run) -> Iterator[Step]:

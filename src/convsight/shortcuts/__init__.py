@@ -1,7 +1,4 @@
-"""Which shortcuts does a classifier lean on, and how far can a map of it be trusted?"""
+"""Which shortcuts does a classifier lean on, and how are they unlearned? `find_shortcuts` in `find.py`, `fix` in `fix.py`.
 
-from __future__ import annotations
-
-from convsight.shortcuts.find import find_shortcuts
-
-__all__ = ["find_shortcuts"]
+Nothing is imported here: the statistics of an audit take a second to load, and pages ask for what was found before.
+"""

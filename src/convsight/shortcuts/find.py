@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 
-from convsight.datasets import Dataset, Split, as_dataset
-from convsight.errors import DataError, InputError
+from convsight.datasets import Split, as_dataset
+from convsight.errors import InputError
+from convsight.features.selection import Selection
 from convsight.network.classifier import Classifier, as_classifier
 from convsight.network.targets import resolve_target
 from convsight.progress import report
@@ -27,6 +28,7 @@ from convsight.shortcuts.known_recall import known_recall
 from convsight.shortcuts.marked import is_own
 from convsight.shortcuts.overlay import find_overlays
 from convsight.shortcuts.pattern import find_patterns
+from convsight.shortcuts.pictures import pictures_to_audit
 from convsight.shortcuts.precedence import told_apart
 from convsight.shortcuts.sample import Sample, draw_sample
 from convsight.shortcuts.saved import described
@@ -44,7 +46,7 @@ def find_shortcuts(
     net: Any,
     data: Any,
     *,
-    split: str = "test",
+    split: str | None = None,
     target: Any = None,
     per_class: int | None = None,
     seed: int = 0,
@@ -62,7 +64,8 @@ def find_shortcuts(
     share that turns when the same is taken from other classes, is the effect. Half of the pictures choose the
     smallest change that explains most; it is measured on the other half.
 
-    net: a Classifier or a Run. data: a data set with labels, or what `dataset` opens; split: which part of it.
+    net: a Classifier or a Run. data: a data set with labels, or what `dataset` opens. split: which part of it, or
+        "all"; None takes the test pictures, or all together where no two classes have 12 test pictures (it is said).
     target: only this class (a name or index); None audits all that have 12 pictures. per_class: pictures of
         each class that are used, half to choose and half to measure: more makes the interval narrower. None is
         240, and 96 of pictures of 96 × 96 pixels and more.
@@ -90,7 +93,8 @@ def find_shortcuts(
             "label against the rest, output=lambda out: out[:, 3], classes=['not fire', 'fire']"
         )
     started = time.perf_counter()
-    sample = draw_sample(net, _split(data, split, net), per_class=per_class, seed=seed)
+    pictures, remark = _pictures(data, split, net)
+    sample = draw_sample(net, pictures, per_class=per_class, seed=seed)
     targets = _targets(net, sample, target)
     if only not in (None, "surroundings"):
         raise InputError(
@@ -119,8 +123,12 @@ def find_shortcuts(
     effort = _effort(sample, tests, cutouts, time.perf_counter() - started)
     if found:
         first = replace(found[0], notes=(*found[0].notes, f"{effort}."))
-        return [first, *found[1:], *rest]
-    return [nothing(sample, targets, effort, verdicts, only), *rest]
+        verdicts = [first, *found[1:], *rest]
+    else:
+        verdicts = [nothing(sample, targets, effort, verdicts, only), *rest]
+    if remark:
+        verdicts[0] = replace(verdicts[0], notes=(*verdicts[0].notes, remark))
+    return verdicts
 
 
 def _structures(sample: Sample) -> dict[int, Patterns]:
@@ -254,17 +262,8 @@ def _why_not(t: Tried, score: float, p_value: float) -> str:
     )
 
 
-def _split(data: Any, split: str, net: Classifier) -> Split:
-    if isinstance(data, Split):
-        return data
-    opened: Dataset = as_dataset(data, net)
-    if split not in opened.splits:
-        raise InputError(f"no split '{split}'; there are {', '.join(opened.splits)}")
-    if opened.task != "classify":
-        raise DataError(
-            f"{opened.name} has no one class a picture (its task is {opened.task!r}): shortcuts are of classes"
-        )
-    return opened.splits[split]
+def _pictures(data: Any, split: str | None, net: Classifier) -> tuple[Split | Selection, str]:
+    return (data, "") if isinstance(data, Split) else pictures_to_audit(as_dataset(data, net), split)
 
 
 def _targets(net: Classifier, sample: Sample, target: Any) -> tuple[int, ...]:

@@ -20,6 +20,7 @@ from convsight.network.classifier import Classifier
 from convsight.results.kinds import Verdict
 from convsight.run import CONFIG, METRICS, Run
 from convsight.shortcuts.find import find_shortcuts
+from convsight.shortcuts.pictures import split_to_audit
 from convsight.shortcuts.probes import Probe
 from convsight.shortcuts.reliance import Groups, groups
 from convsight.shortcuts.saved import load_verdicts, owned, save_verdicts
@@ -207,7 +208,12 @@ def _audited(run: Run, old: Run, data: Dataset, seed: int) -> tuple[Verdict, ...
     the old run.
     """
     verdicts = find_shortcuts(run.classifier, data, seed=seed, own=owned(old.path))
-    about = {"data": data.name, "split": "test", "weights": run.classifier.weights_hash, "seed": seed}
+    about = {
+        "data": data.name,
+        "split": split_to_audit(data),
+        "weights": run.classifier.weights_hash,
+        "seed": seed,
+    }
     save_verdicts(run.path, verdicts, about)
     return tuple(verdicts)
 

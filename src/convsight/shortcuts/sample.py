@@ -10,8 +10,10 @@ from torch import Generator, Tensor
 
 from convsight.datasets import Split
 from convsight.errors import DataError
+from convsight.features.selection import Selection
 from convsight.network.batching import chunk_size
 from convsight.network.classifier import Classifier
+from convsight.shortcuts.pictures import FEWEST
 
 PER_CLASS = 240
 LARGE = 96 * 96  # pixels from which pictures cost so much that fewer are used
@@ -79,7 +81,12 @@ class Sample:
 
 
 def draw_sample(
-    net: Classifier, split: Split, *, per_class: int | None = None, least: int = 12, seed: int = 0
+    net: Classifier,
+    split: Split | Selection,
+    *,
+    per_class: int | None = None,
+    least: int = FEWEST,
+    seed: int = 0,
 ) -> Sample:
     """At most `per_class` pictures of every class (240, of large ones 96), half of them for each purpose.
 
@@ -88,6 +95,7 @@ def draw_sample(
     generator = Generator().manual_seed(seed)
     per_class = per_class or affordable(PER_CLASS, net.input_size)
     numbers = _numbers(net, split)
+    assert split.labels is not None, "only pictures of one class each are audited"
     labels = numbers[split.labels]
     first, second, enough, few = [], [], [], []
     for k in labels.unique().tolist():
@@ -101,21 +109,21 @@ def draw_sample(
         raise DataError(
             f"too few pictures to audit: {len(enough)} of {len(first)} classes have the {least} pictures that"
             f" are needed (most have {most} or fewer); half of them choose what to test and the others"
-            " measure it. Give more pictures with --data, or another --split"
+            " measure it. Give more pictures with --data, or --split all"
         )
     names = tuple(net.classes[k] for k in few)
     halves = [_half(net, split, torch.cat(part), labels) for part in (first, second)]
     return Sample(halves[0], halves[1], tuple(enough), names)
 
 
-def _half(net: Classifier, split: Split, index: Tensor, labels: Tensor) -> Half:
+def _half(net: Classifier, split: Split | Selection, index: Tensor, labels: Tensor) -> Half:
     index = index.sort().values
     step = chunk_size((net.channels, *net.input_size))
     pixels = torch.cat([net.fit(split[part]).pixels for part in index.split(step)])
     return Half(pixels, labels[index], net.predict(pixels), tuple(split.ids[i] for i in index.tolist()))
 
 
-def _numbers(net: Classifier, split: Split) -> Int64[Tensor, " k"]:
+def _numbers(net: Classifier, split: Split | Selection) -> Int64[Tensor, " k"]:
     """For each class of the split its index among the network's."""
     if not split.classes or split.classes == net.classes:
         return torch.arange(len(net.classes))

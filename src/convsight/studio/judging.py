@@ -71,15 +71,20 @@ def light_png(studio: Studio, key: str, index: int) -> bytes:
 
 def _look(studio: Studio) -> None:
     from convsight.shortcuts.find import find_shortcuts
+    from convsight.shortcuts.pictures import split_to_audit
     from convsight.shortcuts.saved import owned, save_verdicts
 
     assert studio.data is not None
     run = studio.run
-    split = next(name for name in ("test", "validation", "train") if len(studio.data.splits[name]))
     own = owned(run.path) if run is not None else []
-    verdicts = find_shortcuts(studio.net, studio.data, split=split, own=own)
+    verdicts = find_shortcuts(studio.net, studio.data, own=own)
     if run is not None:
-        about = {"data": studio.data.name, "split": split, "weights": studio.weights, "seed": 0}
+        about = {
+            "data": studio.data.name,
+            "split": split_to_audit(studio.data),
+            "weights": studio.weights,
+            "seed": 0,
+        }
         save_verdicts(run.path, verdicts, about)
     studio.verdicts = verdicts
 
