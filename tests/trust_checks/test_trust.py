@@ -37,7 +37,7 @@ EXPLAINING = [
 ]
 SMALL = {
     "smoothgrad": {"samples": 3}, "integrated_gradients": {"steps": 4}, "shapley": {"passes": 200},
-    "lime": {"passes": 200}, "rise": {"passes": 1500},
+    "lime": {"passes": 200}, "rise": {"passes": 1500}, "lrp": {"rule": "epsilon"},
 }  # fmt: skip
 REGIONS = {
     0: (slice(4, 12), slice(4, 12)),
