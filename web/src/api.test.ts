@@ -117,10 +117,11 @@ describe('results and jobs', () => {
   });
 
   test('a failed job says why', async () => {
-    answers['GET /api/jobs/j2'] = [200, { status: 'failed', error: 'no such layer' }];
+    const error = { error: 'no such layer', given: 'conv9', works: 'conv1, conv2' };
+    answers['GET /api/jobs/j2'] = [200, { status: 'failed', error }];
     const running = job('j2');
     FakeEvents.last.tell('failed', {});
-    await expect(running.done).rejects.toThrow('no such layer');
+    await expect(running.done).rejects.toMatchObject({ message: 'no such layer', given: 'conv9', works: 'conv1, conv2' });
   });
 
   test('cancelling tells the server and ends the wait', async () => {
