@@ -8,7 +8,7 @@ import pytest
 import convsight as cs
 from convsight.report import story as told
 from convsight.report.story import Part, story
-from convsight.report.verdict import steps
+from convsight.report.verdict import answers, steps
 
 OPTIONS = {"recipe": "quick", "epochs": 2, "limit": 30}  # too few for an audit, which would take minutes
 
@@ -52,6 +52,19 @@ def test_what_was_noticed_is_said_once_and_the_pictures_come_first(run: cs.Run, 
     notes = run.dataset.notes
     assert notes and tuple(heard[: len(notes)]) == notes
     assert len(set(heard)) == len(heard)
+
+
+def test_a_head_on_few_pictures_is_judged_by_all_of_them(run: cs.Run, tmp_path: Path) -> None:
+    probe = cs.train("drawn-garments", "probe", network=str(run.path), limit=30, out=tmp_path / "probe")
+    whole, test = probe.metrics["cross_validation"], probe.metrics["test"]
+    answer, worst = answers(probe)[:2]
+    assert (
+        answer.answer == f"{whole['accuracy']:.2%}" and f"right of {whole['n']} pictures" in answer.sentence
+    )
+    assert f"of the {test['n']} test pictures {test['accuracy']:.2%}" in answer.sentence
+    rows = {row["class"]: row for row in whole["per_class"]}
+    assert rows[worst.answer]["accuracy"] == min(row["accuracy"] for row in rows.values() if row["n"])
+    assert "test pictures are found" not in worst.sentence
 
 
 def test_what_is_done_is_not_done_again(run: cs.Run, monkeypatch: pytest.MonkeyPatch) -> None:

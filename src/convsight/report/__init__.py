@@ -54,8 +54,9 @@ def _numbers(run: Run) -> list[str]:
     """One line under the title: of what it was made, and how."""
     config, training = run.config, run.metrics["training"]
     pictures = sum(config["data"].get("pictures", {}).values())
+    epochs = f"{training['epochs']} epochs of " if training["epochs"] else ""
     return [
         f"{pictures:,} pictures of {config['data']['name']}",
         f"“{config['network']['name']}” with {training['parameters']:,} weights",
-        f"{training['seconds']:.0f} s of training, {training['epochs']} epochs of “{config['recipe']['name']}”",
+        f"{training['seconds']:.0f} s of training, {epochs}“{config['recipe']['name']}”",
     ]

@@ -41,6 +41,8 @@ def _network(run: Run) -> str:
 
 def _training(run: Run) -> str:
     training, log = run.metrics["training"], run.log
+    if not training["epochs"]:
+        return f"A head was fitted to the features in {training['seconds']:.0f} s."
     loss = f", loss {log[0]['loss']:.3g} → {log[-1]['loss']:.3g}" if log and "loss" in log[0] else ""
     return f"{training['epochs']} epochs in {training['seconds']:.0f} s{loss}; {training['stopped']}."
 

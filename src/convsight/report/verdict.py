@@ -42,7 +42,7 @@ class Step:
 
 def answers(run: Run) -> list[Answer]:
     """The verdict in at most four answers, the most important first."""
-    found = [_how_right(run), _worst(run.metrics["test"]), _leans(run), _pictures(run)]
+    found = [_how_right(run), _worst(_measured(run)), _leans(run), _pictures(run)]
     return [answer for answer in found if answer is not None]
 
 
@@ -54,11 +54,21 @@ def steps(run: Run) -> list[Step]:
     return made[:STEPS]
 
 
+def _measured(run: Run) -> dict[str, Any]:
+    """What says best how right it is: the test, or of a head with few test pictures the cross-validation of all."""
+    whole = run.metrics.get("cross_validation")
+    return whole if whole and not run.metrics["training"]["epochs"] else run.metrics["test"]
+
+
 def _how_right(run: Run) -> Answer | None:
-    test = run.metrics["test"]
+    test = _measured(run)
     if not test:
         return Answer("How right is it?", "not known", "There are no test pictures.", "open")
     value, words = headline(test)
+    if "folds" in test:
+        few = headline(run.metrics["test"])[0] if run.metrics["test"] else ""
+        words = words.replace("test pictures", "pictures") + ", each answered by a head that did not see it"
+        words += f"; of the {run.metrics['test']['n']:,} test pictures {few}" if few else ""
     said = f"{value} {words}." if "per_class" in test else f"{words[0].upper()}{words[1:]}."
     more = "; ".join(asides(test)[:1])
     return Answer("How right is it?", value, f"{said}{f' {more[0].upper()}{more[1:]}.' if more else ''}")
@@ -74,7 +84,7 @@ def _worst(test: dict[str, Any]) -> Answer | None:
     most = (
         f" Most often taken for {taken['predicted']} ({taken['count']:,} of {row['n']:,})." if taken else ""
     )
-    sentence = f"{row['accuracy']:.1%} of its {row['n']:,} test pictures are found (95% interval {low:.1%} to {high:.1%}).{most}"
+    sentence = f"{row['accuracy']:.1%} of its {row['n']:,} {'' if 'folds' in test else 'test '}pictures are found (95% interval {low:.1%} to {high:.1%}).{most}"
     return Answer("Which class is worst?", row["class"], sentence)
 
 
@@ -116,8 +126,12 @@ def _pictures(run: Run) -> Answer | None:
         )
     bad = [f for f in findings if f.problem in ("leak", "mislabelled")]
     said = counted(findings)
-    words = f"{len(bad):,} to settle" if bad else "sound"
-    return Answer("Are the pictures sound?", words, f"{said[0].upper()}{said[1:]}.", "bad" if bad else "good")
+    sentence = f"{said[0].upper()}{said[1:]}."
+    if bad:
+        return Answer("Are the pictures sound?", f"{len(bad):,} to settle", sentence, "bad")
+    if any(f.problem == "statistic" for f in findings):
+        return Answer("Are the pictures sound?", "easy to cheat", f"{sentence} It may lean on those.", "open")
+    return Answer("Are the pictures sound?", "sound", sentence, "good")
 
 
 def _findings(run: Run) -> list[Finding] | None:
@@ -189,13 +203,13 @@ def _about_training(run: Run) -> Iterator[Step]:
 
 
 def _about_test(run: Run) -> Iterator[Step]:
-    test = run.metrics["test"]
+    test = _measured(run)
     if not test or "per_class" not in test:
         return
     low, high = test["interval"]
     if high - low > WIDE:
         yield Step(
-            f"Add test pictures: with {test['n']:,} its accuracy is only known to lie between {low:.0%} and {high:.0%}."
+            f"Add pictures to test on: with {test['n']:,} its accuracy is only known to lie between {low:.0%} and {high:.0%}."
         )
     rows = [row for row in test["per_class"] if row["n"]]
     worst = min(rows, key=lambda r: r["accuracy"])

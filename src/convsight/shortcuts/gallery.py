@@ -42,7 +42,7 @@ def gallery(net: Classifier, t: Tried, seed: int = 0) -> tuple[Pictures, Bool[Te
             "a picture",
             f"gets this of {names[t.target]}",
             "and becomes",
-            "with another class's instead",
+            "with another's instead",
         ),
         row_labels=tuple(names[k] for k in t.half.labels[t.onto[rows]].tolist()),
         right=tuple((said == truth).tolist()),
