@@ -213,7 +213,9 @@ def test_the_demo_without_fashion_mnist_says_so_and_draws_garments(tmp_path: Pat
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "Fashion-MNIST cannot be had" in done.stderr and "drawn garments" in done.stderr
-    assert (tmp_path / "demo" / "report.html").stat().st_size > 100_000
+    page = (tmp_path / "demo" / "report.html").read_text()
+    assert len(page) > 100_000 and "What does it lean on?" in page
+    assert ">not audited<" not in page  # its first screen tells the audit that was made for it
 
 
 def test_layers_methods_networks_datasets_doctor_print_json(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ import jinja2
 from convsight import __version__
 from convsight.images import Images
 from convsight.report.chapters import chapters
+from convsight.report.leaning import prepare
 from convsight.report.verdict import answers, steps
 from convsight.storage import write_atomic
 
@@ -34,6 +35,8 @@ def write_report(run: Run, path: Path, *, images: Images | None = None, audit: b
 
     What the techniques answer is kept in the run (`run.results`): a second report takes a fraction of the time.
     """
+    if audit:
+        prepare(run)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )

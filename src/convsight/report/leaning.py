@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import html
+from contextlib import suppress
 
-from convsight.errors import DataError
+from convsight.errors import ConvsightError, DataError
 from convsight.results.kinds import Verdict
 from convsight.run import Run
 from convsight.shortcuts.pictures import split_to_audit
@@ -36,6 +37,13 @@ def audited(run: Run) -> list[Verdict] | None:
         return read_verdicts(run.path) if current else None
     except (DataError, ValueError, KeyError):
         return None
+
+
+def prepare(run: Run) -> None:
+    """The audit before the page is written, whose first screen tells it; its chapter says why there can be none."""
+    if run.classifier.one_class and audited(run) is None:
+        with suppress(ConvsightError):
+            make(run)
 
 
 def make(run: Run) -> list[Verdict]:
