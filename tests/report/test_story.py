@@ -1,5 +1,6 @@
 """One call tells the whole story, says how far it is, and goes on where it was stopped."""
 
+import html
 import json
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 import convsight as cs
 from convsight.report import story as told
+from convsight.report.chapters import chapters
 from convsight.report.story import Part, story
 from convsight.report.verdict import answers, steps
 
@@ -65,6 +67,13 @@ def test_a_head_on_few_pictures_is_judged_by_all_of_them(run: cs.Run, tmp_path: 
     rows = {row["class"]: row for row in whole["per_class"]}
     assert rows[worst.answer]["accuracy"] == min(row["accuracy"] for row in rows.values() if row["n"])
     assert "test pictures are found" not in worst.sentence
+
+
+def test_the_training_chapter_says_what_was_chosen(run: cs.Run, tmp_path: Path) -> None:
+    probe = cs.train("drawn-garments", network=str(run.path), limit=30, out=tmp_path / "probe")
+    assert any("Recipe: probe" in note for note in probe.config["notes"])
+    chapter = next(c for c in chapters(probe, None) if c.heading == "Training")
+    assert all(html.escape(note) in "".join(chapter.figures) for note in probe.config["notes"])
 
 
 def test_what_is_done_is_not_done_again(run: cs.Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -150,6 +150,7 @@ def _training(run: Run) -> list[str]:
     return [
         f'<div class="pair">{"".join(c.html() for c in curves if c.series)}</div>',
         *_left_out(run.config["recipe"]),
+        *(f"<p>{html.escape(note)}</p>" for note in run.config.get("notes", ())),  # older runs have none
         f'<p class="note">{html.escape(recipe)}</p>',
     ]
 
