@@ -18,7 +18,7 @@ from torch import nn
 import convsight as cs
 from convsight.datasets import Dataset, Split
 from convsight.datasets.pixels import MemoryStore
-from convsight.errors import InputError, ModelError
+from convsight.errors import InputError, MissingExtra, ModelError
 from convsight.features.selection import Selection
 from convsight.features.vectors import features_of
 from convsight.network.new_head import head_place, put_channels, put_head
@@ -171,6 +171,19 @@ def test_all_layers_learn_on_from_the_probe(network: str, probed: Run, tmp_path:
     assert not torch.equal(before["1.weight"], after["1.weight"])
     assert run.metrics["test"]["accuracy"] > 0.9
     assert not (run.path / "features").exists()
+
+
+def test_without_torchvision_finetuning_goes_on_and_says_what_is_missing(
+    network: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("convsight.training.harmless.can_vary_photos", lambda: False)
+    told: list[str] = []
+    run = train(bar_data(40, 20), "finetune", network=network, epochs=1, out=tmp_path / "r", say=told.append)
+    assert run.config["recipe"]["augment"]["crop"] == 0
+    assert any("pip install 'convsight[vision]'" in sentence for sentence in told)
+    with pytest.raises(MissingExtra, match="torchvision"):
+        train(bar_data(40, 20), "finetune", network=network, crop=0.5, out=tmp_path / "other")
+    assert not (tmp_path / "other").exists(), "it is refused before anything is computed"
 
 
 def test_weights_that_are_worse_than_the_probe_are_not_kept(network: str, tmp_path: Path) -> None:

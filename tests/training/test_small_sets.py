@@ -7,10 +7,10 @@ import torch
 from tests.training.test_recipes import data
 from torch import nn
 
-from convsight.errors import InputError
+from convsight.errors import InputError, MissingExtra
 from convsight.training.augment import Augment
 from convsight.training.feed import Batch, mixed
-from convsight.training.harmless import harmless
+from convsight.training.harmless import harmless, makeable
 from convsight.training.imbalance import weights_for
 from convsight.training.layer_rates import layer_groups
 from convsight.training.memory_need import pieces_for, remembered_bytes
@@ -128,3 +128,17 @@ def test_a_batch_goes_through_whole_unless_memory_is_short(monkeypatch: pytest.M
     need = remembered_bytes(net, example) * 16
     monkeypatch.setattr(memory_need, "free_bytes", lambda device: need)
     assert pieces_for(net, example, 32, torch.device("cpu")) == 2
+
+
+def test_without_torchvision_photos_are_only_mirrored_and_that_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    photos = Augment(flip="random", crop=0.5, colour=0.2)
+    assert makeable(photos, asked=True) == (photos, ())
+    monkeypatch.setattr("convsight.training.harmless.can_vary_photos", lambda: False)
+    kept, told = makeable(photos, asked=False)
+    assert (kept.flip, kept.crop, kept.colour) == ("random", 0, 0)
+    assert "pip install 'convsight[vision]'" in told[0]
+    with pytest.raises(MissingExtra, match=r"needs torchvision.*convsight\[vision\]"):
+        makeable(photos, asked=True)
+    assert makeable(Augment(flip="random"), asked=True) == (Augment(flip="random"), ())

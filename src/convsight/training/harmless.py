@@ -1,4 +1,4 @@
-"""Which variations of a picture would change its label? They are left out, and that is said."""
+"""Which variations of a picture would change its label, or cannot be made here? They are left out, and that is said."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from convsight.errors import MissingExtra
 from convsight.training.augment import Augment
+from convsight.training.photo_augment import can_vary_photos
 
 SIDES = {"left", "right", "links", "rechts", "clockwise", "counterclockwise", "anticlockwise"}
 COLOURS = {
@@ -33,6 +35,22 @@ def harmless(augment: Augment, task: str, classes: Sequence[str]) -> tuple[Augme
         kept = replace(kept, crop=0.0)
         told.append("Pictures are not cropped: the numbers to tell may depend on what would be cut away.")
     return kept, tuple(told)
+
+
+def makeable(augment: Augment, asked: bool) -> tuple[Augment, tuple[str, ...]]:
+    """The variations that can be made with what is installed, and a sentence about those that cannot.
+
+    A recipe goes on without crops and colours where torchvision is missing. Where they were `asked` for by name,
+    MissingExtra is raised, before anything is computed.
+    """
+    if not (augment.crop or augment.colour) or can_vary_photos():
+        return augment, ()
+    if asked:
+        raise MissingExtra("torchvision", "vision", "cropping or recolouring training pictures")
+    return replace(augment, crop=0.0, colour=0.0), (
+        "Pictures are not cropped, lit or coloured differently while the network learns: that needs torchvision, which"
+        " is not installed. pip install 'convsight[vision]' brings it, and often makes the network better.",
+    )
 
 
 def _signs(classes: Sequence[str]) -> bool:

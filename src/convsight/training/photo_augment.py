@@ -7,6 +7,7 @@ generator, so that a resumed training repeats them.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import math
 from typing import Any
 
@@ -56,6 +57,14 @@ def recoloured(
             picture = functional.adjust_saturation(picture, saturation)
         varied.append(picture)
     return torch.stack(varied)
+
+
+def can_vary_photos() -> bool:
+    """Whether torchvision is installed."""
+    try:
+        return importlib.util.find_spec("torchvision") is not None
+    except ValueError:  # a module of that name was put in its place without saying where it is from
+        return False
 
 
 def _functional() -> Any:

@@ -19,7 +19,7 @@ from convsight.storage import write_json
 from convsight.training.checkpoint import about
 from convsight.training.configuration import configuration, network_for
 from convsight.training.finish import finish
-from convsight.training.harmless import harmless
+from convsight.training.harmless import harmless, makeable
 from convsight.training.imbalance import unevenness
 from convsight.training.interrupt import Interrupted
 from convsight.training.job import Job
@@ -120,8 +120,14 @@ def train(
         raise InputError(_no_start(chosen, name))
     chosen = suited(chosen, pictures, epochs_given=epochs is not None, task=task)
     augment, left_out = harmless(chosen.augment, task, pictures.classes)
+    augment, missing = makeable(augment, asked=bool(changes.get("crop") or changes.get("colour")))
     chosen = replace(chosen, augment=augment)
-    told += left_out + unevenness(pictures, task, chosen.balance) + (() if start is None else start.notes)
+    told += (
+        left_out
+        + missing
+        + unevenness(pictures, task, chosen.balance)
+        + (() if start is None else start.notes)
+    )
     config = configuration(pictures, source, chosen, seed, own, task, start, told)
     folder = Path(out) if out is not None else new_folder(f"{pictures.name}-{chosen.name}")
     if not needs_training(folder, config, resume=resume, overwrite=overwrite):
