@@ -90,6 +90,20 @@ def test_whole_passes_are_the_networks_own(style: str) -> None:
     assert torch.allclose(passes(given.pixels), right, rtol=1e-4, atol=1e-4 * float(right.abs().max()))
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_pictures_in_parts_on_threads_score_the_same(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    net, given = STYLES["skip"](), images(7)
+    right, before = net.explained(given), torch.get_num_threads()
+    monkeypatch.setattr(whole, "PIXELS", 2 * given.pixels[0].numel())
+    torch.set_num_threads(threads)
+    try:
+        found = WholePasses(net, 1000)(given.pixels)
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert torch.allclose(found, right, rtol=1e-4, atol=1e-4) and not found.requires_grad
+
+
 def test_a_program_that_is_wrong_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     net, given = STYLES["skip"](), images(5)
     right = net.explained(given)

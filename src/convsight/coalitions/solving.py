@@ -15,7 +15,7 @@ from convsight.coalitions.regression import Estimate, estimate
 from convsight.errors import InputError
 
 FEWEST = 24  # pairs in the first stage
-GROWTH = 1.7  # of the number of pairs from stage to stage
+GROWTH = 1.4  # of the number of pairs from stage to stage
 
 
 @dataclass(eq=False)
