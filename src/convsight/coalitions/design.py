@@ -6,10 +6,11 @@ Shapley kernel draws, each with its complement.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from convsight.coalitions.game import Game
@@ -70,10 +71,37 @@ class Sampling:
         self._halves.append((values[: len(shown)] - values[len(shown) :]) / 2)
 
     def pairs(self) -> Pairs:
-        """What was looked at; the single regions stand for as many draws as the kernel would spend on them."""
-        shown = torch.cat(self._shown)
-        weights = torch.ones(len(shown), dtype=torch.float64)
+        """What was looked at; the single regions stand for as many draws as the kernel would spend on them.
+
+        A pair that was drawn several times is one observation of that weight: if it stayed several, each would be
+        predicted from its own copies, and the errors of prediction, of which intervals are made, would be too small.
+        """
+        shown, halves = torch.cat(self._shown), torch.cat(self._halves)
+        known, drawn = torch.arange(self.single), torch.arange(self.single, len(shown))
+        at, counts = _each_once(shown[drawn], halves[drawn])
+        at = torch.cat([known, self.single + at])
+        weights = torch.cat([torch.ones(self.single, dtype=torch.float64), counts.double()])
         if self.single:
             share = float(size_chances(self.game.size)[[0, -1]].sum())
             weights[: self.single] = max(self.drawn, 1) / (1 - share) * share / self.single
-        return Pairs(shown, torch.cat(self._halves), weights, torch.arange(len(shown)) >= self.single)
+        sampled = torch.arange(len(at)) >= self.single
+        return Pairs(shown[at], halves[at], weights, sampled, self._seen(shown[at][sampled]))
+
+    def _seen(self, shown: Bool[Tensor, "n r"]) -> float:
+        """Which share of all that chance may draw these different pairs are, weighted by how often it draws each."""
+        regions, first = self.game.size, 2 if self.single else 1
+        chances = size_chances(regions)[first - 1 : regions - first]
+        each = [float(c) / math.comb(regions, first + k) for k, c in enumerate(chances / chances.sum())]
+        return 2 * sum(each[size - first] for size in shown.sum(1).tolist()) / len(self.game.fills)
+
+
+def _each_once(
+    shown: Bool[Tensor, "n r"], halves: Float[Tensor, "n t"]
+) -> tuple[Int[Tensor, " m"], Int[Tensor, " m"]]:
+    """The first row of each different pair, whichever of the two coalitions stands in it, and how many there are."""
+    turned = torch.where(shown[:, :1], 1.0, -1.0)
+    rows = torch.cat([turned * (2.0 * shown.double() - 1), turned * halves], 1)
+    _, of, counts = rows.unique(dim=0, return_inverse=True, return_counts=True)
+    first = torch.full((len(counts),), len(rows)).scatter_reduce(0, of, torch.arange(len(rows)), "amin")
+    first, order = first.sort()
+    return first, counts[order]

@@ -24,7 +24,7 @@ from scipy.stats import t as student
 from torch import Tensor
 
 RIDGES = (0.03, 0.3, 3.0)  # noise ÷ variance of the interactions; the best by the left-out errors is taken
-MODEL = 0.75  # how much the process's own posterior counts in the intervals; see benchmarks/shapley.py
+MODEL = 0.65  # how much the process's own posterior counts in the intervals; see benchmarks/shapley.py
 BLOCK = 1000  # sampled pairs that are fitted together
 FLOOR = 0.1  # of the mean effect, added to each region's own: no region is without interactions
 CERTAIN = 1e-9  # noise of an observation without any
@@ -35,13 +35,15 @@ class Pairs:
     """n coalitions, each observed with its complement.
 
     shown: the regions of the first of each pair. halves: half the difference of the two scores. weights: how many
-    draws of the Shapley kernel an observation stands for. sampled: False for pairs that no chance chose.
+    draws of the Shapley kernel an observation stands for. sampled: False for pairs that no chance chose. seen: the
+    share of all pairs that chance may choose that are among these.
     """
 
     shown: Bool[Tensor, "n r"]
     halves: Float[Tensor, "n t"]
     weights: Float[Tensor, " n"]
     sampled: Bool[Tensor, " n"]
+    seen: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +73,7 @@ def estimate(pairs: Pairs, rise: Float[Tensor, " t"]) -> Estimate:
     each = [[_one(block, block.halves[:, t], float(rise[t])) for t in range(len(rise))] for block in blocks]
     values = torch.stack([torch.stack([v for v, _ in block], 1) for block in each]).mean(0)
     covariance = torch.stack([torch.stack([c for _, c in block]) for block in each]).sum(0) / len(blocks) ** 2
+    covariance = covariance * (1 - min(1.0, pairs.seen))  # a sample from a finite number (Cochran 1977, 2.5)
     free = int(pairs.sampled.sum()) - len(blocks) * pairs.shown.shape[1]
     return Estimate(values, covariance, max(1, free))
 
