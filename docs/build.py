@@ -20,6 +20,7 @@ import convsight as cs
 from convsight.methods import Entry, catalogue
 from convsight.results.result import Result
 from convsight.trust_checks.known_answers import known_answer, measured
+from convsight.trust_checks.ranking import REFERENCE
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
@@ -99,15 +100,32 @@ def index() -> str:
 def known_answers() -> str:
     """The table in trust.md: what every technique did where the right answer was known."""
     cells = {(row["method"], row["case"]): row for row in measured()}
-    order = sorted({name for name, _ in cells}, key=lambda name: -cells[name, "leans"]["value"])
-    rows = ["| technique | on a tag that counts | on a tag that does not | pictures |", "|---|---|---|---|"]
+    order = sorted(
+        {name for name, _ in cells},
+        key=lambda name: [-cells[name, "leans"][key] for key in ("points", "around")],
+    )
+    rows = [
+        "| technique | points at the tag | of it around the tag | on the tag itself | not used: points, around, on | pictures |",
+        "|---|---|---|---|---|---|",
+    ]
     for name in order:
         leans, decoy = cells[name, "leans"], cells[name, "decoy"]
-        shares = [f"{r['value']:.1%} ({r['low']:.1%} – {r['high']:.1%})" for r in (leans, decoy)]
+        points, around = (
+            f"{leans[key]:.0%}" + (f" ({_gap(leans[ahead])})" if name != REFERENCE else "")
+            for key, ahead in (("points", "reference_ahead_in_points"), ("around", "reference_ahead_around"))
+        )
+        on = f"{leans['value']:.0%} ({leans['low']:.0%} – {leans['high']:.0%})"
+        unused = f"{decoy['points']:.0%}, {decoy['around']:.0%}, {decoy['value']:.0%}"
         rows.append(
-            f"| [{name}](methods/{name}.md) | {shares[0]} | {shares[1]} | {leans['n']}, {decoy['n']} |"
+            f"| [{name}](methods/{name}.md) | {points} | {around} | {on} | {unused} | {leans['n']}, {decoy['n']} |"
         )
     return "\n".join(rows)
+
+
+def _gap(ahead: list[float]) -> str:
+    """How far a technique is behind (−) or ahead (+) of the reference, with the 95% interval."""
+    mean, low, high = (round(-100 * v) + 0 for v in (ahead[0], ahead[2], ahead[1]))
+    return f"{mean:+d}, {low:+d} … {high:+d}".replace("-", "−") if low != high else "level"
 
 
 def picture(entry: Entry, runs: dict[str, cs.Run]) -> None:

@@ -144,7 +144,7 @@ def test_the_right_technique_is_ahead_and_the_cue_is_pointed_at(
     names = [row[0] for row in table.rows]
     assert set(names) == {"saliency", "occlusion"} and any("gradcam was left out" in n for n in table.notes)
     numbers = {row[0]: dict(zip(table.columns, row, strict=True)) for row in table.rows}
-    assert numbers["saliency"]["on a known cue"].startswith("1.00")
+    assert numbers["saliency"]["points at the cue"].startswith("1.00")
     assert float(numbers["occlusion"]["insertion"][:4]) > 0.85
     assert float(numbers["occlusion"]["deletion"][:4]) < 0.15
     assert "occlusion" in table.caption and table.caption.startswith("For this network")

@@ -22,6 +22,7 @@ from convsight.trust_checks.donors import Donors, donors_for, opened
 from convsight.trust_checks.imputation import road
 from convsight.trust_checks.known_answers import measured
 from convsight.trust_checks.likeness import correlation, ranks
+from convsight.trust_checks.pointing import points_at
 from convsight.trust_checks.ranking_words import sentence
 from convsight.trust_checks.removal import deletion, insertion, interval
 from convsight.trust_checks.subject import Subject, subject_of
@@ -32,7 +33,11 @@ SURE = (
 )
 DONORS = 3  # other pictures whose pixels are put in
 SOURCE = "Petsiuk et al. 2018, arXiv:1806.07421; Rong et al. 2022, arXiv:2202.00449; Adebayo et al. 2018, arXiv:1810.03292"
-COLUMNS = ("deletion", "insertion", "ROAD", "agrees with shapley", "same for the runner-up", "on a known cue")
+CUE, PLANTED = (
+    "points at the cue",
+    "points at our planted tag",
+)  # of this network; of our benchmark's networks
+COLUMNS = ("deletion", "insertion", "ROAD", "agrees with shapley", "same for the runner-up")
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,8 +77,9 @@ def rank_methods(
     strongest, removed pixels filled in from their neighbours. *agrees with shapley* (−1 to 1): rank correlation with
     the Shapley values of 7×7 regions, over the pictures where these are certain. *same for the runner-up* (1: the map
     does not depend on the class): likeness to the map of the second class, as a share of the likeness under invisible
-    noise. *on a known cue*: the share of the map on `cue` if that is given, else what the technique put on a planted
-    tag in this package's own benchmark (see `trust.md`), which is not about your network.
+    noise. *points at the cue*: in which share of the pictures the strongest of 7×7 cells touches `cue`. Without `cue`
+    the column is called *points at our planted tag* and repeats what the technique did in this package's own benchmark
+    (see `trust.md`), which is not about your network.
 
     net: a classifier. images: pictures, of which a dozen give intervals that say something. methods: techniques or their
     names (default: every map of the catalogue that takes no minutes). target: as everywhere. data: pictures whose
@@ -192,8 +198,7 @@ def _measured(
     rival, same = class_likeness(subject, seed)
     numbers["same for the runner-up"] = torch.where(same >= 0.3, rival / same, torch.nan)
     if cue is not None:
-        positive = maps.clamp(min=0)
-        numbers["on a known cue"] = (positive * cue).sum((1, 2)) / positive.sum((1, 2)).clamp(min=1e-30)
+        numbers[CUE] = points_at(maps, cue)
     return Ranked(technique.name, numbers, seconds)
 
 
@@ -209,10 +214,14 @@ def agreement(maps: Float[Tensor, "n h w"], reference: Map) -> Float[Tensor, " n
 def _table(ranked: list[Ranked], n: int, sure: Tensor, filling: str, made: Provenance) -> Table:
     done = [r for r in ranked if not r.failed]
     done.sort(key=lambda r: -(found[0] if (found := r.interval("insertion")) else -torch.inf))
-    columns = ("technique", *COLUMNS, "seconds a picture")
-    known = _shipped()
+    own = any(CUE in r.numbers for r in done)
+    columns = ("technique", *COLUMNS, CUE if own else PLANTED, "seconds a picture")
+    known = {row["method"]: f"{row['points']:.2f}" for row in measured() if row["case"] == "leans"}
     rows = tuple(
-        (r.name, *(_cell(r.interval(c)) or (known.get(r.name, "") if c == COLUMNS[-1] else "") for c in COLUMNS), float(f"{r.seconds:.2g}"))
+        (
+            r.name, *(_cell(r.interval(c)) for c in COLUMNS),
+            _cell(r.interval(CUE)) if own else known.get(r.name, ""), float(f"{r.seconds:.2g}"),
+        )
         for r in done
     )  # fmt: skip
     notes = [
@@ -220,9 +229,9 @@ def _table(ranked: list[Ranked], n: int, sure: Tensor, filling: str, made: Prove
         f"The Shapley reference is certain in {int(sure.sum())} of {n}; only these count for the agreement.",
         *(f"{r.name} was left out: {r.failed}" for r in ranked if r.failed),
     ]
-    if any("on a known cue" not in r.numbers for r in done):
+    if not own and any(r.name in known for r in done):
         notes.append(
-            "“on a known cue” is what the technique put on a planted tag in this package's benchmark, on other networks."
+            f"“{PLANTED}” says nothing of this network: it repeats this package's benchmark, on networks that lean on a tag."
         )
     return Table(
         title="Which map is best here?", caption=sentence({r.name: {c: r.interval(c) for c in COLUMNS} for r in done}, _level(done)),
@@ -247,9 +256,3 @@ def _cell(found: tuple[float, float, float] | None) -> str:
     if found is None:
         return ""
     return "{:.2f} ({:.2f} – {:.2f})".format(*found).replace("-", "−")
-
-
-def _shipped() -> dict[str, str]:
-    """The shares on a planted tag that counts, with the middle 80% of pictures, from the shipped benchmark."""
-    rows = [row for row in measured() if row["case"] == "leans"]
-    return {row["method"]: f"{row['value']:.2f} (80%: {row['low']:.2f} – {row['high']:.2f})" for row in rows}
