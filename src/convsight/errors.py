@@ -15,7 +15,9 @@ Every message says what was wrong, what was given and what would work.
 from __future__ import annotations
 
 import difflib
+import importlib
 from collections.abc import Iterable
+from typing import Any
 
 
 class ConvsightError(Exception):
@@ -65,6 +67,36 @@ class MissingExtra(ConvsightError, ImportError):
         super().__init__(
             f"{purpose} needs {package}, which is not installed; pip install 'convsight[{extra}]' brings it"
         )
+
+
+def required(module: str, extra: str, purpose: str, package: str = "") -> Any:
+    """The module, imported; MissingExtra if it, or what it imports, is not installed.
+
+    extra: what brings it, as in `convsight[extra]`. purpose: what needs it. package: its name where pip knows it by
+    another.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as missing:
+        raise MissingExtra(package or missing.name or module, extra, purpose) from missing
+
+
+def check_known(
+    name: Any,
+    known: Iterable[Any],
+    otherwise: str,
+    *,
+    error: type[ConvsightError] = InputError,
+    most: int = 8,
+) -> None:
+    """Raise an `error` that says `otherwise` and offers the closest names, unless `name` is one of those `known`.
+
+    >>> check_known("conv9", ["conv1", "fc"], "no layer 'conv9'")
+    Traceback (most recent call last):
+    convsight.errors.InputError: no layer 'conv9'; did you mean conv1? There are: conv1, fc
+    """
+    if name not in known:
+        raise error(otherwise, given=name, works=closest(name, known, most))
 
 
 def closest(name: str, known: Iterable[str], most: int = 8) -> str:

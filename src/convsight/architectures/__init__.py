@@ -13,7 +13,7 @@ from convsight.architectures.fast import FastNet
 from convsight.architectures.lesson import LessonNet, LessonOne, LessonTwo
 from convsight.architectures.positions import Positions
 from convsight.architectures.vgg import VGG
-from convsight.errors import InputError, closest
+from convsight.errors import check_known
 
 __all__ = [
     "VGG",
@@ -97,8 +97,7 @@ def build(
     >>> build("fast", 10, channels=3, size=(64, 64))(torch.zeros(1, 3, 64, 64)).shape
     torch.Size([1, 10])
     """
-    if name not in ARCHITECTURES:
-        raise InputError(f"no network '{name}'", given=name, works=closest(name, ARCHITECTURES, most=20))
+    check_known(name, ARCHITECTURES, f"no network '{name}'", most=20)
     architecture = ARCHITECTURES[name]
     if task == "locate":
         knobs = {**dict(architecture.locate), **knobs}
@@ -108,6 +107,5 @@ def build(
         if p not in ("n_classes", "channels", "size")
     ]
     for knob in knobs:
-        if knob not in known:
-            raise InputError(f"network '{name}' has no knob '{knob}'", given=knob, works=closest(knob, known))
+        check_known(knob, known, f"network '{name}' has no knob '{knob}'")
     return architecture.make(n_classes, channels, size, **knobs)

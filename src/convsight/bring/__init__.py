@@ -17,7 +17,7 @@ from convsight.bring.hubs import first_channels, from_timm, from_torchvision
 from convsight.bring.huggingface import from_huggingface, is_pretrained
 from convsight.bring.onnx import from_onnx
 from convsight.bring.scripted import from_script, is_script
-from convsight.errors import InputError, ModelError, closest
+from convsight.errors import InputError, ModelError, check_known, closest
 from convsight.network.checkpoint import Checkpoint
 from convsight.network.classifier import Classifier
 from convsight.network.weights import put_weights, read_checkpoint, read_metadata
@@ -109,8 +109,7 @@ def _folder(path: Path, weights: Any, given: dict[str, Any]) -> Classifier:
 def _classifier(brought: Brought, given: dict[str, Any]) -> Classifier:
     known = tuple(name for name in inspect.signature(Classifier).parameters if name not in ("module", "name"))
     for name in given:
-        if name not in known:
-            raise InputError(f"load has no option {name!r}", given=name, works=closest(name, known))
+        check_known(name, known, f"load has no option {name!r}")
     said = {name: getattr(brought, name, None) for name in known}
     settings = {n: v for n, v in said.items() if v is not None} | {
         n: v for n, v in given.items() if v is not None

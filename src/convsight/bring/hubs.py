@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 from convsight.bring.brought import Brought
 from convsight.bring.heads import adapt
 from convsight.bring.torchvision_shim import import_torchvision
-from convsight.errors import MissingExtra, ModelError, closest
+from convsight.errors import ModelError, check_known, closest, required
 from convsight.network.checkpoint import Checkpoint
 from convsight.network.class_names import LARGE
 from convsight.network.weights import put_weights, read_checkpoint
@@ -22,8 +21,7 @@ from convsight.network.weights import put_weights, read_checkpoint
 def from_torchvision(name: str, weights: str | Path | None) -> Brought:
     models = import_torchvision().models
     known = models.list_models(module=models)
-    if name not in known:
-        raise ModelError(f"torchvision has no classifier {name!r}", given=name, works=closest(name, known))
+    check_known(name, known, f"torchvision has no classifier {name!r}", error=ModelError)
     published = models.get_model_weights(name).DEFAULT
     preset = published.transforms()
     module, notes = models.get_model(name, weights=None), ()
@@ -94,10 +92,7 @@ def _outputs(module: nn.Module) -> int:
 
 def from_timm(name: str, weights: str | Path | None) -> Brought:
     import_torchvision()
-    try:
-        timm = importlib.import_module("timm")
-    except ModuleNotFoundError as error:
-        raise MissingExtra("timm", "vision", "a network from timm") from error
+    timm = required("timm", "vision", "a network from timm")
     if not timm.is_model(name.split(".")[0]):
         raise ModelError(f"timm has no network {name!r}", given=name, works=closest(name, timm.list_models()))
     module, notes = _timm_module(timm, name, weights)

@@ -15,7 +15,7 @@ from torch import nn
 
 from convsight.bring.brought import Brought
 from convsight.bring.torchvision_shim import import_torchvision
-from convsight.errors import ConvsightError, DataNotFound, MissingExtra, ModelError
+from convsight.errors import ConvsightError, DataNotFound, MissingExtra, ModelError, required
 from convsight.network.weights import put_weights, read_checkpoint
 
 PROCESSOR = "preprocessor_config.json"
@@ -61,14 +61,9 @@ def is_pretrained(folder: Path) -> bool:
 
 
 def _transformers() -> ModuleType:
-    with contextlib.suppress(
-        MissingExtra
-    ):  # transformers looks for torchvision, and must find it able to work
+    with contextlib.suppress(MissingExtra):  # transformers looks for torchvision, which must then work
         import_torchvision()
-    try:
-        return importlib.import_module("transformers")
-    except ModuleNotFoundError as error:
-        raise MissingExtra("transformers", "hf", "a network from Hugging Face") from error
+    return required("transformers", "hf", "a network from Hugging Face")
 
 
 def _module(transformers: ModuleType, name: str, weights: Any) -> tuple[nn.Module, tuple[str, ...]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from pathlib import Path
 from types import ModuleType
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 
 from convsight.bring.brought import Brought
 from convsight.bring.onnx_operations import OPERATIONS
-from convsight.errors import DataNotFound, MissingExtra, ModelError
+from convsight.errors import DataNotFound, ModelError, required
 
 
 def from_onnx(path: Path, _: None = None) -> Brought:
@@ -23,7 +22,7 @@ def from_onnx(path: Path, _: None = None) -> Brought:
     """
     if not path.is_file():
         raise DataNotFound(f"no ONNX file {path}")
-    onnx = _onnx()
+    onnx = required("onnx", "onnx", "a network from an ONNX file")
     try:
         model = onnx.load(str(path))
     except Exception as error:  # protobuf's and the file system's errors
@@ -56,13 +55,6 @@ def _quantised(model: Any) -> tuple[str, ...]:
         "This network is quantised (static): its scores round as they were stored to; gradients pass the rounding as if "
         "it were not there (straight-through), and stop where a value is clipped.",
     )
-
-
-def _onnx() -> ModuleType:
-    try:
-        return importlib.import_module("onnx")
-    except ModuleNotFoundError as error:
-        raise MissingExtra("onnx", "onnx", "a network from an ONNX file") from error
 
 
 def _said(model: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from types import ModuleType
 
 import torch
 
-from convsight.errors import MissingExtra
+from convsight.errors import required
 
 SCHEMAS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -28,9 +28,7 @@ def import_torchvision() -> ModuleType:
     Raises MissingExtra when torchvision is not installed.
     """
     try:
-        return importlib.import_module("torchvision")
-    except ModuleNotFoundError as error:
-        raise MissingExtra("torchvision", "vision", "a network from torchvision") from error
+        return required("torchvision", "vision", "a network from torchvision")
     except RuntimeError as error:
         if "torchvision::" not in str(error):
             raise

@@ -13,7 +13,7 @@ from convsight.checking import PROBLEMS, check, findings_of, write_relabel
 from convsight.checking.finding import Finding
 from convsight.cli.console import bar, err, out, print_json, print_notes, print_table
 from convsight.cli.inputs import brought, run_of
-from convsight.errors import InputError, closest
+from convsight.errors import InputError, check_known
 from convsight.results.kinds import Table
 from convsight.results.stored import Results
 from convsight.run import Run
@@ -59,12 +59,8 @@ def _found(source: Run | str, network: Any, given: argparse.Namespace) -> Table:
 
 def _problems(text: str | None) -> set[str]:
     named = {word.strip() for word in (text or "").split(",") if word.strip()}
-    if unknown := sorted(named - set(PROBLEMS)):
-        raise InputError(
-            f"--fail-on {unknown[0]!r} is no problem that is looked for",
-            given=unknown[0],
-            works=closest(unknown[0], PROBLEMS),
-        )
+    for name in sorted(named):
+        check_known(name, PROBLEMS, f"--fail-on {name!r} is no problem that is looked for")
     return named
 
 

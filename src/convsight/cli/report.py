@@ -7,7 +7,7 @@ from pathlib import Path
 
 from convsight.cli.console import bar, err, out
 from convsight.cli.inputs import pictures
-from convsight.errors import InputError, MissingExtra
+from convsight.errors import InputError, required
 from convsight.run import Run
 
 
@@ -30,10 +30,7 @@ def report(given: argparse.Namespace, rest: list[str]) -> int:
 
 def _live(run: Run, given: argparse.Namespace) -> int:
     """One file in which the run's network computes: pictures are brought, changed and explained offline."""
-    try:
-        from convsight.studio.live_page import live_page
-    except ModuleNotFoundError as missing:
-        raise MissingExtra(missing.name or "fastapi", "studio", "the page that computes") from missing
+    live_page = required("convsight.studio.live_page", "studio", "the page that computes").live_page
     chosen = pictures([given.images], None, given.run_path, run.classifier) if given.images else None
     if given.audit:
         from convsight.report.leaning import make
@@ -47,12 +44,10 @@ def _live(run: Run, given: argparse.Namespace) -> int:
 
 def _interactive(run: Run, given: argparse.Namespace) -> int:
     """The studio's page over this run, frozen: what can be clicked there can be clicked in the file."""
-    try:
-        from convsight.studio.freeze import freeze
-        from convsight.studio.opened import calls
-        from convsight.studio.session import Studio
-    except ModuleNotFoundError as missing:
-        raise MissingExtra(missing.name or "fastapi", "studio", "the interactive report") from missing
+    freeze = required("convsight.studio.freeze", "studio", "the interactive report").freeze
+    from convsight.studio.opened import calls
+    from convsight.studio.session import Studio
+
     if given.images:
         raise InputError("--images is for the plain report; an interactive one shows the run's test pictures")
     if given.audit:

@@ -10,7 +10,7 @@ from typing import Any
 from convsight.cli.console import err, out, print_notes
 from convsight.cli.inputs import brought, classifier, refuse_for_run, run_of
 from convsight.datasets import Dataset
-from convsight.errors import DataNotFound, MissingExtra
+from convsight.errors import DataNotFound, required
 from convsight.network.classifier import Classifier
 from convsight.run import CONFIG, METRICS, Run
 
@@ -18,12 +18,10 @@ USUAL_PORT = 8765
 
 
 def studio(given: argparse.Namespace, rest: list[str]) -> int:
-    try:
-        from convsight.studio.opened import calls
-        from convsight.studio.serve import serve
-        from convsight.studio.session import Studio
-    except ModuleNotFoundError as missing:
-        raise MissingExtra(missing.name or "fastapi", "studio", "the studio") from missing
+    serve = required("convsight.studio.serve", "studio", "the studio").serve
+    from convsight.studio.opened import calls
+    from convsight.studio.session import Studio
+
     logging.basicConfig(format="%(levelname)s: %(message)s")
     runs = Path(given.runs or "runs").expanduser()
     model = given.model or str(newest_run(runs))

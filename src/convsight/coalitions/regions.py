@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from convsight.errors import InputError, MissingExtra
+from convsight.errors import InputError, required
 from convsight.images import Images
 from convsight.picture import read_picture
 from convsight.results.encoding import stored
@@ -99,11 +99,8 @@ def _counted(image: np.ndarray) -> np.ndarray:
 
 def superpixels(picture: Float[Tensor, "c h w"], count: int = COUNT) -> Int[Tensor, "h w"]:
     """About `count` patches of one colour each (SLIC, Achanta et al. 2012, by scikit-image)."""
-    try:
-        from skimage.segmentation import slic
-    except ImportError:
-        raise MissingExtra("scikit-image", "segmentation", "regions='superpixels'") from None
-    found = slic(
+    skimage = required("skimage.segmentation", "segmentation", "regions='superpixels'", "scikit-image")
+    found = skimage.slic(
         picture.permute(1, 2, 0).numpy().astype(np.float64), n_segments=count, compactness=COMPACTNESS,
         start_label=0, channel_axis=2, convert2lab=len(picture) == 3,
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from convsight.datasets.folder_layout import Layout, settle_classes, some
 from convsight.datasets.table_columns import ONE, SEVERAL, Said, read_labels
-from convsight.errors import DataError, MissingExtra
+from convsight.errors import DataError, required
 from convsight.imaging.depth import unit
 from convsight.opening.files import Facts
 from convsight.picture import bands, decoded
@@ -130,11 +131,8 @@ class _Stored:
 
 def _table(paths: Sequence[Path]) -> Any:
     """The files as one Arrow table, memory-mapped where they can be."""
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError:
-        raise MissingExtra("pyarrow", "features", f"{paths[0].name}: a {paths[0].suffix} file") from None
+    pq = required("pyarrow.parquet", "features", f"{paths[0].name}: a {paths[0].suffix} file", "pyarrow")
+    pa = importlib.import_module("pyarrow")
     parts = []
     for path in paths:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 from convsight.datasets.columns import column_files, lay_out_arrow, lay_out_columns, split_of
 from convsight.datasets.folder_layout import Layout
-from convsight.errors import DataError, DataNotFound, InputError, MissingExtra
+from convsight.errors import DataError, DataNotFound, InputError, required
 
 SCHEME = "hf:"
 SAVED = ("state.json", "dataset_dict.json")  # one of them is in every folder that save_to_disk wrote
@@ -60,10 +59,7 @@ def _folder(folder: Path, label: str | Sequence[str] | None, file: str | None) -
 
 
 def _datasets(what: Any) -> ModuleType:
-    try:
-        return importlib.import_module("datasets")
-    except ModuleNotFoundError as error:
-        raise MissingExtra("datasets", "hf", f"{SCHEME}{what}: a data set of Hugging Face") from error
+    return required("datasets", "hf", f"{SCHEME}{what}: a data set of Hugging Face")
 
 
 def _fetched(name: str, config: str | None) -> Any:

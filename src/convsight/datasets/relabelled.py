@@ -11,7 +11,7 @@ import torch
 
 from convsight.datasets.base import Dataset, Split
 from convsight.datasets.listed import read_text
-from convsight.errors import DataError, DataNotFound, InputError, closest
+from convsight.errors import DataError, DataNotFound, InputError, check_known
 
 COLUMNS = ("id", "given", "label")
 
@@ -29,11 +29,9 @@ def relabelled(data: Dataset, path: str | Path) -> Dataset:
         )
     changes = _read(Path(path).expanduser(), data)
     known = {name for split, part in data.splits.items() for name in _names(part, split)}
-    if unknown := [name for name in changes if name not in known]:
-        raise DataError(
-            f"{path} names {unknown[0]!r}, which {data.name} does not have",
-            given=unknown[0],
-            works=closest(unknown[0], known, 4),
+    for name in changes:
+        check_known(
+            name, known, f"{path} names {name!r}, which {data.name} does not have", error=DataError, most=4
         )
     fitted = {
         split: _changed(part, split, changes, data.classes, path) for split, part in data.splits.items()
@@ -61,10 +59,8 @@ def _read(path: Path, data: Dataset) -> dict[str, tuple[str, str]]:
     changes: dict[str, tuple[str, str]] = {}
     for row in reader:
         name, label = row["id"] or "", (row["label"] or "").strip()
-        if label and label not in data.classes:
-            raise DataError(
-                f"{path} gives {name!r} the label {label!r}", given=label, works=closest(label, data.classes)
-            )
+        if label:
+            check_known(label, data.classes, f"{path} gives {name!r} the label {label!r}", error=DataError)
         if name in changes:
             raise DataError(f"{path} names {name!r} twice")
         changes[name] = ((row.get("given") or "").strip(), label)

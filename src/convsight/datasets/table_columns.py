@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from convsight.errors import DataError, closest
+from convsight.errors import DataError, check_known
 
 FILE = ("file", "filename", "file_name", "filepath", "file_path", "path", "image", "image_path", "image_name",
         "img", "picture", "photo", "image_id", "id")  # fmt: skip
@@ -50,10 +50,8 @@ def read_labels(table: Table, beside: Sequence[str | None], label: str | Sequenc
     rest = {name: cells for name, cells in table.items() if name not in beside and name.strip()}
     if label is not None:
         chosen = [label] if isinstance(label, str) else list(label)
-        if unknown := [name for name in chosen if name not in rest]:
-            raise DataError(
-                f"there is no column {unknown[0]!r}", given=unknown[0], works=closest(unknown[0], rest)
-            )
+        for name in chosen:
+            check_known(name, rest, f"there is no column {name!r}", error=DataError)
         return _about({name: rest[name] for name in chosen})
     named = column_of(rest, (*ONE, *SEVERAL))
     if named is not None:

@@ -6,7 +6,6 @@ the scores: the exported pass is the classifier's own, with the layers recorded.
 
 from __future__ import annotations
 
-import importlib
 import json
 import logging
 import re
@@ -21,7 +20,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from convsight.errors import InputError, MissingExtra, ModelError
+from convsight.errors import InputError, ModelError, required
 from convsight.exporting.half_weights import halve
 from convsight.network.classifier import Classifier
 from convsight.network.interventions import Intervention, active_in
@@ -65,7 +64,8 @@ def to_onnx(
     >>> net = cs.load("runs/demo")                                                    # doctest: +SKIP
     >>> to_onnx(net, layers=["conv1"]).save("demo.onnx")                              # doctest: +SKIP
     """
-    _need()
+    for package in NEEDED:
+        required(package, "live", "writing an ONNX file")
     if batch is not None and batch < 1:
         raise InputError(
             f"batch is the number of pictures that the file takes at once, 1 or more, not {batch}"
@@ -176,14 +176,6 @@ def _describe(model: Any, net: Classifier) -> None:
         entry = model.metadata_props.add()
         entry.key, entry.value = name, json.dumps(value)
     model.producer_name, model.doc_string = "convsight", ""
-
-
-def _need() -> None:
-    for package in NEEDED:
-        try:
-            importlib.import_module(package)
-        except ModuleNotFoundError as error:
-            raise MissingExtra(package, "live", "writing an ONNX file") from error
 
 
 @contextmanager

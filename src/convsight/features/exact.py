@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from convsight.errors import InputError, closest
+from convsight.errors import InputError, check_known
 from convsight.features.vectors import unit_rows
 
 METRICS = ("l2", "l1", "mse", "cosine")
@@ -187,8 +187,7 @@ def _sorted(distances: Tensor, rows: Tensor, k: int) -> Found:
 
 
 def _check(queries: Tensor, base: Tensor, k: int, metric: str) -> None:
-    if metric not in METRICS:
-        raise InputError(f"no metric {metric!r}", given=metric, works=closest(metric, METRICS))
+    check_known(metric, METRICS, f"no metric {metric!r}")
     if k < 1:
         raise InputError(f"k is the number of neighbours, at least 1, not {k}")
     if queries.shape[1] != base.shape[1]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from convsight.errors import InputError, closest
+from convsight.errors import InputError, check_known
 from convsight.features.folder import MANIFEST, FeatureStore
 from convsight.features.selection import Selection
 from convsight.features.shards import DTYPES, Rows, arrow, shard_name, write_shard
@@ -66,8 +66,7 @@ def extract(
     (70, 4, [])
     """
     arrow()
-    if dtype not in DTYPES:
-        raise InputError(f"no dtype {dtype!r} for vectors", given=dtype, works=closest(dtype, DTYPES))
+    check_known(dtype, DTYPES, f"no dtype {dtype!r} for vectors")
     if shard_size < 1:
         raise InputError(f"shard_size is the number of pictures a file, at least 1, not {shard_size}")
     rank, world = _place(rank, world)

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from convsight.errors import InputError, closest
+from convsight.errors import InputError, check_known
 from convsight.features.quality import judge
 from convsight.features.selection import Selection
 from convsight.features.thumbnails import THUMBNAIL_PX, grid, shrink, thumbnail_map
@@ -142,8 +142,7 @@ def _by_label(shown: Scene, colour: Colour) -> tuple[Int64[Tensor, " n"], tuple[
     rows, names = shown.chosen.rows, shown.chosen.classes
     assert rows is not None
     name = colour.label or _chosen_label(rows, names)
-    if name not in names:
-        raise InputError(f"no label {name!r} in {shown.chosen.name}", given=name, works=closest(name, names))
+    check_known(name, names, f"no label {name!r} in {shown.chosen.name}")
     there = rows[:, names.index(name)].long()
     note = f"Coloured by the label {name!r}, which {int(there.sum()):,} of {len(there):,} pictures have"
     note += "." if colour.label else ": the one nearest to half of them; label='NAME' takes another."

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from convsight.errors import InputError, MissingExtra
+from convsight.errors import InputError, required
 from convsight.features.embedding import COMPONENTS
 from convsight.features.exact import graph, nearest
 from convsight.features.projection import Principal, principal
@@ -114,9 +114,5 @@ def _quiet() -> Iterator[None]:
 
 
 def _learner() -> Callable[..., Any]:
-    try:
-        with _quiet():  # it warns if TensorFlow, which it does not need, is missing
-            from umap import UMAP  # type: ignore[import-not-found]
-    except ImportError:
-        raise MissingExtra("umap-learn", "umap", "a UMAP map") from None
-    return UMAP
+    with _quiet():  # it warns if TensorFlow, which it does not need, is missing
+        return required("umap", "umap", "a UMAP map", "umap-learn").UMAP

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from convsight.errors import InputError, MissingExtra
+from convsight.errors import InputError, required
 from convsight.features.extract import extract
 from convsight.features.folder import FeatureStore
 from convsight.network.classifier import Classifier
@@ -37,7 +37,7 @@ def extract_on_ray(
     """
     if tasks < 1:
         raise InputError(f"tasks is the number of Ray tasks, at least 1, not {tasks}")
-    ray = _ray()
+    ray = required("ray", "ray", "extraction on a Ray cluster")
     if not ray.is_initialized():
         ray.init(log_to_driver=False)
     task = ray.remote(_share).options(num_cpus=cpus, num_gpus=gpus, max_retries=RETRIES)
@@ -62,11 +62,3 @@ def _result(ray: Any, reference: Any) -> None:
         ray.get(reference)
     except ray.exceptions.RayTaskError as error:
         raise error.cause if isinstance(error.cause, Exception) else error from None
-
-
-def _ray() -> Any:
-    try:
-        import ray  # type: ignore[import-not-found]
-    except ImportError:
-        raise MissingExtra("ray", "ray", "extraction on a Ray cluster") from None
-    return ray

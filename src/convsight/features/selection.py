@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from convsight.datasets.sampling import stratified
-from convsight.errors import InputError, closest
+from convsight.errors import InputError, check_known, closest
 from convsight.images import Images
 
 if TYPE_CHECKING:
@@ -40,8 +40,7 @@ class Selection:
     @classmethod
     def of(cls, data: Dataset, split: str = "all", most: int | None = None, seed: int = 0) -> Selection:
         """The pictures of `split` ("all": of every split), at most `most` of them, classes in proportion."""
-        if split not in (*SPLITS, "all"):
-            raise InputError(f"no split {split!r}", given=split, works=closest(split, (*SPLITS, "all")))
+        check_known(split, (*SPLITS, "all"), f"no split {split!r}")
         wanted = [(name, part) for name, part in data.splits.items() if split in (name, "all") and len(part)]
         whole = sum(len(part) for _, part in wanted)
         if not whole:

@@ -5,6 +5,7 @@ A shard is a Parquet file of some consecutive pictures, one row each; pandas, Du
 
 from __future__ import annotations
 
+import importlib
 import io
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from convsight.errors import MissingExtra, StorageError
+from convsight.errors import StorageError, required
 from convsight.features.thumbnails import THUMBNAIL_PX, shrink
 from convsight.images import Images
 from convsight.picture import SUFFIXES
@@ -84,12 +85,8 @@ def vectors_in(table: Any) -> Tensor:
 
 def arrow() -> tuple[Any, Any]:
     """(pyarrow, pyarrow.parquet), or the extra that brings them."""
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise MissingExtra("pyarrow", "features", "features on disk") from None
-    return pyarrow, pyarrow.parquet
+    parquet = required("pyarrow.parquet", "features", "features on disk", "pyarrow")
+    return importlib.import_module("pyarrow"), parquet
 
 
 def _table(pa: Any, rows: Rows, dtype: str) -> Any:

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from convsight.errors import InputError, ModelError, closest
+from convsight.errors import ModelError, check_known
 from convsight.gradients.notes import rule_notes, score_labels, zero_notes
 from convsight.gradients.relu_rules import NAMES, Rectifiers
 from convsight.network.batching import chunk_size, in_chunks
@@ -57,8 +57,7 @@ def backpropagate(
     >>> torch.equal(backpropagate(net, net.target(1, pixels), pixels).pixels.flatten(), linear[1].weight[1])
     True
     """
-    if rule not in RULES:
-        raise InputError(f"no rule {rule!r}", given=rule, works=closest(rule, RULES))
+    check_known(rule, RULES, f"no rule {rule!r}")
     count = Rectifiers(rule)
 
     def run(part: slice) -> tuple[Tensor, Tensor]:

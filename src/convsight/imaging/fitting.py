@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from convsight.errors import InputError, closest
+from convsight.errors import InputError, check_known
 
 Size = tuple[int, int]  # height, width
 
@@ -34,8 +34,7 @@ def as_size(size: int | Sequence[int] | None) -> Size | None:
 
 def as_fit(fit: str) -> Fit:
     """The word itself; InputError for one that is not known."""
-    if fit not in get_args(Fit):
-        raise InputError(f"fit={fit!r} is not possible", given=fit, works=closest(str(fit), get_args(Fit)))
+    check_known(fit, get_args(Fit), f"fit={fit!r} is not possible")
     return cast(Fit, fit)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from convsight.errors import MissingExtra
+from convsight.errors import required
 
 CLUSTERS = 5  # Gaussians in each colour model, fixed in OpenCV
 MODEL = (1, 13 * CLUSTERS)  # weight, mean and covariance of each
@@ -56,8 +56,4 @@ def largest_component(mask: np.ndarray) -> np.ndarray:
 
 
 def opencv() -> Any:
-    try:
-        import cv2
-    except ImportError:
-        raise MissingExtra("opencv-python-headless", "segmentation", "segmentation's graph cut") from None
-    return cv2
+    return required("cv2", "segmentation", "segmentation's graph cut", "opencv-python-headless")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from convsight.errors import DataNotFound, MissingExtra, ModelError
+from convsight.errors import DataNotFound, ModelError, required
 
 IMAGENET = "imagenet"
 # Larger sets of ImageNet classes by timm's names for them, by how many outputs a network then has.
@@ -84,11 +83,9 @@ def _lines(path: Path) -> tuple[str, ...]:
 
 
 def _from_timm(subset: str) -> tuple[str, ...]:
-    try:
-        data = importlib.import_module("timm.data")
-    except ModuleNotFoundError as error:
-        raise MissingExtra("timm", "vision", "the names of ImageNet's 21,841 classes") from error
-    info = data.ImageNetInfo(subset)
+    info = required("timm.data", "vision", "the names of ImageNet's 21,841 classes", "timm").ImageNetInfo(
+        subset
+    )
     return tuple(info.index_to_description(i).split(",")[0] for i in range(info.num_classes()))
 
 

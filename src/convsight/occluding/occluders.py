@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from convsight.errors import InputError, closest
+from convsight.errors import InputError, check_known
 from convsight.imaging.blur import blurred
 
 Places = slice | np.ndarray  # a choice of positions
@@ -199,6 +199,5 @@ def fill_pictures(
     grey is 0.5, mean the colour `data_mean` (c 1 1; the picture's own mean without one), blur the picture
     under a Gaussian of `reach` pixels, noise uniform in [0, 1] from `seed`.
     """
-    if name not in FILLS:
-        raise InputError(f"no fill {name!r}", given=name, works=closest(name, FILLS))
+    check_known(name, FILLS, f"no fill {name!r}")
     return FILLS[name](pixels, data_mean, reach, seed)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Shaped
 from PIL import Image
 
-from convsight.errors import DataError, MissingExtra
+from convsight.errors import DataError, required
 from convsight.opening.raw import Raw
 from convsight.picture import bands, opened
 
@@ -56,12 +55,8 @@ def beyond_pillow(path: Path) -> bool:
 
 
 def _with_tifffile(path: Path) -> Raw:
-    if importlib.util.find_spec("tifffile") is None:
-        raise MissingExtra(
-            "tifffile", "tiff", f"{path}: a TIFF of more than 4 bands, or of several bands above 8 bits,"
-        )
-    import tifffile
-
+    purpose = f"{path}: a TIFF of more than 4 bands, or of several bands above 8 bits,"
+    tifffile = required("tifffile", "tiff", purpose)
     try:
         with tifffile.TiffFile(path) as file:
             series = file.series[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from convsight.errors import InputError, closest
+from convsight.errors import InputError, check_known
 from convsight.method import Knob, Method
 
 
@@ -14,10 +14,7 @@ def knob_values(method: type[Method], given: Mapping[str, Any]) -> dict[str, Any
     known = {knob.name: knob for knob in method.knobs()}
     values = {}
     for name, value in given.items():
-        if name not in known:
-            raise InputError(
-                f"{method.name} has no knob {name!r}", given=name, works=closest(name, known, 20)
-            )
+        check_known(name, known, f"{method.name} has no knob {name!r}", most=20)
         values[name] = _value(known[name], value)
     return values
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from convsight.architectures import available as known_networks
 from convsight.datasets import available as known_datasets
-from convsight.errors import ConvsightError, DataError, DataNotFound, InputError, closest
+from convsight.errors import ConvsightError, DataError, DataNotFound, InputError, check_known, closest
 from convsight.results.kinds import Curve
 from convsight.results.tables import headline
 from convsight.run import CONFIG, LOG, METRICS, Run
@@ -128,8 +128,7 @@ def _data(studio: Studio, name: str) -> tuple[str, dict[str, Any]]:
     if studio.data is not None and name == studio.data.name and studio.own_data is not None:
         return studio.own_data
     names = [known for known, _ in known_datasets()]
-    if name not in names:
-        raise InputError(f"no data set {name!r}", given=name, works=closest(name, names))
+    check_known(name, names, f"no data set {name!r}")
     return name, {}
 
 

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64, Shaped
 from torch import Tensor, nn
 
-from convsight.errors import DataError, InputError, closest
+from convsight.errors import DataError, InputError, check_known
 from convsight.progress import report
 from convsight.training.folds import folds
 
@@ -117,8 +117,7 @@ def balanced(labels: Int64[Tensor, " n"], n_classes: int | None = None) -> Float
 
 
 def _check(features: Tensor, targets: Tensor, task: str, strengths: Sequence[float]) -> None:
-    if task not in TASKS:
-        raise InputError(f"no linear head for the task {task!r}", given=task, works=closest(task, TASKS))
+    check_known(task, TASKS, f"no linear head for the task {task!r}")
     if features.ndim != 2 or len(features) != len(targets) or not len(features):
         raise InputError(
             f"features n d and n targets are needed, not {tuple(features.shape)} and {tuple(targets.shape)}"

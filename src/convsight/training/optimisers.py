@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
-from convsight.errors import InputError, closest
+from convsight.errors import InputError, check_known
 from convsight.training.layer_rates import layer_groups
 
 # Jordan 2024: the quintic's coefficients, chosen to lift small singular values fastest.
@@ -145,8 +145,7 @@ def optimisers(name: str, module: nn.Module, knobs: Knobs) -> list[Optimizer]:
     the kernels of all convolutions but the first go to `Muon`, everything else to Nesterov with `lr`, the
     biases of batch normalisation `bias_rate` times as fast.
     """
-    if name not in OPTIMISERS:
-        raise InputError(f"no optimiser '{name}'", given=name, works=closest(name, OPTIMISERS))
+    check_known(name, OPTIMISERS, f"no optimiser '{name}'")
     everything = [p for p in module.parameters() if p.requires_grad]
     if knobs.first_rate != 1:
         return [_with_layer_rates(name, module, knobs)]

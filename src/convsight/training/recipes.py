@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from convsight.datasets import Dataset
-from convsight.errors import InputError, closest
+from convsight.errors import InputError, check_known, closest
 from convsight.training.augment import Augment
 from convsight.training.imbalance import BALANCES
 from convsight.training.losses import LOSSES
@@ -111,8 +111,7 @@ class Recipe:
             ("balance", self.balance, BALANCES),
             ("thing to watch", self.watch, ("loss", "score")),
         ):
-            if value not in known:
-                raise InputError(f"no {what} '{value}'", given=value, works=closest(value, known))
+            check_known(value, known, f"no {what} '{value}'")
         if self.epochs < 1 and not self.start:
             raise InputError(f"epochs must be from 1 to inf, not {self.epochs}")
         for name, low, high in RANGES:
@@ -266,10 +265,7 @@ def recipe(name: str | Recipe, **changes: Any) -> Recipe:
     known = [f.name for f in fields(Recipe) if f.name not in ("name", "summary")]
     shape = {f.name for f in fields(Augment)}
     for knob in changes:
-        if knob not in known and knob not in shape:
-            raise InputError(
-                f"a recipe has no '{knob}'", given=knob, works=closest(knob, [*known, *shape], most=40)
-            )
+        check_known(knob, [*known, *shape], f"a recipe has no '{knob}'", most=40)
     another = changes.get("network", base.network) != base.network
     if another:
         changes.setdefault("knobs", {})

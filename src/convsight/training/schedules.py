@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from convsight.errors import InputError, closest
+from convsight.errors import InputError, check_known
 
 Schedule = Callable[[float], float]
 
@@ -60,8 +60,7 @@ SCHEDULES: dict[str, Callable[[float], Schedule]] = {
 
 def schedule(name: str, peak: float) -> Schedule:
     """The schedule called `name`; `peak` is the share of the run spent warming up, from 0 up to below 1."""
-    if name not in SCHEDULES:
-        raise InputError(f"no schedule '{name}'", given=name, works=closest(name, SCHEDULES))
+    check_known(name, SCHEDULES, f"no schedule '{name}'")
     if not 0 <= peak < 1:
         raise InputError(f"the schedule's peak is a share of the run, 0 or more and below 1, not {peak}")
     return SCHEDULES[name](peak)

@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 from convsight.datasets.base import Dataset, Split
 from convsight.datasets.pixels import MemoryStore, to_stored, to_unit
 from convsight.datasets.planted.cues import Cue, kinds
-from convsight.errors import DataError, InputError, closest
+from convsight.errors import DataError, InputError, check_known
 from convsight.images import Images
 
 __all__ = ["Cue", "Planted", "decoy", "kinds", "plant"]
@@ -61,8 +61,7 @@ def plant(data: Dataset, cue: Cue, target: str, prevalence: float = 0.9, seed: i
     """
     if data.task != "classify":
         raise DataError(f"{data.name} has positions, not classes: there is no class to plant a cue on")
-    if target not in data.classes:
-        raise InputError(f"no class '{target}'", given=target, works=closest(target, data.classes))
+    check_known(target, data.classes, f"no class '{target}'")
     shares = {data.classes.index(target): prevalence}
     return _planted(data, cue, target, prevalence, shares, seed)
 

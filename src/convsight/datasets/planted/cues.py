@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
 from convsight.datasets.planted.compression import compressed
-from convsight.errors import InputError, closest
+from convsight.errors import InputError, check_known
 from convsight.images import Images
 from convsight.imaging.blur import blurred
 
@@ -42,10 +42,7 @@ class Cue:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise InputError(
-                f"no cue '{self.kind}'", given=self.kind, works=closest(self.kind, KINDS, most=len(KINDS))
-            )
+        check_known(self.kind, KINDS, f"no cue '{self.kind}'", most=len(KINDS))
         if self.strength not in (1, 2, 3):
             raise InputError(f"a cue's strength is 1, 2 or 3, not {self.strength}")
 

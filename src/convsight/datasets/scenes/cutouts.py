@@ -20,7 +20,7 @@ from convsight.datasets.scenes.paint import composed
 from convsight.datasets.scenes.plan import made_plan
 from convsight.datasets.scenes.truth import Scenes
 from convsight.datasets.shapes import Random
-from convsight.errors import DataError, DataNotFound, InputError, closest
+from convsight.errors import DataError, DataNotFound, InputError, check_known
 from convsight.picture import opened, picture_files
 
 SHARES = {"train": 0.6, "validation": 0.15, "test": 0.25}
@@ -64,10 +64,8 @@ def cutout_scenes(
     root = Path(folder).expanduser()
     there = {part: _folders(root / part) for part in ("objects", "backgrounds")}
     classes = tuple(classes or cues)
-    if stranger := next((name for name in classes if name not in there["objects"]), None):
-        raise InputError(
-            f"{root} has no objects '{stranger}'", works=closest(stranger, there["objects"], most=40)
-        )
+    for name in classes:
+        check_known(name, there["objects"], f"{root} has no objects '{name}'", most=40)
     if len(set(classes)) < 2:
         raise InputError(f"scenes need two classes or more, not {', '.join(classes) or 'none'}")
     plan = made_plan(classes, cues, correlation, there["backgrounds"], kinds, shared, 0.0)

@@ -13,7 +13,7 @@ from convsight.datasets.scenes.paint import composed
 from convsight.datasets.scenes.plan import made_plan
 from convsight.datasets.scenes.truth import Scenes
 from convsight.datasets.shapes import Random
-from convsight.errors import InputError, closest
+from convsight.errors import InputError, check_known
 
 CUES = {"dog": "snow", "cat": "leaves", "horse": "sand", "duck": "water"}
 NOTE = "drawn by a program, not photographed"
@@ -60,8 +60,8 @@ def drawn_scenes(
     """
     cues = CUES if cues is None else cues
     classes = tuple(classes or cues or CUES)
-    if stranger := next((name for name in classes if name not in ANIMALS), None):
-        raise InputError(f"no drawn animal '{stranger}'", works=closest(stranger, ANIMALS, most=len(ANIMALS)))
+    for name in classes:
+        check_known(name, ANIMALS, f"no drawn animal '{name}'", most=len(ANIMALS))
     if len(set(classes)) < 2:
         raise InputError(f"scenes need two classes or more, not {', '.join(classes)}")
     cues = {name: cue for name, cue in cues.items() if name in classes} if cues is CUES else cues

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Int64
 from torch import Generator, Tensor
 
 from convsight.datasets.scenes.things import THINGS
-from convsight.errors import InputError, closest
+from convsight.errors import InputError, check_known, closest
 
 PLACES = ("below", "above")
 USUAL = ("snow", "leaves", "water", "sand")
@@ -73,8 +73,8 @@ def made_plan(
     ):
         if not 0 <= value <= 1:
             raise InputError(f"{what} must be from 0 to 1, not {value}")
-    if stranger := next((name for name in cues if name not in classes), None):
-        raise InputError(f"no class '{stranger}'", works=closest(stranger, classes))
+    for name in cues:
+        check_known(name, classes, f"no class '{name}'")
     for cue in filter(None, cues.values()):
         _check(cue, known)
     row = tuple(cues.get(name, "") for name in classes)
@@ -85,8 +85,7 @@ def made_plan(
         tuple(kinds) if kinds else tuple(whole if len(whole) > 1 else dict.fromkeys([*whole, *usual[:4]]))
     )
     for kind in (*chosen, *([shared[0]] if shared else [])):
-        if kind not in known:
-            raise InputError(f"no surroundings '{kind}'", works=closest(kind, known, most=len(known)))
+        check_known(kind, known, f"no surroundings '{kind}'", most=len(known))
     missing = [cue for cue in whole if cue not in chosen]
     if missing or len(set(chosen)) < 2:
         raise InputError(

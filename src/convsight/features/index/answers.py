@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from convsight.errors import InputError, closest
+from convsight.errors import InputError, check_known
 from convsight.features.folder import FeatureStore
 from convsight.features.shards import arrow, read_shard
 from convsight.images import Images, fit_pixels
@@ -69,10 +69,7 @@ class Index(ABC):
 
     @classmethod
     def check_metric(cls, metric: str) -> None:
-        if metric not in cls.metrics:
-            raise InputError(
-                f"{cls.__name__} has no metric {metric!r}", given=metric, works=closest(metric, cls.metrics)
-            )
+        check_known(metric, cls.metrics, f"{cls.__name__} has no metric {metric!r}")
 
     def check(self, queries: Tensor, k: int, where: Mapping[str, Any] | None) -> None:
         width = self.plan["width"]
@@ -81,10 +78,7 @@ class Index(ABC):
         if k < 1:
             raise InputError(f"k is the number of neighbours, at least 1, not {k}")
         for column in where or {}:
-            if column not in FILTERS:
-                raise InputError(
-                    f"rows are not filtered by {column!r}", given=column, works=closest(column, FILTERS)
-                )
+            check_known(column, FILTERS, f"rows are not filtered by {column!r}")
 
 
 def rows_of(store: FeatureStore) -> Iterator[Any]:

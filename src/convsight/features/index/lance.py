@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from convsight.errors import DataNotFound, InputError, MissingExtra
+from convsight.errors import DataNotFound, InputError, required
 from convsight.features.folder import FeatureStore
 from convsight.features.index.answers import KEPT, Hit, Index, plan_of, rows_of
 from convsight.progress import report
@@ -136,8 +136,4 @@ def _lancedb() -> Any:
     Otherwise it would warn of each partition that equal vectors leave empty, although nothing is wrong.
     """
     os.environ.setdefault("LANCEDB_LOG", "error")
-    try:
-        import lancedb  # type: ignore[import-not-found]
-    except ImportError:
-        raise MissingExtra("lancedb", "index", "an index on disk") from None
-    return lancedb
+    return required("lancedb", "index", "an index on disk")

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
-from convsight.errors import DataError, DataNotFound, InputError, MissingExtra
+from convsight.errors import DataError, DataNotFound, InputError, required
 from convsight.features.folder import FeatureStore
 from convsight.features.index.answers import KEPT, Hit, Index, plan_of, rows_of
 from convsight.features.shards import vectors_in
@@ -141,8 +141,4 @@ def _spoken(url: str) -> Iterator[None]:
 
 
 def _qdrant() -> Any:
-    try:
-        import qdrant_client  # type: ignore[import-not-found]
-    except ImportError:
-        raise MissingExtra("qdrant-client", "qdrant", "an index on a server") from None
-    return qdrant_client
+    return required("qdrant_client", "qdrant", "an index on a server", "qdrant-client")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from convsight.errors import InputError, closest
+from convsight.errors import check_known
 from convsight.gradients.relevance.rules import (
     AlphaBeta,
     Epsilon,
@@ -74,10 +74,8 @@ def composite(rule: str, first: str = "default", strengths: Strengths = Strength
     >>> composite("epsilon", first="z-box").first
     ZBox()
     """
-    if rule not in COMPOSITES:
-        raise InputError(f"no rule {rule!r}", works=closest(rule, COMPOSITES))
-    if first not in FIRST:
-        raise InputError(f"no rule {first!r} for the first layer", works=closest(first, FIRST))
+    check_known(rule, COMPOSITES, f"no rule {rule!r}")
+    check_known(first, FIRST, f"no rule {first!r} for the first layer")
     made = COMPOSITES[rule](strengths)
     if first == "default":
         return made

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import io
 from typing import Any
 
+from convsight.errors import required
 from convsight.results import draw
 from convsight.results.draw import Tile
 from convsight.results.result import Result
@@ -30,6 +32,16 @@ def tile_px(n: int, columns: int, height: int) -> int:
     rows = -(-n // max(1, columns))
     wanted = max(56, min(224 if rows <= 4 else 112, 1100 // max(1, min(n, columns))))
     return wanted if height > wanted else max(height, wanted // height * height)
+
+
+def parquet_bytes(columns: dict[str, Any]) -> bytes:
+    """Columns by name (a list, a numpy array or an Arrow array each) as a Parquet file."""
+    parquet = required("pyarrow.parquet", "features", "a result as Parquet", "pyarrow")
+    pa, buffer = importlib.import_module("pyarrow"), io.BytesIO()
+    arrays = {name: pa.array(column) for name, column in columns.items()}
+    words = {name: a.cast(pa.string()) if pa.types.is_null(a.type) else a for name, a in arrays.items()}
+    parquet.write_table(pa.table(words), buffer, compression="zstd")
+    return buffer.getvalue()
 
 
 def csv_bytes(columns: Any, rows: Any) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, ClassVar
@@ -11,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convsight.results import draw, plot
-from convsight.results.kinds.layout import csv_bytes, framed
+from convsight.results.kinds.layout import csv_bytes, framed, parquet_bytes
 from convsight.results.result import Result
 
 
@@ -79,20 +78,12 @@ class Points(Result):
 
     def _parquet(self) -> bytes:
         """One row a picture: id, class, x, y (z), predicted (an index), loss; for pandas, DuckDB, Arrow."""
-        import pyarrow
-        import pyarrow.parquet
-
-        columns: dict[str, Any] = {
-            "id": list(self.ids),
-            "class": pyarrow.array(self._named(), pyarrow.string()),
-        }
+        columns: dict[str, Any] = {"id": list(self.ids), "class": self._named()}
         columns |= {axis: self.xy[:, i].numpy() for i, axis in enumerate("xyz"[: self.xy.shape[1]])}
         for name, values in (("predicted", self.predicted), ("loss", self.losses)):
             if values is not None:
                 columns[name] = sets(values) if values.ndim == 2 else values.numpy()
-        sink = io.BytesIO()
-        pyarrow.parquet.write_table(pyarrow.table(columns), sink, compression="zstd")
-        return sink.getvalue()
+        return parquet_bytes(columns)
 
 
 def sets(rows: Tensor) -> list[list[int]]:

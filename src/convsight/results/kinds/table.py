@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import html
-import io
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
-from convsight.errors import MissingExtra
 from convsight.results import draw, plot
-from convsight.results.kinds.layout import csv_bytes, framed
+from convsight.results.kinds.layout import csv_bytes, framed, parquet_bytes
 from convsight.results.result import Result
 
 LONG = 12  # rows from which a page may fold a table away
@@ -70,11 +68,6 @@ class Table(Result):
 
 def _parquet(table: Table) -> bytes:
     """Numbers stay numbers, and an empty cell is a null."""
-    try:
-        import pyarrow as pa
-        from pyarrow import parquet
-    except ModuleNotFoundError as missing:
-        raise MissingExtra("pyarrow", "features", "a table as Parquet") from missing
     columns = [[row[j] for row in table.rows] for j in range(len(table.columns))]
     mixed = [
         cells
@@ -82,9 +75,7 @@ def _parquet(table: Table) -> bytes:
         else [None if c is None else str(c) for c in cells]
         for cells in columns
     ]
-    buffer = io.BytesIO()
-    parquet.write_table(pa.table(dict(zip(table.columns, mixed, strict=True))), buffer)
-    return buffer.getvalue()
+    return parquet_bytes(dict(zip(table.columns, mixed, strict=True)))
 
 
 def _column(cells: list[Any]) -> np.ndarray:
