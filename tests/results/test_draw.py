@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from convsight.results import draw, plot
+from convsight.results import draw, plot, sheet
 from convsight.results.kinds import Series
 
 
@@ -43,24 +43,24 @@ def test_small_pictures_are_enlarged_without_smoothing() -> None:
 
 
 def test_a_sheet_holds_every_tile_unchanged() -> None:
-    tiles = [draw.Tile(np.full((20, 20, 3), shade, np.uint8), f"shade {shade}") for shade in (10, 90, 170)]
-    page = draw.sheet(tiles, 2, title="Three", tile_px=20)
+    tiles = [sheet.Tile(np.full((20, 20, 3), shade, np.uint8), f"shade {shade}") for shade in (10, 90, 170)]
+    page = sheet.sheet(tiles, 2, title="Three", tile_px=20)
     for shade in (10, 90, 170):
         assert (page == shade).all(-1).sum() >= 400
 
 
 def test_long_words_never_run_into_the_next_tile() -> None:
-    tiles = [draw.Tile(np.zeros((40, 40, 3), np.uint8), "a caption much wider than its tile")] * 2
-    page = draw.sheet(tiles, 2, headings=("a heading much wider", "than its column"), tile_px=40)
+    tiles = [sheet.Tile(np.zeros((40, 40, 3), np.uint8), "a caption much wider than its tile")] * 2
+    page = sheet.sheet(tiles, 2, headings=("a heading much wider", "than its column"), tile_px=40)
     gap = page[:, 16 + 40 : 16 + 50]
     assert (gap == 255).all()
 
 
 def test_without_words_a_sheet_is_only_pictures() -> None:
-    tile = draw.Tile(np.zeros((40, 40, 3), np.uint8))
-    full = draw.sheet([tile], 1, title="Title", caption="Words", notes=("note",), footer="foot", tile_px=40)
-    with draw.without_words():
-        bare = draw.sheet(
+    tile = sheet.Tile(np.zeros((40, 40, 3), np.uint8))
+    full = sheet.sheet([tile], 1, title="Title", caption="Words", notes=("note",), footer="foot", tile_px=40)
+    with sheet.without_words():
+        bare = sheet.sheet(
             [tile], 1, title="Title", caption="Words", notes=("note",), footer="foot", tile_px=40
         )
     assert bare.shape[0] < full.shape[0] - 60

@@ -16,12 +16,12 @@ from torch import Tensor
 import convsight as cs
 from convsight.errors import DataError, DataNotFound, InputError
 from convsight.images import Images
-from convsight.results.draw import Legend
 from convsight.results.files import from_files, open_result, to_files
 from convsight.results.gaps import Gaps
 from convsight.results.kinds import Curve, Light, Map, Pictures, Points, Ranking, Series, Table, Verdict
 from convsight.results.provenance import Provenance
 from convsight.results.result import Result
+from convsight.results.sheet import Legend
 
 FINITE_OR_NOT = st.floats(width=32) | st.sampled_from([math.nan, math.inf, -math.inf, -0.0])
 WORDS = st.text(max_size=12)

@@ -108,10 +108,10 @@ def test_it_shows_itself_in_a_notebook() -> None:
 
 
 def test_right_and_wrong_neighbours_are_told_apart_by_colour() -> None:
-    from convsight.results import draw
+    from convsight.results import sheet
 
     page = RANKING.draw().reshape(-1, 3).tolist()
-    assert list(draw.RIGHT) in page and list(draw.WRONG) in page
+    assert list(sheet.RIGHT) in page and list(sheet.WRONG) in page
 
 
 def test_empty_cells_and_nan_are_saved_too(tmp_path) -> None:

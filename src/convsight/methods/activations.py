@@ -19,8 +19,8 @@ from convsight.network.classifier import Classifier
 from convsight.network.layers import Layer
 from convsight.network.untrained import untrained
 from convsight.results import draw
-from convsight.results.draw import Legend
 from convsight.results.kinds import Pictures
+from convsight.results.sheet import Legend
 from convsight.units import Responses, gather
 from convsight.units.channels import choose_channels
 from convsight.units.names import name_of

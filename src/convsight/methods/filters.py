@@ -13,8 +13,9 @@ from convsight.method import Method, knob
 from convsight.network.classifier import Classifier
 from convsight.network.layers import Layer
 from convsight.network.operations import is_convolution
-from convsight.results.draw import Legend, number
+from convsight.results.draw import number
 from convsight.results.kinds import Pictures
+from convsight.results.sheet import Legend
 from convsight.units.channels import choose_channels
 
 ORDERS = ("channel", "strength")

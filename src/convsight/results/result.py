@@ -19,6 +19,7 @@ from convsight.results import draw
 from convsight.results.encoding import Arrays, encode, npz_bytes, numpy_of, stored
 from convsight.results.gaps import Gaps
 from convsight.results.provenance import Provenance
+from convsight.results.sheet import stack, without_words
 from convsight.storage import write_atomic
 
 PACKED = "result"  # of an .npz file, the entry from which `open_result` makes the result again
@@ -67,7 +68,7 @@ class Result:
         """The picture as uint8 h w 3, its parts below it."""
         with draw.showing(self.bands):
             own = self.draw_self()
-            return draw.stack([own, *(part.draw() for part in self.parts)]) if self.parts else own
+            return stack([own, *(part.draw() for part in self.parts)]) if self.parts else own
 
     def view(self) -> View:
         """PNG bytes and the JSON that goes with them."""
@@ -151,7 +152,7 @@ class Result:
                 f'<div class="svg" role="img" aria-label="{alt}">{self.svg[self.svg.index("<svg") :]}</div>'
             )
         else:
-            with draw.without_words():
+            with without_words():
                 drawn = inline_image(draw.png(self.draw_self()), "png", alt)
         return f'<figure class="convsight">{self._words()}<div class="drawn">{drawn}</div>{self._small_print()}</figure>'
 
@@ -194,6 +195,6 @@ def _named_arrays(result: Result, before: str = "") -> dict[str, np.ndarray]:
     return found
 
 
-def inline_image(data: bytes, kind: str, alt: str, below: str = "") -> str:
+def inline_image(data: bytes, kind: str, alt: str) -> str:
     encoded = base64.b64encode(data).decode()
     return f'<img alt="{alt}" src="data:image/{kind};base64,{encoded}">'

@@ -10,6 +10,7 @@ from convsight.checking import PROBLEMS, check, findings_of, read_check
 from convsight.errors import ConvsightError, DataNotFound, InputError
 from convsight.results import draw
 from convsight.results.kinds import Pictures, Table
+from convsight.results.sheet import without_words
 from convsight.studio import results, schemas
 from convsight.studio.session import Studio
 
@@ -58,7 +59,7 @@ def png(studio: Studio, row: int, index: int) -> bytes:
     images = _images(found, found.rows[row][1], row)
     if images is None or index >= len(images):
         raise DataNotFound("this finding has no such picture")
-    with results.DRAWING, draw.without_words():
+    with results.DRAWING, without_words():
         return draw.png(draw.rgb(images[index]))
 
 

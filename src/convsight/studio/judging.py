@@ -11,6 +11,7 @@ from typing import Any
 from convsight.errors import ConvsightError, DataNotFound, InputError
 from convsight.results import draw
 from convsight.results.kinds import Map, Verdict
+from convsight.results.sheet import without_words
 from convsight.studio import results, schemas
 from convsight.studio.payloads import number
 from convsight.studio.session import Studio
@@ -65,7 +66,7 @@ def light_png(studio: Studio, key: str, index: int) -> bytes:
         raise DataNotFound("no such picture; ask for the trust lights again")
     pictures = found[index].pictures
     assert pictures is not None
-    with results.DRAWING, draw.without_words():
+    with results.DRAWING, without_words():
         return draw.png(pictures.draw())
 
 

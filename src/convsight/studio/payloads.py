@@ -18,6 +18,7 @@ from convsight.results import draw
 from convsight.results.kinds import Curve, Map, Pictures, Points, Ranking, Table, Verdict
 from convsight.results.kinds.points import numbers_or_sets
 from convsight.results.result import Result
+from convsight.results.sheet import without_words
 from convsight.studio import schemas
 from convsight.studio.atlas import atlas_of, atlas_page
 from convsight.studio.identity import picture_ids
@@ -233,7 +234,7 @@ def _verdict_file(result: Verdict, name: str) -> Callable[[], bytes] | None:
 
 
 def _without_words(result: Result) -> bytes:
-    with draw.without_words():
+    with without_words():
         return draw.png(result.draw_self())
 
 

@@ -5,26 +5,32 @@ from __future__ import annotations
 import csv
 import importlib
 import io
+from collections.abc import Sequence
 from typing import Any
 
 from convsight.errors import required
-from convsight.results import draw
-from convsight.results.draw import Tile
+from convsight.results.draw import RGB
 from convsight.results.result import Result
+from convsight.results.sheet import Tile, sheet
 
 MOST_ROWS = 12  # pictures of one Map that are drawn; .values and .save("x.npz") have them all
 
 
-def footer(result: Result) -> str:
-    return result.provenance.sentence() if result.provenance else ""
+def page(result: Result, tiles: Sequence[Tile], columns: int, **more: Any) -> RGB:
+    """Tiles under the result's title, with its caption, notes and provenance; `more` as `sheet` takes it."""
+    made = result.provenance.sentence() if result.provenance else ""
+    words = {"title": result.title, "caption": result.caption, "notes": result.notes, "footer": made}
+    return sheet(tiles, columns, **words | more)
 
 
-def framed(result: Result, chart: draw.RGB) -> draw.RGB:
+def framed(result: Result, chart: RGB) -> RGB:
     """A chart under its title, with notes and provenance, at its own size."""
-    return draw.sheet(
-        [Tile(chart)], 1, title=result.title, caption=result.caption, notes=result.notes, footer=footer(result),
-        tile_px=chart.shape[0],
-    )  # fmt: skip
+    return page(result, [Tile(chart)], 1, tile_px=chart.shape[0])
+
+
+def nth(names: Sequence[str], i: int) -> str:
+    """The i-th name; "" where there are fewer."""
+    return names[i] if i < len(names) else ""
 
 
 def tile_px(n: int, columns: int, height: int) -> int:

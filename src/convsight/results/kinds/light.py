@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from convsight.results import draw
-from convsight.results.draw import Tile
-from convsight.results.kinds.layout import footer, tile_px
+from convsight.results.kinds.layout import nth, page, tile_px
 from convsight.results.kinds.pictures import Pictures
 from convsight.results.result import Result
+from convsight.results.sheet import Tile, without_words
 
 Answer = Literal["yes", "no", "can't tell"]
 
@@ -33,15 +33,13 @@ class Light(Result):
     def draw_self(self) -> draw.RGB:
         """The question with its answer, the reasons, and what was looked at."""
         shown = self.pictures
-        tiles = [] if shown is None else [
-            Tile(draw.rgb(image), shown.captions[i] if i < len(shown.captions) else "")
-            for i, image in enumerate(shown.images)
-        ]  # fmt: skip
+        tiles = [
+            Tile(draw.rgb(image), nth(shown.captions, i))
+            for i, image in enumerate(shown.images if shown is not None else ())
+        ]
         size = 168 if shown is None else max(168, tile_px(len(tiles), shown.columns, shown.images.shape[2]))
-        return draw.sheet(
-            tiles, max(1, len(tiles)), title=self._answered(), caption=self.sentence, notes=self.notes,
-            footer=footer(self), tile_px=size,
-        )  # fmt: skip
+        words = {"title": self._answered(), "caption": self.sentence}
+        return page(self, tiles, max(1, len(tiles)), tile_px=size, **words)
 
     def data(self) -> dict[str, Any]:
         return {
@@ -55,7 +53,7 @@ class Light(Result):
         """Words, numbers and a PNG (base64), ready for JSON; a number that is not finite is None."""
         png = None
         if self.pictures is not None:
-            with draw.without_words():
+            with without_words():
                 png = base64.b64encode(draw.png(self.pictures.draw())).decode()
         return {
             "title": self.title,

@@ -9,10 +9,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convsight.results import draw
-from convsight.results.draw import Legend, Tile
-from convsight.results.kinds.layout import MOST_ROWS, footer
+from convsight.results.kinds.layout import MOST_ROWS, nth, page
 from convsight.results.kinds.pictures import Pictures
 from convsight.results.result import Result
+from convsight.results.sheet import INK, Legend, Tile
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -79,11 +79,10 @@ class Map(Result):
         tiles, n, shown = [], min(len(self.values), MOST_ROWS), self.certain
         for i in range(n):
             low, high = float(self.values[i].min()), float(self.values[i].max())
-            name = self.labels_of[i] if i < len(self.labels_of) else ""
             spread = f"{draw.number(low)} … {draw.number(high)}"
             limit = draw.limit_of(self.values[i], self.full_colour)
             if self.pictures is not None:
-                tiles.append(Tile(draw.rgb(self.pictures[i]), name, draw.INK))
+                tiles.append(Tile(draw.rgb(self.pictures[i]), nth(self.labels_of, i), INK))
             tiles.append(Tile(draw.colours(shown[i], self.signed, limit), spread))
             if self.pictures is not None:
                 tiles.append(Tile(draw.overlay(self.pictures[i], shown[i], self.signed, limit=limit)))
@@ -93,10 +92,9 @@ class Map(Result):
         legend = Legend(
             f"−{high}" if self.signed else "0", f"{high} of each map", self.signed, self.unit + self._faded()
         )
-        return draw.sheet(
-            tiles, 3 if self.pictures is not None else 1, title=self.title, caption=self.caption,
-            notes=(*self.notes, *more), legend=legend, headings=headings, footer=footer(self),
-            tile_px=max(168, min(self.values.shape[1], 256)),
+        return page(
+            self, tiles, 3 if self.pictures is not None else 1, notes=(*self.notes, *more), legend=legend,
+            headings=headings, tile_px=max(168, min(self.values.shape[1], 256)),
         )  # fmt: skip
 
     def _faded(self) -> str:

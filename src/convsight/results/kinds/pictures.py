@@ -10,9 +10,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convsight.results import draw
-from convsight.results.draw import Legend, Tile
-from convsight.results.kinds.layout import footer, framed, tile_px
+from convsight.results.kinds.layout import framed, nth, page, tile_px
 from convsight.results.result import Result, inline_image
+from convsight.results.sheet import GREY, RIGHT, WRONG, Legend, Tile
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,14 +38,12 @@ class Pictures(Result):
         shown = self.images if self.fps is None else self.images[:: max(1, len(self.images) // 8)][:8]
         tiles = []
         for i, image in enumerate(shown):
-            colour = (draw.RIGHT if self.right[i] else draw.WRONG) if i < len(self.right) else None
-            caption = self.captions[i] if i < len(self.captions) else ""
-            tiles.append(Tile(draw.rgb(image), caption, colour or draw.GREY, colour))
+            colour = (RIGHT if self.right[i] else WRONG) if i < len(self.right) else None
+            tiles.append(Tile(draw.rgb(image), nth(self.captions, i), colour or GREY, colour))
         size = self.tile_px or tile_px(len(shown), self.columns, self.images.shape[2])
-        return draw.sheet(
-            tiles, min(self.columns, max(len(tiles), 1)), title=self.title, caption=self.caption, notes=self.notes,
-            legend=self.legend, row_labels=self.row_labels, headings=self.headings, footer=footer(self),
-            tile_px=size,
+        return page(
+            self, tiles, min(self.columns, max(len(tiles), 1)), legend=self.legend, row_labels=self.row_labels,
+            headings=self.headings, tile_px=size,
         )  # fmt: skip
 
     def _figure(self) -> str:

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from convsight.images import Images
 from convsight.results import draw
-from convsight.results.draw import Tile
-from convsight.results.kinds.layout import MOST_ROWS, footer, tile_px
+from convsight.results.kinds.layout import MOST_ROWS, page, tile_px
 from convsight.results.result import Result
+from convsight.results.sheet import GREY, INK, RIGHT, WRONG, Tile
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,18 +32,16 @@ class Ranking(Result):
             known = None
         for q in range(min(len(self.query), MOST_ROWS)):
             truth = self._name(known[q]) if known is not None else self.query.ids[q]
-            tiles.append(Tile(draw.rgb(self.query.pixels[q]), truth, draw.INK, draw.INK))
+            tiles.append(Tile(draw.rgb(self.query.pixels[q]), truth, INK, INK))
             for j, distance in enumerate(self.distances[q].tolist()):
                 name = self._name(self.labels[q, j]) if self.labels is not None else self.ids[q][j]
                 agrees = None if self.labels is None or known is None else name == truth
-                colour = {None: draw.GREY, True: draw.RIGHT, False: draw.WRONG}[agrees]
+                colour = {None: GREY, True: RIGHT, False: WRONG}[agrees]
                 tiles.append(Tile(draw.rgb(self.pictures[q, j]), f"{draw.number(distance)} {name}", colour))
         columns = self.distances.shape[1] + 1
+        headings = ("query", f"nearest by {self.space}" if self.space else "nearest")
         size = tile_px(columns, columns, self.query.size[0])
-        return draw.sheet(
-            tiles, columns, title=self.title, caption=self.caption, notes=self.notes, footer=footer(self),
-            headings=("query", f"nearest by {self.space}" if self.space else "nearest"), tile_px=size,
-        )  # fmt: skip
+        return page(self, tiles, columns, headings=headings, tile_px=size)
 
     def _name(self, label: Tensor) -> str:
         index = int(label)

@@ -12,10 +12,10 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from convsight.results import draw, plot
-from convsight.results.draw import Tile
-from convsight.results.kinds.layout import footer, tile_px
+from convsight.results.kinds.layout import nth, page, tile_px
 from convsight.results.kinds.pictures import Pictures
 from convsight.results.result import Result
+from convsight.results.sheet import GREY, RIGHT, WRONG, Tile, stack
 
 MARK = (230, 120, 0)  # orange: apart from every map colour and from grey, also for colour-blind eyes
 
@@ -70,16 +70,14 @@ class Verdict(Result):
         """The sentence, the numbers, and before and after side by side with the cue outlined."""
         shown = self.examples
         if shown is None:
-            return draw.sheet(
-                [], 1, title=self.sentence, caption=self.caption, notes=self.notes, footer=footer(self)
-            )
+            return page(self, [], 1, title=self.sentence)
         size = shown.tile_px or max(112, tile_px(len(shown.images), shown.columns, shown.images.shape[2]))
         tiles = [self._tile(i, size) for i in range(len(shown.images))]
-        pictures = draw.sheet(
-            tiles, shown.columns, title=self.sentence, caption=self.caption, notes=self.notes,
-            headings=shown.headings, row_labels=shown.row_labels, footer=footer(self), tile_px=size,
+        pictures = page(
+            self, tiles, shown.columns, title=self.sentence, headings=shown.headings,
+            row_labels=shown.row_labels, tile_px=size,
         )  # fmt: skip
-        return draw.stack([pictures, plot.shares(self._shares())])
+        return stack([pictures, plot.shares(self._shares())])
 
     def _shares(self) -> list[tuple[str, float, tuple[float, float] | None]]:
         """What is measured, as rows of a chart: words, a share and perhaps its interval."""
@@ -102,8 +100,8 @@ class Verdict(Result):
             factor = picture.shape[0] / self.marks.shape[1]
             wide = torch.nn.functional.interpolate(self.marks[i].float()[None, None], picture.shape[:2])[0, 0]
             picture = draw.outline(picture, wide > 0, MARK, max(1, round(min(factor, 8) / 3)))
-        colour = (draw.RIGHT if shown.right[i] else draw.WRONG) if i < len(shown.right) else draw.GREY
-        return Tile(picture, shown.captions[i] if i < len(shown.captions) else "", colour)
+        colour = (RIGHT if shown.right[i] else WRONG) if i < len(shown.right) else GREY
+        return Tile(picture, nth(shown.captions, i), colour)
 
     def _words(self) -> str:
         found = "found" if self.found else "not found"
