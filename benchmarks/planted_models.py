@@ -22,7 +22,7 @@ from convsight.images import Images
 from convsight.shortcuts.reliance import reliance
 from convsight.storage import write_json
 from convsight.training.augment import Augment
-from convsight.training.recipes import Recipe
+from convsight.training.recipe import Recipe
 
 FIRST_SEED = 200_000
 FLIP = Augment(flip="alternate")

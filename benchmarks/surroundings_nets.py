@@ -27,7 +27,7 @@ from convsight.network.classifier import Classifier
 from convsight.shortcuts.scene_reliance import group_accuracies, leanings
 from convsight.storage import write_json
 from convsight.training.augment import Augment
-from convsight.training.recipes import Recipe
+from convsight.training.recipe import Recipe
 
 FIRST_JUDGED = 100
 ROLES = ("whole", "part", "whole", "clean", "whole", "thing", "whole", "shared", "whole", "easy")

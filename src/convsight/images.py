@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,24 +14,10 @@ from torch import Tensor
 
 from convsight.errors import InputError
 from convsight.imaging.choosing import Bands, as_bands, as_channels, as_indices
-from convsight.imaging.depth import top_of, unit
-from convsight.imaging.fitting import LUMA, Loss, as_fit, as_size, cropped, fit_pixels, losses_in_words
+from convsight.imaging.depth import in_unit_range, top_of, unit
+from convsight.imaging.fitting import Loss, as_fit, as_size, cropped, fit_pixels, losses_in_words
 from convsight.opening import Raw, gather
 from convsight.picture import TRANSPARENT, Size, to_uint8, write_picture
-
-__all__ = [
-    "LUMA",
-    "Images",
-    "as_bands",
-    "as_images",
-    "as_indices",
-    "as_size",
-    "fit_pixels",
-    "fitted",
-    "opened",
-]
-
-TOLERANCE = 1e-4  # rounding that interpolation may leave outside [0, 1]; clamped away
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +54,7 @@ class Images:
         if len(ids) != len(pixels):
             raise InputError(f"{len(pixels)} pictures need as many ids, not {len(ids)}")
         classes = None if self.classes is None else tuple(map(str, self.classes))
-        for name, value in (("pixels", _in_unit_range(pixels)), ("labels", labels), ("ids", ids)):
+        for name, value in (("pixels", in_unit_range(pixels)), ("labels", labels), ("ids", ids)):
             object.__setattr__(self, name, value)
         object.__setattr__(self, "classes", classes)
 
@@ -116,7 +101,7 @@ class Images:
         torch.Size([1, 12, 20, 30])
         """
         parts = opened(source, channels, axes, bits)
-        channels = channels or _common(parts)
+        channels = channels or max(part.channels for part in parts)  # RGB if some are RGB and others grey
         sizes = sorted({part.size for part in parts})
         if len(sizes) > 1 and size is None:
             shown = ", ".join(f"{h}×{w}" for h, w in sizes[:4]) + (", ..." if len(sizes) > 4 else "")
@@ -278,7 +263,7 @@ def _raws(source: Any, channels: int | None, axes: str | None) -> Iterator[Image
 
 
 def _from_raw(raw: Raw, top: float | None, bits: int | None, channels: int | None) -> Images:
-    pixels = _in_unit_range(torch.from_numpy(np.ascontiguousarray(unit(raw.values, top, bits))))
+    pixels = in_unit_range(torch.from_numpy(np.ascontiguousarray(unit(raw.values, top, bits))))
     notes = raw.notes
     if pixels.shape[1] == 4 and channels != 4 and not raw.kept:
         pixels = pixels[:, :3] * pixels[:, 3:] + (1 - pixels[:, 3:])
@@ -295,20 +280,6 @@ def _numbered(parts: Sequence[Images]) -> list[Images]:
     ]
 
 
-def _in_unit_range(pixels: Tensor) -> Tensor:
-    if pixels.numel() == 0:
-        return pixels
-    low, high = (float(v) for v in torch.aminmax(pixels))
-    if math.isnan(low) or math.isnan(high):
-        raise InputError(
-            f"pixels contain NaN ({int(pixels.isnan().sum())} values); numbers in [0, 1] are expected"
-        )
-    if low < -TOLERANCE or high > 1 + TOLERANCE:
-        hint = "divide by 255" if low >= 0 and high <= 255 else "undo the normalisation (x * std + mean)"
-        raise InputError(f"pixels must lie in [0, 1], not {low:g}..{high:g}; {hint}")
-    return pixels.clamp(0, 1) if low < 0 or high > 1 else pixels
-
-
 def _checked_labels(labels: Any, n: int) -> Tensor | None:
     if labels is None:
         return None
@@ -317,8 +288,3 @@ def _checked_labels(labels: Any, n: int) -> Tensor | None:
     if len(labels) != n or labels.ndim not in (1, 2):
         raise InputError(f"{n} pictures need labels of shape ({n},) or ({n}, m), not {tuple(labels.shape)}")
     return labels
-
-
-def _common(parts: Sequence[Images]) -> int:
-    """The channels that all pictures are given: RGB if some are RGB and others grey."""
-    return max(part.channels for part in parts)

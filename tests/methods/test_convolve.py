@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convsight.errors import InputError
-from convsight.images import LUMA, Images
+from convsight.images import Images
+from convsight.imaging.fitting import LUMA
 from convsight.imaging.hand_filters import GROUPS, KERNELS, kernels
 from convsight.methods.convolve import Convolve, feature_map
 

@@ -5,7 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from convsight.network.graph import Ref, Tape, is_in_place, kind_of, name_nodes
+from convsight.network.graph import Ref, Tape, name_nodes
+from convsight.network.operations import is_in_place, kind_of
 
 
 def taped(module, x, **kwargs):

@@ -6,7 +6,8 @@ import torch
 from convsight.datasets import Dataset, Split
 from convsight.datasets.pixels import MemoryStore
 from convsight.errors import InputError
-from convsight.training.recipes import LEARNING_RATES, OPTIMISERS, RECIPES, recipe, suited
+from convsight.training.optimisers import OPTIMISERS
+from convsight.training.recipes import LEARNING_RATES, RECIPES, recipe, suited
 
 
 def data(train: int, side: int = 28, task: str = "classify", validation: int = 2) -> Dataset:

@@ -18,7 +18,7 @@ from convsight.datasets.garments import GARMENTS, Garment
 from convsight.datasets.pixels import MemoryStore
 from convsight.datasets.shapes import Field, Random
 from convsight.errors import InputError
-from convsight.images import LUMA
+from convsight.imaging.fitting import LUMA
 from convsight.picture import to_uint8
 
 CHUNK = 256  # pictures drawn at once: a field of them stays in the cache

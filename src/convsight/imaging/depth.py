@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from convsight.errors import InputError
 
+TOLERANCE = 1e-4  # rounding that interpolation may leave outside [0, 1]; clamped away
 USUAL_BITS = (12, 14, 16)  # of cameras, scanners and satellites that write 16-bit numbers
 
 
@@ -71,3 +75,18 @@ def _known_depth(array: np.ndarray, bits: int) -> np.ndarray:
 
 def _range(array: np.ndarray) -> str:
     return f"{int(array.min())}..{int(array.max())}" if array.size else "no values"
+
+
+def in_unit_range(pixels: Tensor) -> Tensor:
+    """The pixels, clamped to [0, 1] where rounding left it; InputError for NaN and other numbers."""
+    if pixels.numel() == 0:
+        return pixels
+    low, high = (float(v) for v in torch.aminmax(pixels))
+    if math.isnan(low) or math.isnan(high):
+        raise InputError(
+            f"pixels contain NaN ({int(pixels.isnan().sum())} values); numbers in [0, 1] are expected"
+        )
+    if low < -TOLERANCE or high > 1 + TOLERANCE:
+        hint = "divide by 255" if low >= 0 and high <= 255 else "undo the normalisation (x * std + mean)"
+        raise InputError(f"pixels must lie in [0, 1], not {low:g}..{high:g}; {hint}")
+    return pixels.clamp(0, 1) if low < 0 or high > 1 else pixels

@@ -14,7 +14,8 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from convsight.errors import InputError
-from convsight.images import Images, fit_pixels
+from convsight.images import Images
+from convsight.imaging.fitting import fit_pixels
 from convsight.imaging.hand_filters import Kernel, kernels
 from convsight.method import Method, knob
 from convsight.results import draw, plot

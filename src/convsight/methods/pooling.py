@@ -13,7 +13,8 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from convsight.errors import InputError
-from convsight.images import Images, fit_pixels
+from convsight.images import Images
+from convsight.imaging.fitting import fit_pixels
 from convsight.imaging.hand_filters import kernels
 from convsight.method import Method, knob
 from convsight.results import draw, plot

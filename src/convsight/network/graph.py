@@ -8,8 +8,6 @@ has to be traced symbolically and nothing is left behind in the network.
 from __future__ import annotations
 
 import contextlib
-import functools
-import inspect
 import weakref
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -20,17 +18,13 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from convsight.network.operations import is_in_place, kind_of
+
 # operations that move or copy a tensor without computing anything; they are no layers
 SILENT = {
     "contiguous", "clone", "detach", "to", "type", "float", "half", "double", "bfloat16", "cpu", "cuda",
     "requires_grad_", "set_", "type_as", "expand_as", "alias", "lift_fresh_copy",
     "to_copy", "assert_tensor_metadata", "data", "grad", "rand_like", "zeros_like", "ones_like", "new_zeros",
-}  # fmt: skip
-
-
-SPELLINGS = {
-    "iadd": "add", "radd": "add", "imul": "mul", "rmul": "mul", "isub": "sub", "truediv": "div",
-    "itruediv": "div", "conv2d_padding": "conv2d",
 }  # fmt: skip
 
 
@@ -90,9 +84,8 @@ class Tape(TorchFunctionMode):
         super().__init__()
         self._index_of: dict[int, tuple[int, weakref.ref[Tensor]]] = {}
         self._later: dict[int, weakref.ref[Tensor]] = {}
-        self._answers: dict[
-            int, weakref.ref[Tensor]
-        ] = {}  # truth values and whole numbers made from the picture
+        # truth values and whole numbers made from the picture
+        self._answers: dict[int, weakref.ref[Tensor]] = {}
         self._counts: Counter[tuple[str, str]] = Counter()
         self._calls: Counter[str] = Counter()
         self._stack: list[tuple[str, int]] = [("", 1)]
@@ -236,31 +229,6 @@ def _tensors(value: Any) -> list[Tensor]:
     return [t for t in _leaves(value) if isinstance(t, Tensor)]
 
 
-def is_in_place(func: Callable, args: tuple, kwargs: Mapping[str, Any]) -> bool:
-    """Whether an operation changes its first argument: x.relu_(), x += y, F.relu(x, inplace=True)."""
-    overload = getattr(func, "_schema", None)
-    name = overload.name if overload is not None else getattr(func, "__name__", "")
-    if name.startswith("__"):
-        return name == "__setitem__" or (
-            name.startswith("__i") and name not in ("__invert__", "__index__", "__int__")
-        )
-    if name.endswith("_"):
-        return True
-    if "inplace" in kwargs:
-        return bool(kwargs["inplace"])
-    position = _inplace_position(func)
-    return position is not None and position < len(args) and bool(args[position])
-
-
-@functools.cache
-def _inplace_position(func: Callable) -> int | None:
-    try:
-        names = list(inspect.signature(func).parameters)
-    except (TypeError, ValueError):
-        return None
-    return names.index("inplace") if "inplace" in names else None
-
-
 def _leaves(value: Any) -> Iterator[Any]:
     if isinstance(value, Mapping):
         value = tuple(value.values())
@@ -269,16 +237,6 @@ def _leaves(value: Any) -> Iterator[Any]:
             yield from _leaves(item)
     else:
         yield value
-
-
-def kind_of(func: Callable) -> str:
-    """The plain name of an operation: `aten.relu_.default`, `Tensor.relu_` and `F.relu` are all 'relu'."""
-    overload = getattr(func, "_schema", None)
-    name = overload.name.split("::")[-1] if overload is not None else getattr(func, "__name__", str(func))
-    if name == "__get__":  # a property: x.T, x.shape
-        name = getattr(getattr(func, "__self__", None), "__name__", name)
-    name = name.strip("_")
-    return SPELLINGS.get(name, name)
 
 
 def name_nodes(tape: Tape) -> tuple[list[Node], dict[str, int]]:

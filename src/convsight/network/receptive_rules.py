@@ -41,7 +41,17 @@ def _per_axis(
     return None if rows is None or columns is None else Field(rows, columns)
 
 
+def _by_place(field: Field, change: Callable[[int, Intervals], Intervals]) -> Field | None:
+    """`change(dimension, its rows or columns)` for both; None where it is not known which dimensions these are."""
+    if field.places is None:
+        return None
+    rows, columns = (change(p, axis) for p, axis in zip(field.places, field.axes, strict=True))
+    return Field(rows, columns, field.places)
+
+
 def _convolution(node: Node, inputs: list[Field]) -> Field | None:
+    if node.kind == "convolution" and _argument(node, 6, "transposed"):
+        return None
     weight = _argument(node, 1, "weight")
     if not isinstance(weight, Tensor) or weight.ndim != 4 or len(inputs) != 1:
         return None
@@ -67,10 +77,6 @@ def _window(
     if rest < 0 or positions not in (rest // stride + 1, -(-rest // stride) + 1):  # floor, or ceil_mode
         return None
     return axis.slide(kernel, stride, before, dilation, positions)
-
-
-def _aten_convolution(node: Node, inputs: list[Field]) -> Field | None:
-    return None if _argument(node, 6, "transposed") else _convolution(node, inputs)
 
 
 def _pool(node: Node, inputs: list[Field]) -> Field | None:
@@ -158,11 +164,10 @@ def _getitem(node: Node, inputs: list[Field]) -> Field | None:
     if chosen.count(Ellipsis) == 1:
         at = chosen.index(Ellipsis)
         chosen = (*chosen[:at], *[slice(None)] * (len(node.shape) - len(chosen) + 1), *chosen[at + 1 :])
-    if inputs[0].places is None or not all(isinstance(item, slice) for item in chosen):
+    if not all(isinstance(item, slice) for item in chosen):
         return None
     slices = [*chosen, *[slice(None)] * (len(node.shape) - len(chosen))]
-    axes = [_sliced(axis, slices[p]) for axis, p in zip(inputs[0].axes, inputs[0].places, strict=True)]
-    return Field(axes[0], axes[1], inputs[0].places)
+    return _by_place(inputs[0], lambda p, axis: _sliced(axis, slices[p]))
 
 
 def _slice(node: Node, inputs: list[Field]) -> Field | None:
@@ -179,13 +184,7 @@ def _narrow(node: Node, inputs: list[Field]) -> Field | None:
 
 
 def _along_one(node: Node, inputs: list[Field], dim: int, chosen: slice) -> Field | None:
-    places = inputs[0].places
-    if places is None:
-        return None
-    axes = [
-        _sliced(axis, chosen) if p == dim else axis for axis, p in zip(inputs[0].axes, places, strict=True)
-    ]
-    return Field(axes[0], axes[1], places)
+    return _by_place(inputs[0], lambda p, axis: _sliced(axis, chosen) if p == dim else axis)
 
 
 def _sliced(axis: Intervals, chosen: slice) -> Intervals:
@@ -194,12 +193,11 @@ def _sliced(axis: Intervals, chosen: slice) -> Intervals:
 
 def _reduce(node: Node, inputs: list[Field]) -> Field | None:
     """A mean over channels keeps its position; a mean over rows or columns (keepdim) sees the whole axis."""
-    dims, places = _argument(node, 1, "dim"), inputs[0].places
-    if dims is None or places is None or not _argument(node, 2, "keepdim", False):
+    dims = _argument(node, 1, "dim")
+    if dims is None or not _argument(node, 2, "keepdim", False):
         return None
     taken = {d % len(node.shape) for d in (dims if isinstance(dims, (tuple, list)) else [dims])}
-    axes = [axis.hull(1) if p in taken else axis for axis, p in zip(inputs[0].axes, places, strict=True)]
-    return Field(axes[0], axes[1], places)
+    return _by_place(inputs[0], lambda p, axis: axis.hull(1) if p in taken else axis)
 
 
 def _interpolate(node: Node, inputs: list[Field]) -> Field | None:
@@ -258,45 +256,27 @@ def _over_last(node: Node, inputs: list[Field]) -> Field | None:
 
 
 RULES: dict[str, Rule] = {
-    "conv2d": _convolution,
-    "convolution": _aten_convolution,
-    "max_pool2d": _pool,
-    "max_pool2d_with_indices": _pool,
-    "avg_pool2d": _pool,
-    "adaptive_avg_pool2d": _adaptive_pool,
-    "adaptive_max_pool2d": _adaptive_pool,
-    "adaptive_max_pool2d_with_indices": _adaptive_pool,
-    "pad": _pad,
-    "constant_pad_nd": _pad,
-    "reflection_pad2d": _pad,
-    "replication_pad2d": _pad,
-    "getitem": _getitem,
-    "slice": _slice,
-    "narrow": _narrow,
-    "mean": _reduce,
-    "sum": _reduce,
-    "amax": _reduce,
-    "amin": _reduce,
-    "interpolate": _interpolate,
-    "upsample_nearest2d": _interpolate,
-    "upsample_bilinear2d": _interpolate,
-    "softmax": _across_channels(1, "dim", None),
-    "log_softmax": _across_channels(1, "dim", None),
-    "cat": _across_channels(1, "dim", 0),
-    "concat": _across_channels(1, "dim", 0),
-    "concatenate": _across_channels(1, "dim", 0),
-    "chunk": _across_channels(2, "dim", 0),
-    "split": _across_channels(2, "dim", 0),
-    "split_with_sizes": _across_channels(2, "dim", 0),
-    "glu": _across_channels(1, "dim", -1),
-    "permute": _permute,
-    "transpose": _transpose,
-    "view": _view,
-    "reshape": _view,
-    "unsafe_view": _view,
-    "linear": _over_last,
-    "layer_norm": _over_last,
-    "native_layer_norm": _over_last,
+    kind: rule
+    for rule, kinds in (
+        (_convolution, "conv2d convolution"),
+        (_pool, "max_pool2d max_pool2d_with_indices avg_pool2d"),
+        (_adaptive_pool, "adaptive_avg_pool2d adaptive_max_pool2d adaptive_max_pool2d_with_indices"),
+        (_pad, "pad constant_pad_nd reflection_pad2d replication_pad2d"),
+        (_getitem, "getitem"),
+        (_slice, "slice"),
+        (_narrow, "narrow"),
+        (_reduce, "mean sum amax amin"),
+        (_interpolate, "interpolate upsample_nearest2d upsample_bilinear2d"),
+        (_across_channels(1, "dim", None), "softmax log_softmax"),
+        (_across_channels(1, "dim", 0), "cat concat concatenate"),
+        (_across_channels(2, "dim", 0), "chunk split split_with_sizes"),
+        (_across_channels(1, "dim", -1), "glu"),
+        (_permute, "permute"),
+        (_transpose, "transpose"),
+        (_view, "view reshape unsafe_view"),
+        (_over_last, "linear layer_norm native_layer_norm"),
+    )
+    for kind in kinds.split()
 }
 POSITION_WISE = """
     relu relu6 leaky_relu prelu elu selu celu gelu silu mish hardswish hardsigmoid hardtanh softplus rrelu

@@ -29,7 +29,7 @@ from convsight.storage import write_json
 from convsight.training import train
 from convsight.training.augment import Augment
 from convsight.training.progress import Tell
-from convsight.training.recipes import Recipe
+from convsight.training.recipe import Recipe
 
 LEAST_UPDATES = 200  # fewer do not unlearn anything
 MOST_PICTURES = 2000  # of the test split, to measure the groups on

@@ -19,7 +19,7 @@ from convsight.errors import ConvsightError
 from convsight.training import train
 from convsight.training.augment import Augment
 from convsight.training.progress import Progress
-from convsight.training.recipes import Recipe
+from convsight.training.recipe import Recipe
 
 
 def main() -> int:

@@ -15,7 +15,7 @@ from convsight.datasets import Dataset
 from convsight.errors import InputError
 from convsight.run import FORMAT
 from convsight.training.job import mean_and_std
-from convsight.training.recipes import Recipe
+from convsight.training.recipe import Recipe
 from convsight.training.start import Start
 from convsight.training.tasks import NUMBERS, n_outputs
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from convsight.datasets import Dataset, Split
 from convsight.training.focus import Share, share
 from convsight.training.precision import Precision
-from convsight.training.recipes import Recipe
+from convsight.training.recipe import Recipe
 from convsight.training.tasks import SCORE
 
 PIXELS_TO_MEASURE = 2**26  # mean and std of more pictures than make so many numbers are taken from a part

@@ -215,7 +215,7 @@ class _Problem:
         if self.task == "classify":
             return targets.long()
         truth = targets.float().reshape(len(targets), self.count)
-        return scale.scaled_targets(truth) if self.task == "regress" else truth
+        return (truth - scale.target_mean) / scale.target_spread if self.task == "regress" else truth
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,9 +238,6 @@ class _Scale:
 
     def scaled(self, features: Tensor) -> Tensor:
         return (features.float() - self.mean) / self.spread
-
-    def scaled_targets(self, numbers: Tensor) -> Tensor:
-        return (numbers - self.target_mean) / self.target_spread
 
     def unscaled(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
         """The same layer for features, and numbers, as they come."""
@@ -273,10 +270,6 @@ class _Solver:
         self.weight = torch.zeros(count, features.shape[1], device=features.device, requires_grad=True)
         self.bias = torch.zeros(count, device=features.device, requires_grad=True)
 
-    @property
-    def solution(self) -> tuple[Tensor, Tensor]:
-        return self.weight.detach().clone(), self.bias.detach().clone()
-
     def __call__(self, strength: float) -> tuple[Tensor, Tensor]:
         search = torch.optim.LBFGS(
             [self.weight, self.bias], max_iter=STEPS, tolerance_grad=1e-5, tolerance_change=1e-7,
@@ -292,7 +285,7 @@ class _Solver:
 
         with torch.enable_grad():
             search.step(objective)
-        return self.solution
+        return self.weight.detach().clone(), self.bias.detach().clone()
 
 
 def _loss(task: str) -> Callable[[Tensor, Tensor], Tensor]:

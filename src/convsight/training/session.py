@@ -30,7 +30,8 @@ from convsight.training.precision import Precision, choose_precision, resumed_pr
 from convsight.training.probe import Probed, first_row, probe
 from convsight.training.processes import fabric_on, random_state_kept
 from convsight.training.progress import Clock, Tell
-from convsight.training.recipes import Recipe, default_recipe, suited
+from convsight.training.recipe import Recipe
+from convsight.training.recipes import default_recipe, suited
 from convsight.training.recipes import recipe as find_recipe
 from convsight.training.run_folder import needs_training, new_folder
 from convsight.training.start import Start, is_from_elsewhere, start_from

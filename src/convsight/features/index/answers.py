@@ -14,7 +14,8 @@ from torch import Tensor
 from convsight.errors import InputError, check_known
 from convsight.features.folder import FeatureStore
 from convsight.features.shards import arrow, read_shard
-from convsight.images import Images, fit_pixels
+from convsight.images import Images
+from convsight.imaging.fitting import fit_pixels
 from convsight.network.classifier import Classifier
 from convsight.picture import decode_bytes
 from convsight.results.kinds import Ranking, Table

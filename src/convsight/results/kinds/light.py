@@ -33,10 +33,8 @@ class Light(Result):
     def draw_self(self) -> draw.RGB:
         """The question with its answer, the reasons, and what was looked at."""
         shown = self.pictures
-        tiles = [
-            Tile(draw.rgb(image), nth(shown.captions, i))
-            for i, image in enumerate(shown.images if shown is not None else ())
-        ]
+        images, captions = ((), ()) if shown is None else (shown.images, shown.captions)
+        tiles = [Tile(draw.rgb(image), nth(captions, i)) for i, image in enumerate(images)]
         size = 168 if shown is None else max(168, tile_px(len(tiles), shown.columns, shown.images.shape[2]))
         words = {"title": self._answered(), "caption": self.sentence}
         return page(self, tiles, max(1, len(tiles)), tile_px=size, **words)
