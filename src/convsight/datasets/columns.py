@@ -131,8 +131,8 @@ class _Stored:
 
 def _table(paths: Sequence[Path]) -> Any:
     """The files as one Arrow table, memory-mapped where they can be."""
-    pq = required("pyarrow.parquet", "features", f"{paths[0].name}: a {paths[0].suffix} file", "pyarrow")
-    pa = importlib.import_module("pyarrow")
+    pa = required("pyarrow", "features", f"{paths[0].name}: a {paths[0].suffix} file")
+    pq = importlib.import_module("pyarrow.parquet")
     parts = []
     for path in paths:
         try:

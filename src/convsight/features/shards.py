@@ -85,8 +85,7 @@ def vectors_in(table: Any) -> Tensor:
 
 def arrow() -> tuple[Any, Any]:
     """(pyarrow, pyarrow.parquet), or the extra that brings them."""
-    parquet = required("pyarrow.parquet", "features", "features on disk", "pyarrow")
-    return importlib.import_module("pyarrow"), parquet
+    return required("pyarrow", "features", "features on disk"), importlib.import_module("pyarrow.parquet")
 
 
 def _table(pa: Any, rows: Rows, dtype: str) -> Any:

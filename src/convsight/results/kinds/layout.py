@@ -42,11 +42,10 @@ def tile_px(n: int, columns: int, height: int) -> int:
 
 def parquet_bytes(columns: dict[str, Any]) -> bytes:
     """Columns by name (a list, a numpy array or an Arrow array each) as a Parquet file."""
-    parquet = required("pyarrow.parquet", "features", "a result as Parquet", "pyarrow")
-    pa, buffer = importlib.import_module("pyarrow"), io.BytesIO()
+    pa, buffer = required("pyarrow", "features", "a result as Parquet"), io.BytesIO()
     arrays = {name: pa.array(column) for name, column in columns.items()}
     words = {name: a.cast(pa.string()) if pa.types.is_null(a.type) else a for name, a in arrays.items()}
-    parquet.write_table(pa.table(words), buffer, compression="zstd")
+    importlib.import_module("pyarrow.parquet").write_table(pa.table(words), buffer, compression="zstd")
     return buffer.getvalue()
 
 
