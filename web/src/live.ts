@@ -8,13 +8,12 @@ import { Answers } from './live/answers';
 import { open } from './live/network';
 import { watch } from './live/watch.svelte';
 import { bytesOf, gunzipped } from './live/unpack';
-import { useClean } from './panels/play/clean';
+import { useLayers } from './panels/play/clean';
 import type { Session } from './types';
 import './styles/tokens.css';
 import './styles/base.css';
 import './styles/controls.css';
 
-const started = performance.now();
 const words = document.getElementById('loading')!;
 
 /** Let the browser draw the words before the next long step. */
@@ -34,10 +33,10 @@ async function start(): Promise<void> {
   watch.near = about.near !== null;
   answers.samples = (await get<Session>('/api/session')).samples;
   await answers.scores(answers.samples[0]); // the first pass is slower than the others, and shows that it works
-  useClean((picture) => answers.clean(picture));
+  useLayers(answers);
   document.getElementById('starting')!.remove();
   mount(App, { target: document.getElementById('app')! });
-  document.documentElement.dataset.ready = (performance.now() - started).toFixed(0);
+  document.documentElement.dataset.ready = performance.now().toFixed(0);
   Object.assign(globalThis, { convsight: { about, answers, network, watch } }); // for the console, and for tests
 }
 

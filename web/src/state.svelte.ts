@@ -17,6 +17,7 @@ export const PANELS = [
 export type PanelName = (typeof PANELS)[number]['name'];
 export type Params = Record<string, string>;
 
+const PAUSE_MS = 250; // between two quiet writes of the address
 const SHARED = ['picture', 'layer', 'target']; // what goes along from one panel to the next
 const known = new Set<string>(PANELS.map((panel) => panel.name));
 
@@ -44,13 +45,20 @@ class Place {
   panel = $state<PanelName>('network');
   params = $state<Params>({});
   #left: Partial<Record<PanelName, Params>> = {};
+  #written = -Infinity; // when the address was written last, in ms
+  #waiting: ReturnType<typeof setTimeout> | null = null;
 
   /** Read the address now and whenever the reader goes back or pastes a link. */
   listen(hash = location.hash): () => void {
-    const read = () => Object.assign(this, parse(location.hash));
+    const read = () => {
+      this.#forget();
+      Object.assign(this, parse(location.hash));
+    };
+    const write = () => this.#waiting !== null && this.#write(true);
     Object.assign(this, parse(hash));
     addEventListener('hashchange', read);
-    return () => removeEventListener('hashchange', read);
+    addEventListener('pagehide', write);
+    return () => (removeEventListener('hashchange', read), removeEventListener('pagehide', write));
   }
 
   get(name: string): string | null {
@@ -64,12 +72,15 @@ class Place {
 
   /** Change some parameters; null removes one. `quiet` leaves no step in the history (sliders, typing). */
   set(changes: Record<string, Value>, quiet = false): void {
+    if (!quiet) this.#catchUp();
     this.params = merged(this.params, changes);
-    this.#write(quiet);
+    if (quiet) this.#writeSoon();
+    else this.#write(false);
   }
 
   /** Go to another panel as it was left, with the picture, layer and target of this one. */
   go(panel: PanelName, changes: Record<string, Value> = {}): void {
+    this.#catchUp();
     this.#left[this.panel] = this.params;
     const along = Object.fromEntries(Object.entries(this.params).filter(([name]) => SHARED.includes(name)));
     this.params = merged({ ...(panel === this.panel ? this.params : this.#left[panel]), ...along }, changes);
@@ -82,7 +93,27 @@ class Place {
     return serialise(this.panel, merged(this.params, changes));
   }
 
+  /** A write costs a browser several milliseconds, and many a second are refused: a drag writes four times a second. */
+  #writeSoon(): void {
+    if (this.#waiting !== null) return;
+    const rest = this.#written + PAUSE_MS - performance.now();
+    if (rest <= 0) this.#write(true);
+    else this.#waiting = setTimeout(() => this.#write(true), rest);
+  }
+
+  /** The step that is left must say where the reader stood. */
+  #catchUp(): void {
+    if (this.#waiting !== null) this.#write(true);
+  }
+
+  #forget(): void {
+    if (this.#waiting !== null) clearTimeout(this.#waiting);
+    this.#waiting = null;
+  }
+
   #write(quiet: boolean): void {
+    this.#forget();
+    this.#written = performance.now();
     const hash = serialise(this.panel, this.params);
     if (hash === location.hash) return;
     try {

@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { parse, place, serialise } from './state.svelte';
 
@@ -55,6 +55,23 @@ describe('the place', () => {
     expect(history.length).toBe(before);
     place.set({ channel: 8 });
     expect(history.length).toBe(before + 1);
+  });
+
+  test('writes the address a few times a second while something is dragged, and the last of it', () => {
+    vi.useFakeTimers();
+    place.set({ box: 'first' });
+    const write = vi.spyOn(history, 'replaceState');
+    for (let i = 0; i < 100; i++) place.set({ box: `${i}` }, true), vi.advanceTimersByTime(10);
+    expect(place.get('box')).toBe('99');
+    expect(write.mock.calls.length).toBeLessThanOrEqual(4);
+    vi.advanceTimersByTime(300);
+    expect(location.hash).toContain('box=99');
+    place.set({ box: 'left' }, true);
+    place.set({ box: 'left here' }, true);
+    place.go('image');
+    expect(write.mock.lastCall![2]).toContain('left%20here');
+    vi.useRealTimers();
+    write.mockRestore();
   });
 
   test('follows the back button', () => {

@@ -6,7 +6,6 @@ its outputs, a few pictures, and those answers that the page cannot compute itse
 
 from __future__ import annotations
 
-import base64
 import gzip
 import json
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from convsight.studio.live_about import about, refuse, shown_layers
 from convsight.studio.live_answers import collected
 from convsight.studio.live_weights import halves_change_nothing
 from convsight.studio.session import Studio
+from convsight.studio.seven_bits import text_of
 
 PICTURES = 24  # of the data set, taken from every class in turn
 PAGE, RUNTIME = "live.html", "runtime.wasm.gz"
@@ -44,9 +44,9 @@ def page_of(studio: Studio, static: Path, ask: Answer) -> str:
     content = page.read_text(encoding="utf-8")
     content = with_data(content, json.dumps({"state": kept.state, "responses": kept.responses}))
     content = _with(content, "about-network", "application/json", json.dumps(described))
-    content = _with(content, "runtime", "text/plain", _text(runtime.read_bytes()))
-    content = _with(content, "network", "text/plain", _text(gzip.compress(exported.content, 9)))
-    tell(1.0, f"{len(content) / 1e6:.1f} MB")
+    content = _with(content, "runtime", "text/plain", text_of(runtime.read_bytes()))
+    content = _with(content, "network", "text/plain", text_of(gzip.compress(exported.content, 9)))
+    tell(1.0, f"{len(content.encode()) / 1e6:.1f} MB")
     return content
 
 
@@ -58,12 +58,8 @@ def _exported(net: Classifier, layers: Sequence[str], images: Images) -> Exporte
         raise ModelError(error.what, works=INSTEAD) from error
 
 
-def _text(content: bytes) -> str:
-    return base64.b64encode(content).decode()
-
-
 def _with(page: str, name: str, media: str, content: str) -> str:
-    """The page with one more script element; `<` is escaped in JSON and does not occur in base64."""
+    """The page with one more script element; `<` is escaped in JSON and does not occur in what `text_of` makes."""
     before, found, after = page.partition(PLACE)
     inside = content.replace("<", "\\u003c")
     return f'{before}<script id="{name}" type="{media}">{inside}</script>{found}{after}'

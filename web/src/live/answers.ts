@@ -21,6 +21,7 @@ export class Answers implements Source {
   #floats = new Map<string, Float32Array>();
   #clean = new Map<string, Promise<Values>>(); // scores alone, by picture
   #maps = 0;
+  #changed: Pixels | null = null; // the picture as it was changed last
 
   constructor(
     readonly about: About,
@@ -102,11 +103,19 @@ export class Answers implements Source {
     const pixels = await edited(this.album, id, request);
     const clean = await this.clean(id);
     const started = performance.now();
-    const values = await this.network.run(pixels, 1, ['scores', ...watch.layers]);
+    const values = await this.network.run(pixels, 1, ['scores', ...watch.inView]);
     const milliseconds = performance.now() - started;
+    this.#changed = pixels;
     watch.edited = values;
     const picture = request.keep ? this.album.keep(pixels, 'changed') : null;
     return { scores: rows(values.scores.data, this.about), clean: rows(clean.scores.data, this.about), milliseconds, picture, exact: true };
+  }
+
+  async more(layers: readonly string[]): Promise<void> {
+    const pixels = this.#changed;
+    if (!pixels) return;
+    const values = await this.network.run(pixels, 1, layers);
+    if (pixels === this.#changed) watch.edited = { ...watch.edited, ...values };
   }
 
   async #sprites(layer: string, picture: string): Promise<unknown> {

@@ -1,5 +1,5 @@
 // How do all maps of a layer become one picture, and what does each channel answer?
-import { colours, shade } from '../parts/colormaps';
+import { colours } from '../parts/colormaps';
 import type { Sprites } from '../types';
 import { canvas } from './album';
 import type { Value } from './network';
@@ -40,7 +40,7 @@ function sheetOf(maps: Maps, columns: number, signed: boolean): string {
   const { c, h, w } = maps;
   const pen = canvas(Math.ceil(c / columns) * h, columns * w);
   for (let channel = 0; channel < c; channel++)
-    pen.putImageData(tile(maps, channel, signed, limitOf(maps, channel)), (channel % columns) * w, Math.floor(channel / columns) * h);
+    pen.putImageData(strip(maps, [channel], [limitOf(maps, channel)], signed), (channel % columns) * w, Math.floor(channel / columns) * h);
   return pen.canvas.toDataURL('image/png');
 }
 
@@ -50,16 +50,27 @@ export function limitOf({ h, w, data }: Maps, channel: number): number {
   return top || 1;
 }
 
-/** One channel in the colours of every map, from 0 (or −limit) to limit. */
-export function tile({ h, w, data }: Maps, channel: number, signed: boolean, limit: number, into = new ImageData(w, h)): ImageData {
-  const lut = colours(signed);
-  const start = channel * h * w;
-  for (let i = 0; i < h * w; i++) {
-    const at = 3 * shade(data[start + i], limit, signed);
-    into.data[4 * i] = lut[at];
-    into.data[4 * i + 1] = lut[at + 1];
-    into.data[4 * i + 2] = lut[at + 2];
-    into.data[4 * i + 3] = 255;
-  }
-  return into;
+/** Channels side by side in the colours of every map, each from 0 (or −limit) to its limit. */
+export function strip({ h, w, data }: Maps, channels: readonly number[], limits: readonly number[], signed: boolean): ImageData {
+  const lut = packed(signed);
+  const wide = w * channels.length;
+  const made = new Uint32Array(h * wide);
+  const zero = signed ? 128 : 0.5; // half a step is added, so that cutting off rounds
+  channels.forEach((channel, i) => {
+    const scale = (signed ? 127.5 : 255) / limits[i];
+    for (let y = 0; y < h; y++)
+      for (let x = 0, from = (channel * h + y) * w, to = y * wide + i * w; x < w; x++)
+        made[to + x] = lut[Math.min(255, Math.max(0, zero + scale * data[from + x])) | 0];
+  });
+  return new ImageData(new Uint8ClampedArray(made.buffer), wide, h);
+}
+
+const tables: (Uint32Array | undefined)[] = [];
+
+/** The 256 colours as four bytes each: red, green, blue, opaque. */
+function packed(signed: boolean): Uint32Array {
+  return (tables[Number(signed)] ??= Uint32Array.from({ length: 256 }, (_, i) => {
+    const [r, g, b] = colours(signed).subarray(3 * i);
+    return new Uint32Array(Uint8Array.of(r, g, b, 255).buffer)[0];
+  }));
 }

@@ -1,11 +1,24 @@
-// How do the runtime and the network come out of the page? They stand in it as base64 of gzip.
+// How do the runtime and the network come out of the page? They stand in it as gzip, seven bits a character.
 
-/** The bytes of a script element that holds base64; the element is emptied, so that its text is not kept in memory. */
+/** The bytes of a script element that holds them as text; the element is emptied, so that its text is not kept in memory. */
 export function bytesOf(id: string): Uint8Array<ArrayBuffer> {
   const element = document.getElementById(id);
   if (!element?.textContent) throw new Error(`This page is damaged: it holds no “${id}”. Ask for the file again.`);
-  const bytes = decoded(element.textContent);
+  const bytes = fromSevens(element.textContent);
   element.textContent = '';
+  return bytes;
+}
+
+/** Seven bits a character, the first bit of a byte first, as `convsight.studio.seven_bits` writes them. */
+export function fromSevens(text: string): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(Math.floor((text.length * 7) / 8));
+  let [held, waiting] = [0, 0]; // bits, and how many of them are not written yet
+  let to = 0;
+  for (let i = 0; i < text.length; i++) {
+    held = ((held << 7) | (text.charCodeAt(i) & 127)) & 0x7fff;
+    waiting += 7;
+    if (waiting >= 8) bytes[to++] = held >> (waiting -= 8);
+  }
   return bytes;
 }
 
@@ -18,7 +31,10 @@ export function decoded(base64: string): Uint8Array<ArrayBuffer> {
 
 export async function gunzipped(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+  const whole = await new Response(stream).arrayBuffer().catch(() => {
+    throw new Error('This page was damaged on its way. Ask for the file again, as an attachment or in an archive.');
+  });
+  return new Uint8Array(whole);
 }
 
 /** Little-endian float16 as float32. */

@@ -2,8 +2,10 @@
 import type { Values } from './network';
 
 class Watch {
-  /** Names of layers whose values each pass over the shown picture should bring along. */
+  /** Names of layers whose values a pass over the untouched picture brings along. */
   layers: readonly string[] = [];
+  /** Of these the ones on the screen: a pass over a changed picture brings no others. */
+  inView = $state.raw<readonly string[]>([]);
   near = false; // whether the page has the data set's vectors
   clean = $state.raw<Values | null>(null); // of the untouched picture
   edited = $state.raw<Values | null>(null); // of the picture as it was changed last

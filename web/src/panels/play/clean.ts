@@ -1,12 +1,19 @@
-// What are the layers' values for the untouched picture? Only a page that runs its network itself can say.
+// What are the layers' values? Only a page that runs its network itself can say.
 import type { Values } from '../../live/network';
 
-let ask: (picture: string) => Promise<Values> = () => Promise.reject(new Error('This page runs no network'));
-
-export function useClean(answers: (picture: string) => Promise<Values>): void {
-  ask = answers;
+interface Layered {
+  /** Of the untouched picture: the scores and every layer that is watched. */
+  clean: (picture: string) => Promise<Values>;
+  /** Of the picture as it was changed last; they are added to `watch.edited`. */
+  more: (layers: readonly string[]) => Promise<void>;
 }
 
-export function clean(picture: string): Promise<Values> {
-  return ask(picture);
+const nothing = () => Promise.reject(new Error('This page runs no network'));
+let source: Layered = { clean: nothing, more: nothing };
+
+export function useLayers(answers: Layered): void {
+  source = answers;
 }
+
+export const clean: Layered['clean'] = (picture) => source.clean(picture);
+export const more: Layered['more'] = (layers) => source.more(layers);
