@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from convsight.coalitions.game import scores_for
 from convsight.errors import InputError
 from convsight.gradients.cam import averaging_notes, class_activation, enlarged, map_layer
 from convsight.gradients.cam_weights import TITLES
@@ -84,7 +85,8 @@ class Gradcam(Method):
         chosen = map_layer(net, layer, aim, images.pixels)
         weights = self._weights()
         if weights == "scorecam":
-            found = score_activation(net, aim, images.pixels, chosen.name)
+            scores_of = lambda i, maps: scores_for(net, aim, [i], maps)  # noqa: E731
+            found = score_activation(net, aim, images.pixels, chosen.name, scores_of)
         else:
             found = class_activation(net, aim, images.pixels, chosen.name, weights)
         cam = found.cam.clamp(min=0) if self.positive else found.cam
