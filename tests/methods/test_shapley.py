@@ -41,6 +41,20 @@ def test_of_a_linear_network_each_region_adds_its_own_sum(linear: cs.Classifier,
     )
 
 
+def test_the_table_says_which_regions_add_most_and_where_they_are(linear: cs.Classifier) -> None:
+    found = cs.shapley(linear, pictures(), target="b", regions=4, passes=200)
+    table = found.part("ranking")
+    most = int(found.region_values[0].argmax())
+    assert table.columns == ("rank", "region", "around row, column", "adds", "95% from", "to")
+    assert table.rows[0][:2] == (1, most)
+    row, column = map(int, table.rows[0][2].split(", "))
+    assert int(found.regions[0, row, column]) == most
+    assert (
+        cs.shapley(linear, pictures(2), target="b", regions=4, passes=200).part("ranking").columns[0]
+        == "picture"
+    )
+
+
 @pytest.mark.parametrize("style", ["functional", "skip"])
 def test_exact_values_are_captums(style: str) -> None:
     net, given = STYLES[style](), pictures()

@@ -12,6 +12,7 @@ import convsight as cs
 from convsight.methods import catalogue
 from convsight.results import draw
 from convsight.studio import schemas
+from convsight.studio.payloads import quick_look
 from tests.studio.conftest import ask
 
 
@@ -147,6 +148,22 @@ def test_a_map_has_the_numbers_that_python_gets(client, studio):
     assert payload["high"] == pytest.approx(float(wanted.max()), abs=1e-6)
     shown = pixels_of(client.get(payload["pictures"][1]).content)
     assert np.array_equal(shown[..., 0], (studio.data.test[4].pixels[0, 0] * 255).round())
+    assert payload["half"] is None and client.get(f"/api/results/{told['key']}/half.f32").status_code == 404
+
+
+def test_a_map_with_intervals_has_their_half_lengths_and_shows_every_picture_while_it_forms(client, studio):
+    knobs = {"regions": 3, "passes": 120}
+    told = ask(client, "shapley", pictures=["test:1", "test:4"], target="Sandal", knobs=knobs)
+    images = cs.Images.concat([studio.data.test[1], studio.data.test[4]])
+    wanted = cs.shapley(studio.net, images, target="Sandal", **knobs)
+    half = np.frombuffer(client.get(told["payload"]["half"]).content, "<f4")
+    assert np.allclose(half.reshape(2, 28, 28), wanted.half_width, atol=1e-5) and half.max() > 0
+    so_far = quick_look(wanted)
+    assert so_far is not None
+    seen = pixels_of(base64.b64decode(so_far.partition(",")[2]))
+    limits = [draw.limit_of(values, 1.0) for values in wanted.values]
+    colours = [draw.colours(c, True, limit) for c, limit in zip(wanted.certain, limits, strict=True)]
+    assert np.array_equal(seen, np.concatenate(colours, 1))
 
 
 def test_guided_backprop_of_one_cell_is_that_units(client, studio):

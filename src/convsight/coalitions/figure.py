@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from convsight.coalitions.certainty import certain_words
@@ -68,7 +68,7 @@ def map_of(
     )
     return replace(
         found, caption=caption, unit="score that the region adds", notes=(*_said(answers), *notes),
-        parts=(table_of(answers),),
+        parts=(table_of(answers, regions),),
     )  # fmt: skip
 
 
@@ -92,19 +92,31 @@ def on_regions(
     )  # fmt: skip
 
 
-def table_of(answers: Sequence[Answer]) -> Table:
-    """The regions of each picture that add most, or take most away, with their intervals."""
-    most = max(3, ROWS // len(answers))
+def table_of(answers: Sequence[Answer], regions: Int[Tensor, "n h w"]) -> Table:
+    """The regions of each picture that add most, with their intervals; of several pictures the number comes first."""
+    most, several = max(3, ROWS // len(answers)), len(answers) > 1
     rows = [
-        (i, rank, int(region), *(_short(v) for v in (a.values[region], a.values[region] - a.half[region], a.values[region] + a.half[region])))
+        ((i,) * several) + (rank, int(region), _centre(regions[i] == region), *_interval(a, int(region)))
         for i, a in enumerate(answers)
         for rank, region in enumerate(a.values.argsort(descending=True)[:most], 1)
-    ]  # fmt: skip
+    ]
+    columns = ("rank", "region", "around row, column", "adds", "95% from", "to")
     return Table(
-        title="The regions that add most", columns=("picture", "rank", "region", "adds", "95% from", "to"),
+        title="The regions that add most", columns=(("picture",) * several) + columns,
         rows=tuple(rows), name="ranking",
         caption="Regions are numbered from 0, row by row; all of them are in .region_values and .region_intervals.",
     )  # fmt: skip
+
+
+def _centre(region: Bool[Tensor, "h w"]) -> str:
+    """The pixel in the middle of a region."""
+    row, column = (round(float(at)) for at in region.nonzero().double().mean(0))
+    return f"{row}, {column}"
+
+
+def _interval(answer: Answer, region: int) -> tuple[float, float, float]:
+    value, half = answer.values[region], answer.half[region]
+    return _short(value), _short(value - half), _short(value + half)
 
 
 def _short(value: Tensor) -> float:

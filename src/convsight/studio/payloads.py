@@ -29,6 +29,7 @@ MEDIA = {
     "csv": "text/csv; charset=utf-8", "gif": "image/gif", "f32": "application/octet-stream",
     "webp": "image/webp",
 }  # fmt: skip
+SO_FAR = 4  # maps of an unfinished result that are shown
 File = tuple[Callable[[], bytes], str]
 
 
@@ -60,11 +61,16 @@ def file_of(studio: Studio, result: Result, name: str) -> File | None:
 
 
 def quick_look(result: Result) -> str | None:
-    """The first picture of an unfinished result as a data URL, at its own size."""
+    """The maps of an unfinished result side by side as a data URL, each at its own size; at most `SO_FAR`."""
     if not isinstance(result, Map):
         return None
-    values = result.values[0]
-    drawn = draw.colours(result.certain[0], result.signed, draw.limit_of(values, result.full_colour))
+    drawn = np.concatenate(
+        [
+            draw.colours(certain, result.signed, draw.limit_of(values, result.full_colour))
+            for certain, values in zip(result.certain[:SO_FAR], result.values, strict=False)
+        ],
+        axis=1,
+    )
     return f"data:image/png;base64,{base64.b64encode(draw.png(drawn)).decode()}"
 
 
@@ -83,12 +89,21 @@ def _map(studio: Studio, result: Map, base: str) -> schemas.MapPayload:
         clean_scores=None if clean is None else numbers(clean),
         pictures=None if result.pictures is None else [f"{base}picture-{i}.png" for i in range(n)],
         values=f"{base}values.f32",
+        half=f"{base}half.f32" if _uncertain(result) else None,
     )  # fmt: skip
+
+
+def _uncertain(result: Map) -> bool:
+    """Whether its colours fade: a signed map with intervals that are not all of length 0."""
+    return result.signed and result.half_width is not None and bool(result.half_width.any())
 
 
 def _map_file(result: Map, name: str, index: int) -> Callable[[], bytes] | None:
     if name == "values.f32":
         return lambda: floats(result.values)
+    half = result.half_width
+    if name == "half.f32" and half is not None and _uncertain(result):
+        return lambda: floats(half)
     pictures = result.pictures
     if pictures is not None and name == f"picture-{index}.png" and 0 <= index < len(pictures):
         return lambda: _png(result, pictures[index])

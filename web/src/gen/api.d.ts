@@ -1002,6 +1002,11 @@ export interface components {
             clean_scores?: (number | null)[] | null;
             /** H */
             h: number;
+            /**
+             * Half
+             * @description URL of half the length of each value's 95% interval, if it has one; as values
+             */
+            half?: string | null;
             /** High */
             high: number | null;
             /**

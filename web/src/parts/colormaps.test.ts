@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { colours, gradient, limitOf, paint, shade } from './colormaps';
+import { certain, colours, gradient, limitOf, paint, shade } from './colormaps';
 
 // Expected colours are those of convsight.results.draw.colours, printed by it.
 
@@ -38,4 +38,10 @@ test('a map of zeros has a scale all the same', () => {
 
 test('the legend runs between the same ends', () => {
   expect(gradient(true)).toMatch(/^linear-gradient\(to right, rgb\(5 48 97\).*rgb\(103 0 31\)\)$/);
+});
+
+test('what is certain of a value is the end of its interval that is nearer to zero', () => {
+  const values = Float32Array.of(2, -2, 0.5);
+  expect([...certain(values, Float32Array.of(0.5, 0.5, 1))]).toEqual([1.5, -1.5, 0]);
+  expect(certain(values, null)).toBe(values);
 });

@@ -31,6 +31,12 @@ export function limitOf(values: ArrayLike<number>): number {
   return top || 1;
 }
 
+/** The part of each value that is certain: the end of its 95% interval that is nearer to zero, 0 where it holds zero. */
+export function certain(values: Float32Array, half: Float32Array | null): Float32Array {
+  if (!half) return values;
+  return values.map((value, i) => Math.sign(value) * Math.max(0, Math.abs(value) - half[i]));
+}
+
 /** Paint one map as opaque colours, or see-through where it is near zero so that the picture stays visible. */
 export function paint(values: Float32Array, limit: number, isSigned: boolean, through = false): Uint8ClampedArray<ArrayBuffer> {
   const lut = colours(isSigned);

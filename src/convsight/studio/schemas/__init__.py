@@ -1,6 +1,6 @@
 """What travels between the server and the page? One model per answer; `python -m` prints the OpenAPI.
 
-python -m convsight.studio.schemas > web/src/gen/openapi.json
+python -m convsight.studio.openapi > web/src/gen/openapi.json
 """
 
 from convsight.studio.schemas.base import Model, Number, Problem, SplitName, State

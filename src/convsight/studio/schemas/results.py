@@ -40,6 +40,9 @@ class MapPayload(Model):
     clean_scores: list[Number] | None = None
     pictures: list[str] | None = Field(description="PNG of what was explained, at map resolution")
     values: str = Field(description="URL; little-endian float32, n·h·w")
+    half: str | None = Field(
+        None, description="URL of half the length of each value's 95% interval, if it has one; as values"
+    )
 
 
 class PicturesPayload(Model):
