@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
+from tests.training.test_pretrained import bars
 from tests.training.test_recipes import data
 from torch import nn
 
+from convsight.datasets import Dataset
 from convsight.errors import InputError, MissingExtra
+from convsight.training import train
 from convsight.training.augment import Augment
 from convsight.training.feed import Batch, mixed
 from convsight.training.harmless import harmless, makeable
@@ -15,7 +20,7 @@ from convsight.training.imbalance import weights_for
 from convsight.training.layer_rates import layer_groups
 from convsight.training.memory_need import pieces_for, remembered_bytes
 from convsight.training.photo_augment import recoloured, resized_crops
-from convsight.training.recipes import recipe, suited
+from convsight.training.recipes import RECIPES, recipe, suited
 
 
 def test_few_pictures_come_in_small_batches_and_stop_with_validation() -> None:
@@ -25,6 +30,26 @@ def test_few_pictures_come_in_small_batches_and_stop_with_validation() -> None:
     assert unseen.patience is None, "two pictures decide nothing"
     asked = suited(recipe("fast", batch_size=50), data(84), epochs_given=False)
     assert asked.batch_size == 50
+
+
+def test_sgd_steps_shrink_with_the_batch_unless_the_rate_is_given() -> None:
+    photos = data(64, side=64, validation=12)
+    assert suited(recipe("fast"), photos, epochs_given=False).lr == pytest.approx(0.1 * 16 / 128)
+    assert suited(recipe("fast", optimizer="momentum"), photos, epochs_given=False).lr == pytest.approx(
+        0.02 * 16 / 128
+    )
+    assert suited(recipe("fast", optimizer="adamw"), photos, epochs_given=False).lr == 1e-3
+    assert suited(recipe("fast", lr=0.03), photos, epochs_given=False).lr == 0.03
+    assert suited(recipe("finetune"), photos, epochs_given=False).lr == RECIPES["finetune"].lr
+    assert suited(recipe("fast"), data(9000, side=8), epochs_given=False).lr == 0.1
+
+
+def test_a_training_on_few_large_pictures_does_not_throw_the_loss_about(tmp_path: Path) -> None:
+    """With the rate of batches of 128 the loss rose from 0.7 to 5.7 in the third epoch; photos diverged at 14."""
+    data = Dataset("bars", ("upright", "lying"), bars(40, 0, 3, 96), bars(12, 10, 3, 96), bars(20, 20, 3, 96))
+    run = train(data, "fast", out=tmp_path / "r", until_loss=0.25)
+    assert len(run.log) < 20, "it learns, too"
+    assert max(row["loss"] for row in run.log) < 1.5
 
 
 def test_few_pictures_are_finetuned_for_more_epochs() -> None:

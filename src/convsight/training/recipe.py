@@ -36,7 +36,7 @@ class Recipe:
         (0: the last weights are kept).
     standardise: subtract the mean and divide by the standard deviation of the training pixels.
     precision: float32, bfloat16, or auto, which is bfloat16 where the hardware multiplies it quickly
-        (`training.precision`).
+        (`training.precision`). Of a probe it is that of the features; those in float32 are kept for maps and neighbours.
     start: "probe" fits a linear head to the features of a network that has seen other pictures (`training.probe`)
         before anything else is trained; with 0 epochs nothing else is. first_rate: the first layer's learning rate as a
         share of the head's, layers between geometrically (`layer_rates`). norms: "train", or "frozen": batch
