@@ -158,11 +158,23 @@ def test_a_pass_that_was_killed_makes_only_what_is_missing(
     assert same(weights(again), weights(whole))
 
 
+def test_features_in_bfloat16_are_not_taken_for_the_networks_own(
+    network: str, probed: Run, tmp_path: Path
+) -> None:
+    run = train(bar_data(), "probe", network=network, precision="bfloat16", out=tmp_path / "r")
+    assert run.metrics["training"]["precision"] == "bfloat16"
+    net = Run.open(run.path).classifier
+    found = measure(net, run.dataset.test, flip=False)
+    assert found["loss"] == pytest.approx(run.metrics["test"]["loss"], abs=1e-5), "the test is in float32"
+    chosen = Selection.of(run.dataset, "test")
+    torch.testing.assert_close(features_of(net, chosen).values, net.features(run.dataset.test[:]))
+
+
 # ---- finetune
 
 
 def test_all_layers_learn_on_from_the_probe(network: str, probed: Run, tmp_path: Path) -> None:
-    run = train(bar_data(), TO_THE_END, network=network, epochs=3, out=tmp_path / "r")
+    run = train(bar_data(), TO_THE_END, network=network, epochs=3, precision="float32", out=tmp_path / "r")
     assert [row["epoch"] for row in run.log] == [0, 1, 2, 3]
     assert run.log[0]["validation_loss"] == pytest.approx(probed.log[0]["validation_loss"], abs=1e-5)
     before, after = cs.load(network).module.state_dict(), weights(run)

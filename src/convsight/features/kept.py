@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,9 +21,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from convsight.network.batching import chunk_size, in_chunks
+from convsight.features.head_inputs import VectorsOf, head_inputs
+from convsight.network.batching import PIXELS
 from convsight.network.classifier import Classifier
-from convsight.network.layers import feature_vectors
 from convsight.progress import report
 from convsight.storage import write_atomic
 
@@ -31,26 +31,47 @@ if TYPE_CHECKING:
     from convsight.datasets import Dataset, Split
 
 FOLDER, ANSWERS = "features", "answers.safetensors"
+READ = 4 * PIXELS  # numbers in the pictures that are read together
 SHARD = 1024  # pictures; at most so many are lost when the process is killed
 
 
-def keep_features(net: Classifier, data: Dataset, folder: Path, rank: int = 0, world: int = 1) -> None:
+def keep_features(
+    net: Classifier,
+    data: Dataset,
+    folder: Path,
+    rank: int = 0,
+    world: int = 1,
+    dtype: torch.dtype = torch.float32,
+) -> None:
     """One pass over all pictures of `data`: the vectors that feed the head of `net`, in shards; only what is missing.
 
-    Process number `rank` of `world` makes its share of the shards.
+    Process number `rank` of `world` makes its share of the shards. dtype: the format in which layers compute.
     """
+    with head_inputs(net, dtype) as vectors_of:
+        _keep(net, vectors_of, data, folder, rank, world, dtype)
+
+
+def _keep(
+    net: Classifier,
+    vectors_of: VectorsOf,
+    data: Dataset,
+    folder: Path,
+    rank: int,
+    world: int,
+    dtype: torch.dtype,
+) -> None:
     places = [(name, shard) for name, split in data.splits.items() for shard in range(_count(split))]
     mine = places[rank::world]
     total, done = sum(_size(data.splits[name], shard) for name, shard in mine), 0
-    made_by = _made_by(net)
+    made_by = _made_by(net) | {"format": str(dtype)}
     for name, shard in mine:
         split = data.splits[name]
         path, about = _path(folder, name, shard, _count(split)), _about(made_by, split)
         if _metadata(path) != about:
             part = split.take(range(shard * SHARD, min((shard + 1) * SHARD, len(split))))
             rows = []
-            for vectors in _vectors(net, part):
-                rows.append(vectors)
+            for batch in part.batches(max(1, READ // (net.channels * net.input_size[0] * net.input_size[1]))):
+                rows.append(vectors_of(net.fit(batch).pixels.contiguous(memory_format=torch.channels_last)))
                 seen = done + sum(map(len, rows))
                 report(seen / total, f"features of {seen:,} of {total:,} pictures")
             write_atomic(path, save({"vectors": torch.cat(rows)}, metadata=about))
@@ -66,7 +87,7 @@ def kept_features(folder: Path, name: str, split: Split) -> Float[Tensor, "n d"]
 
 
 def keep_answers(net: Classifier, folder: Path, scores: Mapping[str, Float[Tensor, "n k"]]) -> None:
-    """Note what the finished `net` says; from then on its features count as its own."""
+    """Note what the finished `net` says; from then on its features count as its own, so they must be in float32."""
     about = {"weights": net.weights_hash, "layer": net.feature_layer}
     plain = {name: rows.detach().float().cpu().contiguous() for name, rows in scores.items()}
     write_atomic(folder / ANSWERS, save(plain, metadata=about))
@@ -88,21 +109,6 @@ def kept(net: Classifier, split: Split, layer: str) -> tuple[Tensor, Tensor] | N
         except (OSError, SafetensorError):
             return None
     return None
-
-
-def _vectors(net: Classifier, part: Split) -> Iterator[Float[Tensor, "b d"]]:
-    """The vectors of each batch of a split, on the CPU."""
-    layer = net.feature_layer
-    for batch in part.batches(chunk_size((net.channels, *net.input_size), most=1024)):
-        images = net.fit(batch)
-        whole = images.pixels.contiguous(memory_format=torch.channels_last)
-
-        def run(some: slice, pixels: Tensor = whole) -> Tensor:
-            with torch.no_grad(), net.record(layer, stop=True) as seen:
-                net.forward(pixels[some])
-            return feature_vectors(seen[layer]).cpu()
-
-        yield torch.cat(in_chunks(run, len(images), len(images)))
 
 
 def _made_by(net: Classifier) -> dict[str, str]:

@@ -26,9 +26,12 @@ def finish(
     write_atomic(job.folder / WEIGHTS, save(state))
     net = classifier_from(config, job.network)
     metrics: dict[str, Any] = {"test": {}}
+    exact = (
+        job.precision.dtype == torch.float32 and not job.recipe.epochs
+    )  # features as the network gives them
+    scores = scores_of(job, net, probed) if probed is not None and exact else {}
     if len(job.data.test):
-        scores = scores_of(job, net, probed).get("test") if probed and not job.recipe.epochs else None
-        metrics["test"] = test(net, job.data.test, scores=scores)
+        metrics["test"] = test(net, job.data.test, scores=scores.get("test"))
     if probed is not None and (all_pictures := cross_validated(job, probed)):
         metrics["cross_validation"] = all_pictures
     if job.recipe.epochs:  # the features were those of the network before it learned

@@ -90,7 +90,7 @@ class Training:
 
     def begin_from(self, row: dict[str, Any]) -> None:
         """Note what the network is before it learns."""
-        self.standing.log.append(row | {"precision": "float32"})
+        self.standing.log.append(row | {"precision": self.job.precision.used})
         self.clock = Clock(row["seconds"], row["cpu_seconds"])
         self.standing.seconds, self.standing.cpu_seconds = row["seconds"], row["cpu_seconds"]
         if "validation_loss" in row:
