@@ -101,7 +101,10 @@ def test_the_same_seed_gives_the_same_verdicts() -> None:
 
 
 def test_what_was_found_says_what_was_tried_and_for_how_long() -> None:
-    assert re.search(r"\d+ candidates were tried on 800 pictures in \d+ s", audited("corner")[0].notes[-1])
+    assert re.search(
+        r"\d+ candidates were tried for 1 of 10 classes on 800 pictures in \d+ s",
+        audited("corner")[0].notes[-1],
+    )
 
 
 def _without_seconds(verdicts: list[Verdict]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.shortcuts.known_scenes import CLASSES, discs, looking, scenes
+from tests.shortcuts.known_scenes import CLASSES, Looks, discs, looking, scenes
 
 import convsight as cs
 from convsight.datasets.pixels import MemoryStore, to_unit
@@ -30,6 +30,7 @@ from convsight.shortcuts.reliance import groups
 from convsight.shortcuts.sample import Half, draw_sample
 from convsight.shortcuts.saved import described, rebuilt
 from convsight.shortcuts.search import Tried
+from convsight.shortcuts.steadied import disturbance, most_alike, steadied
 from convsight.shortcuts.surroundings import Surroundings, told_apart
 from convsight.shortcuts.swap import swapped
 from convsight.shortcuts.transplant import Effect
@@ -161,14 +162,65 @@ def test_the_lower_half_is_named_where_only_that_is_looked_at():
     assert confirmed.effect.difference > 0.9
 
 
-def test_donors_of_the_control_are_of_a_third_class():
-    tried, confirmed = around(200.0)
+def test_donors_of_the_control_are_other_pictures_in_other_surroundings():
+    net, data = looking(weight=200.0), scenes(own=0.75)
+    sample = draw_sample(net, data.test)
+    tried = explored_around(net, sample.explore, 0, Cutouts(), seed=0)
+    best = chosen_around(tried)
+    assert best is not None
+    confirmed = confirmed_around(net, sample, best, seed=0)
     assert confirmed is not None
     for t in (*tried, confirmed):
-        recipients, donors = t.half.labels[t.onto], t.half.labels[t.others]
-        assert (donors != recipients).all()
-        assert (donors != t.target).all()
+        assert (t.others != t.onto).all()
+        assert (t.half.labels[t.others] != t.target).all()
         assert (t.half.labels[t.of] == t.target).all()
+        assert (t.candidate.probe.strength(t.half.pixels[t.others]) <= 0).all()
+        own = t.half.labels[t.others] == t.half.labels[t.onto]
+        assert 0.3 < float(own.float().mean()) < 0.7  # of two other classes, the recipient's own is one
+
+
+def test_what_scissors_do_is_taken_off():
+    net, data = looking(), scenes()
+    sample = draw_sample(net, data.test)
+    half, probe = sample.confirm, Surroundings()
+    onto = (half.labels != 0).nonzero().flatten()[:40]
+    change = disturbance(net, half, probe, onto)
+    for of in most_alike(half, probe, onto):
+        assert (of != onto).all()
+        assert float((half.labels[of] == half.labels[onto]).float().mean()) > 0.9  # stripes look like stripes
+    once = [
+        net.scores(probe.paste(half.pixels[onto], half.pixels[of])) for of in most_alike(half, probe, onto)
+    ]
+    assert torch.allclose(change + net.scores(half.pixels[onto]), torch.stack(once).mean(0), atol=1e-4)
+    push = torch.zeros(40, 3)
+    push[:, 0] = 100.0
+    nearly = net.scores(half.pixels[onto])
+    nearly[:, 0] = (
+        nearly.max(1).values - 1e-3
+    )  # as they are, all but balls; a change of their scores could turn them
+    scores = nearly + change
+    third = torch.where(
+        half.labels[onto] == 1, (half.labels == 2).nonzero()[0], (half.labels == 1).nonzero()[0]
+    )
+    quiet = steadied(net, half, probe, 0, onto, third, (scores, scores), 1)
+    assert (
+        quiet.flip_rate == 0
+    )  # the scores are those of the pictures themselves once the change is taken off
+    loud = steadied(net, half, probe, 0, onto, third, (scores + push, scores), 1)
+    assert loud.difference == 1
+    own = steadied(
+        net,
+        half,
+        probe,
+        0,
+        onto,
+        torch.where(half.labels[onto] == 1, third, onto),
+        (scores + push, scores),
+        1,
+    )
+    assert own.difference == pytest.approx(
+        float((half.labels[onto] == 1).float().mean())
+    )  # its own class counts for nothing
 
 
 def fake(difference: float, probe: Probe, margin: float = 0.0) -> Tried:
@@ -219,6 +271,19 @@ def test_only_surroundings_are_tried_if_that_is_asked(leaning):
     assert not quiet.found and "compression" not in quiet.caption
     with pytest.raises(InputError, match="only='snow' is not possible"):
         cs.find_shortcuts(looking(), scenes(), only="snow")
+
+
+def test_of_a_thousand_classes_those_of_the_pictures_are_audited():
+    class Wide(Looks):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.nn.functional.pad(super().forward(x), (0, 997), value=-100.0)
+
+    names = (*CLASSES, *(f"no{i}" for i in range(997)))
+    net = cs.Classifier(Wide(200.0).eval(), classes=names, input_size=32, channels=3)
+    verdicts = cs.find_shortcuts(net, scenes(), only="surroundings")
+    assert verdicts[0].found and verdicts[0].target == "ball"
+    assert "candidates were tried for 3 of 1,000 classes on 144 pictures" in verdicts[0].notes[-1]
+    assert {v.target for v in verdicts} <= set(CLASSES)
 
 
 def test_the_evidence_counts_what_speaks_against(leaning):

@@ -1,7 +1,9 @@
 """Do the surroundings of a class alone turn other classes' objects into it?
 
 Every recipient keeps its own object, set into the surroundings of a picture of the class, and, as the control, of
-a picture of a third class: neither the class nor the recipient's own, whose surroundings would hold it fast.
+another picture of any other class, its own among them, whose surroundings are not like the class's. So the effect is how
+much more often it becomes the class there than elsewhere. That it is no chance, nor the work of scissors, is tested with
+third classes alone (`steadied`): the recipient's own surroundings would hold it fast.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from convsight.shortcuts.candidates import Candidate
 from convsight.shortcuts.cutouts import Cutouts
 from convsight.shortcuts.sample import Half, Sample, affordable
 from convsight.shortcuts.search import CONFIRM, EXPLORE, WORTH, Tried, carriers
+from convsight.shortcuts.steadied import steadied, turned
 from convsight.shortcuts.surroundings import PARTS, Surroundings, lot
 from convsight.shortcuts.transplant import Effect, transplant
 
@@ -42,7 +45,7 @@ def explored_around(net: Classifier, half: Half, target: int, cutouts: Cutouts, 
     whole = Surroundings(cutouts=cutouts).telling(half.pixels[mine], half.pixels[others])
     donors = _donors(half, half, able, Candidate(whole), target, onto, 1, generator)
     probes = [replace(whole, part=part) for part in PARTS]
-    return [_measured(net, half, Candidate(probe), target, onto, *donors) for probe in probes]
+    return [_tried(net, half, Candidate(probe), target, onto, *donors) for probe in probes]
 
 
 def chosen_around(tried: Sequence[Tried]) -> Tried | None:
@@ -67,8 +70,13 @@ def confirmed_around(net: Classifier, sample: Sample, t: Tried, seed: int) -> Tr
     onto = _recipients(half, able, t.target, affordable(CONFIRM, half.size), generator)
     if min(len(onto), int((able & (half.labels == t.target)).sum())) < LEAST_ABLE:
         return None
-    donors = _donors(half, sample.explore, able, t.candidate, t.target, onto, DRAWS, generator)
-    return _measured(net, half, t.candidate, t.target, onto, *donors)
+    of, others = _donors(half, sample.explore, able, t.candidate, t.target, onto, DRAWS, generator)
+    many, p, probe = onto.repeat(DRAWS), half.pixels, t.candidate.probe
+    assert isinstance(probe, Surroundings)
+    there, elsewhere = (net.scores(probe.paste(p[many], p[donors])) for donors in (of, others))
+    effect = Effect(turned(net, there, t.target), turned(net, elsewhere, t.target), DRAWS)
+    steady = steadied(net, half, probe, t.target, many, others, (there, elsewhere), DRAWS)
+    return Tried(t.target, t.candidate, half, effect, many, of, others, steady)
 
 
 def _recipients(half: Half, able: Tensor, target: int, n: int, generator: Generator) -> Int64[Tensor, " n"]:
@@ -86,27 +94,40 @@ def _donors(
     draws: int,
     generator: Generator,
 ) -> tuple[Int64[Tensor, " m"], Int64[Tensor, " m"]]:
-    """For every recipient `draws` times a picture of the class that has its usual surroundings, and one of a
-    third class; where there is none, another of the recipient's own.
+    """For every recipient `draws` times a picture of the class that has its usual surroundings, and another picture
+    whose surroundings are not like those, of every other class as likely.
     """
     usual, _ = carriers(candidate, half, reference, target)
     usual = usual[able[usual]]
     mine = usual if len(usual) else (able & (half.labels == target)).nonzero().flatten()
     of = lot(mine, draws * len(onto), generator)
-    others = torch.empty_like(of)
-    labels = half.labels[onto.repeat(draws)]
-    for k in labels.unique().tolist():
-        third = able & (half.labels != target) & (half.labels != k)
-        pool = third if third.any() else able & (half.labels == k)
-        here = labels == k
-        others[here] = lot(pool.nonzero().flatten(), int(here.sum()), generator)
-    return of, others
+    unlike = able & (candidate.probe.strength(half.pixels) <= candidate.probe.limit(torch.zeros(0)))
+    pools = []
+    for k in half.labels.unique().tolist():
+        members = able & (half.labels == k)
+        pool = members & unlike if int((members & unlike).sum()) > 1 else members
+        if k != target and int(pool.sum()) > 1:
+            pools.append(pool.nonzero().flatten())
+    pools = pools or [(able & (half.labels != target)).nonzero().flatten()]
+    others = torch.stack([lot(pool, len(of), generator) for pool in pools])
+    chosen = torch.randint(len(pools), (len(of),), generator=generator)
+    others = others[chosen, torch.arange(len(of))]
+    return of, _another(others, onto.repeat(draws), pools, chosen)
 
 
-def _measured(
+def _another(others: Tensor, onto: Tensor, pools: list[Tensor], chosen: Tensor) -> Tensor:
+    """The same donors, with the next of its class for a recipient that would get its own surroundings back."""
+    same = others == onto
+    after = torch.zeros_like(others)
+    for k, pool in enumerate(pools):
+        here = chosen == k
+        after[here] = pool[(torch.searchsorted(pool, others[here]) + 1) % len(pool)]
+    return torch.where(same, after, others)
+
+
+def _tried(
     net: Classifier, half: Half, candidate: Candidate, target: int, onto: Tensor, of: Tensor, others: Tensor
 ) -> Tried:
-    draws = len(of) // len(onto)
-    many, p = onto.repeat(draws), half.pixels
-    effect = transplant(net, candidate.probe, target, p[many], p[of], p[others])
-    return Tried(target, candidate, half, Effect(effect.flipped, effect.control, draws), many, of, others)
+    p = half.pixels
+    effect = transplant(net, candidate.probe, target, p[onto], p[of], p[others])
+    return Tried(target, candidate, half, effect, onto, of, others)

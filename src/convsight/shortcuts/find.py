@@ -115,12 +115,12 @@ def find_shortcuts(
             confirmed(net, sample, artefact, seed) if artefact is not None else None,
             confirmed_around(net, sample, around, seed) if around is not None else None,
         )
-    p_values = holm([t.effect.p_value for t in measured])
+    p_values = holm([t.p_value for t in measured])
     verdicts = [_verdict(net, sample, t, p, seed) for t, p in zip(measured, p_values, strict=True)]
     verdicts.sort(key=lambda v: (-v.found, -v.score))
     found = [v for v in verdicts if v.found]
     rest = [v for v in verdicts if not v.found][:SHOWN]
-    effort = _effort(sample, tests, cutouts, time.perf_counter() - started)
+    effort = _effort(net, sample, len(targets), tests, cutouts, time.perf_counter() - started)
     if found:
         first = replace(found[0], notes=(*found[0].notes, f"{effort}."))
         verdicts = [first, *found[1:], *rest]
@@ -148,12 +148,15 @@ def _structures(sample: Sample) -> dict[int, Patterns]:
     return found
 
 
-def _effort(sample: Sample, tests: int, cutouts: Cutouts, seconds: float) -> str:
+def _effort(
+    net: Classifier, sample: Sample, audited: int, tests: int, cutouts: Cutouts, seconds: float
+) -> str:
     able = sum(int(cutouts.able(half.pixels).sum()) for half in (sample.explore, sample.confirm))
     given = f" ({cutouts.given:,} by the masks given)" if cutouts.given else ""
+    some = f" for {audited} of {len(net.classes):,} classes" if audited < len(net.classes) else ""
     return (
-        f"{tests} candidates were tried on {sample.n:,} pictures in {seconds:.0f} s, surroundings on the {able:,} whose"
-        f" object could be cut out{given}"
+        f"{tests} candidates were tried{some} on {sample.n:,} pictures in {seconds:.0f} s, surroundings on the {able:,}"
+        f" whose object could be cut out{given}"
     )
 
 
@@ -256,6 +259,11 @@ def _why_not(t: Tried, score: float, p_value: float) -> str:
         return (
             "What is pasted here varies from picture to picture, as parts of objects do. Such parts turn"
             f" pictures rightly, so {t.margin + LEAST:.0%} and more are asked of it."
+        )
+    if score > LEAST and t.steadied is not None and t.effect.p_value < LEVEL:
+        return (
+            "Cutting an object out and setting it into surroundings like its own changes what is said of it as much:"
+            " that explains these flips, not what surrounds them."
         )
     return f"The interval's lower end is not above {LEAST:.0%}" + (
         ", and chance explains it." if p_value > LEVEL else "."

@@ -26,7 +26,10 @@ WHOLE = 0.5  # ... provided that it has this share of the pattern's effect
 
 @dataclass(frozen=True, eq=False)
 class Tried:
-    """A candidate, the pictures of a half that it was tried on, and what it did to them."""
+    """A candidate, the pictures of a half that it was tried on, and what it did to them.
+
+    steadied: of surroundings that were measured, the effect that is tested (see `steadied`); else the effect itself is.
+    """
 
     target: int
     candidate: Candidate
@@ -35,6 +38,11 @@ class Tried:
     onto: Tensor
     of: Tensor
     others: Tensor
+    steadied: Effect | None = None
+
+    @property
+    def p_value(self) -> float:
+        return (self.steadied or self.effect).p_value
 
     @property
     def margin(self) -> float:
