@@ -71,11 +71,12 @@ def estimate(pairs: Pairs, rise: Float[Tensor, " t"]) -> Estimate:
     """
     blocks = _blocks(pairs)
     each = [[_one(block, block.halves[:, t], float(rise[t])) for t in range(len(rise))] for block in blocks]
-    values = torch.stack([torch.stack([v for v, _ in block], 1) for block in each]).mean(0)
-    covariance = torch.stack([torch.stack([c for _, c in block]) for block in each]).sum(0) / len(blocks) ** 2
+    values = torch.stack([torch.stack([of.values for of in block], 1) for block in each]).mean(0)
+    covariance = torch.stack([torch.stack([of.covariance for of in block]) for block in each]).sum(0)
+    covariance = covariance / len(blocks) ** 2
     covariance = covariance * (1 - min(1.0, pairs.seen))  # a sample from a finite number (Cochran 1977, 2.5)
-    free = int(pairs.sampled.sum()) - len(blocks) * pairs.shown.shape[1]
-    return Estimate(values, covariance, max(1, free))
+    free = min(sum(block[t].free for block in each) for t in range(len(rise)))
+    return Estimate(values, covariance, max(1.0, free))
 
 
 def _blocks(pairs: Pairs) -> list[Pairs]:
@@ -92,8 +93,17 @@ def _blocks(pairs: Pairs) -> list[Pairs]:
     return found
 
 
-def _one(pairs: Pairs, halves: Float[Tensor, " n"], rise: float) -> tuple[Tensor, Tensor]:
-    """Values r, and the covariance r r of their errors, for one target."""
+class One(NamedTuple):
+    """Values of one target from one block, the covariance of their errors, and the degrees of freedom of that."""
+
+    values: Float[Tensor, " r"]
+    covariance: Float[Tensor, "r r"]
+    free: float
+
+
+def _one(pairs: Pairs, halves: Float[Tensor, " n"], rise: float) -> One:
+    """The values of one target. The scale of their errors rests on the sampled pairs, less what these take part in the
+    linear terms (their leverage), which are known from single regions for the greater part."""
     signs = 2.0 * pairs.shown.double() - 1
     x = torch.cat([signs, torch.ones(1, signs.shape[1], dtype=torch.float64)])
     y = torch.cat([halves, torch.tensor([rise / 2], dtype=torch.float64)])
@@ -104,7 +114,8 @@ def _one(pairs: Pairs, halves: Float[Tensor, " n"], rise: float) -> tuple[Tensor
     effects = effects / effects.mean().clamp(min=1e-12) + FLOOR
     fits = [first, *(_fit(x, y / scale, noise, effects, ridge) for ridge in RIDGES if x.shape[1] > 2)]
     best = min(fits, key=lambda fit: float((pairs.weights * fit.left_out[:-1].square()).sum()))
-    return best.values * scale, _spread(best, pairs) * scale**2
+    free = float((1 - best.leverage[:-1])[pairs.sampled].sum())
+    return One(best.values * scale, _spread(best, pairs) * scale**2, free)
 
 
 def _spread(fit: Fit, pairs: Pairs) -> Float[Tensor, "r r"]:
@@ -125,6 +136,9 @@ class Fit(NamedTuple):
     left_out: Float[Tensor, " n"]  # error of predicting each observation from all others
     precision: Float[Tensor, " n"]  # 1 ÷ variance of that prediction, up to a common scale
     posterior: Float[Tensor, "r r"]  # covariance of the values' errors up to that scale
+    leverage: Float[
+        Tensor, " n"
+    ]  # how much of each observation goes into its own prediction by the linear terms
 
 
 def _fit(x: Tensor, y: Tensor, noise: Tensor, effects: Tensor | None = None, ridge: float = 1.0) -> Fit:
@@ -147,7 +161,8 @@ def _fit(x: Tensor, y: Tensor, noise: Tensor, effects: Tensor | None = None, rid
     if effects is not None:
         cross = influence @ _of_values(x, effects).T / ridge
         posterior = posterior - cross - cross.T + _prior(effects) / ridge
-    return Fit(influence @ y, influence, residual @ y / residual.diagonal(), residual.diagonal(), posterior)
+    left_out = residual @ y / residual.diagonal()
+    return Fit(influence @ y, influence, left_out, residual.diagonal(), posterior, (x * slope.T).sum(1))
 
 
 def _threes(x: Tensor, effects: Tensor) -> Float[Tensor, "n n"]:
