@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -215,3 +217,12 @@ def test_streaming_real_files_equals_memory(shared_data):
     memory, disk = image_folder(root, in_memory=True), image_folder(root, in_memory=False)
     for a, b in zip(memory.test.batches(64), disk.test.batches(64), strict=True):
         assert torch.equal(a.pixels, b.pixels) and a.ids == b.ids
+
+
+def test_pictures_that_would_fill_the_memory_stay_on_disk_and_that_is_said(grey, monkeypatch):
+    monkeypatch.setattr(sys.modules[image_folder.__module__], "IN_MEMORY_BYTES", 100)
+    data = image_folder(grey)
+    assert data.train.pixels is None
+    assert any("stay in their files and are read whenever they are needed" in note for note in data.notes)
+    monkeypatch.undo()
+    assert not any("stay in their files" in note for note in image_folder(grey).notes)

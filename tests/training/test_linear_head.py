@@ -9,6 +9,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from torch import Tensor
 
 from convsight.errors import DataError, InputError
+from convsight.training import linear_head
 from convsight.training.cross_validation import out_of_fold
 from convsight.training.folds import folds
 from convsight.training.linear_head import balanced, fit_head
@@ -164,3 +165,29 @@ def test_labels_drawn_at_random_are_not_told_out_of_fold() -> None:
     assert (by_heart == labels).float().mean() == 1
     told = out_of_fold(features, labels).argmax(1)
     assert (told == labels).float().mean() < 0.6
+
+
+@pytest.mark.parametrize("scores", [40, 500])
+def test_the_loss_in_pieces_has_the_same_solution(
+    blobs: tuple[Tensor, Tensor], scores: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features, labels = blobs
+    weights = balanced(labels)
+    whole = fit_head(features, labels, strengths=[0.01], weights=weights)
+    monkeypatch.setattr("convsight.training.head_solver.SCORES", scores)
+    pieces = fit_head(features, labels, strengths=[0.01], weights=weights)
+    torch.testing.assert_close(pieces.answers(features), whole.answers(features), atol=2e-3, rtol=0)
+
+
+def test_of_many_pictures_a_part_chooses_the_strength(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("convsight.training.linear_head.MOST", 60)
+    sizes: list[int] = []
+    solver = linear_head.Solver.__init__
+    monkeypatch.setattr(
+        linear_head.Solver, "__init__", lambda self, x, *rest: sizes.append(len(x)) or solver(self, x, *rest)
+    )
+    x = torch.randn(200, 5, generator=torch.Generator().manual_seed(0))
+    labels = (x[:, 0] > 0).long()
+    head = fit_head(x, labels, validation=(x[:50], labels[:50]))
+    assert sizes == [60, 200], "60 to choose, all to fit"
+    assert (head.answers(x).argmax(1) == labels).float().mean() > 0.95

@@ -25,6 +25,7 @@ from convsight.network.new_head import head_place, put_channels, put_head
 from convsight.run import Run
 from convsight.training import RECIPES, train
 from convsight.training.evaluate import test as measure
+from convsight.training.start import start_from
 
 NETWORK = '''
 import torch
@@ -261,6 +262,14 @@ def test_a_run_opens_from_elsewhere_and_says_what_is_gone(network: str, tmp_path
     file.unlink()
     with pytest.raises(ModelError, match=r"theirs\.py:build, cannot be built again.*module=your_network"):
         _ = Run.open(run.path).classifier
+
+
+def test_memory_of_many_features_is_said_beforehand(network: str) -> None:
+    start = start_from(network, None)
+    assert start.memory_for(2400) == ()
+    assert (
+        "1,000,000 pictures take 0.4 GB on disk, and twice that in memory" in start.memory_for(1_000_000)[0]
+    )
 
 
 def test_weights_come_from_a_file(network: str, tmp_path: Path) -> None:

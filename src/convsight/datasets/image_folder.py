@@ -97,8 +97,13 @@ def from_layout(
         layout.notes += said
     store = FileStore([], size, channels, workers, reader, fit, deep=bool(deep))
     if in_memory is None:
-        numbers = len(known) * channels * size[0] * size[1]
-        in_memory = numbers * (4 if deep else 1) <= IN_MEMORY_BYTES
+        bytes_ = len(known) * channels * size[0] * size[1] * (4 if deep else 1)
+        in_memory = bytes_ <= IN_MEMORY_BYTES
+        if not in_memory:
+            layout.notes.append(
+                f"{len(known):,} pictures stay in their files and are read whenever they are needed: in memory they would"
+                f" take {bytes_ / 1e9:.1f} GB, and up to {IN_MEMORY_BYTES / 1e9:.1f} GB are kept there"
+            )
 
     splits = {name: _read_split(name, layout, bad, store, in_memory, progress) for name in layout.splits}
     _stop_if_many(bad, len(pictures), max_bad, layout, channels)

@@ -83,7 +83,14 @@ def kept_features(folder: Path, name: str, split: Split) -> Float[Tensor, "n d"]
     count = _count(split)
     if not count:
         return torch.zeros(0, 0)
-    return torch.cat([_tensor(_path(folder, name, shard, count), "vectors") for shard in range(count)])
+    first = _tensor(_path(folder, name, 0, count), "vectors")
+    rows = first.new_empty(
+        len(split), first.shape[1]
+    )  # filled shard by shard: never all of them twice in memory
+    for shard in range(count):
+        part = _tensor(_path(folder, name, shard, count), "vectors")
+        rows[shard * SHARD : shard * SHARD + len(part)] = part
+    return rows
 
 
 def keep_answers(net: Classifier, folder: Path, scores: Mapping[str, Float[Tensor, "n k"]]) -> None:

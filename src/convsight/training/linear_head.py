@@ -7,7 +7,7 @@ the fit did not see.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,11 +18,11 @@ from torch import Tensor, nn
 from convsight.errors import DataError, InputError, check_known
 from convsight.progress import report
 from convsight.training.folds import folds
+from convsight.training.head_solver import Scale, Solver, loss_of_each
 
 STRENGTHS = tuple(10.0 ** (half / 2) for half in range(2, -11, -1))  # 10 down to 1e-5
 FEW = 1000  # below so many pictures, one held-out fifth would be too few to choose by: five folds choose
 MOST = 20_000  # to choose the strength, so many pictures are enough
-STEPS = 200  # of L-BFGS for one strength at most
 TASKS = ("classify", "binary", "multilabel", "regress")
 
 
@@ -80,8 +80,8 @@ def fit_head(
         number's spread. The bias is not held small. With n pictures, strength is 1/(n·C) of scikit-learn.
     n_outputs: classes, if not all of them occur in `targets`.
     strengths: those to choose from, strongest first; one alone is taken as it is. The lowest loss on held-out pictures
-        decides: on `validation` if given, else on five inner folds (below 1,000 pictures) or on one fifth (of at most
-        20,000 pictures). Trying ends once the loss has risen twice.
+        decides: on `validation` if given, else on five inner folds (below 1,000 pictures) or on one fifth; of more than
+        20,000 pictures so many are tried with. Trying ends once the loss has risen twice.
     weights: of each picture in the mean, such as `balanced(labels)` for rare classes.
     groups: pictures with the same number (near-duplicates) are held out together.
 
@@ -98,7 +98,8 @@ def fit_head(
     if len(strongest_first) == 1:
         return problem.fit(features, targets, strongest_first[0])
     if validation is not None:
-        tried = problem.losses(features, targets, *validation, strongest_first)
+        some = _some(len(features), seed)
+        tried = problem.of(some).losses(features[some], targets[some], *validation, strongest_first)
     else:
         tried = _inner(problem, features, targets, strongest_first, groups, seed)
     best = min(tried, key=lambda pair: pair[1])[0]
@@ -135,6 +136,13 @@ def _outputs(targets: Tensor, task: str) -> int:
     return 1 if targets.ndim == 1 else targets.shape[1]
 
 
+def _some(n: int, seed: int) -> Int64[Tensor, " m"] | slice:
+    """All of n pictures, or `MOST` of more, drawn by `seed`."""
+    if n <= MOST:
+        return slice(None)
+    return torch.randperm(n, generator=torch.Generator().manual_seed(seed))[:MOST]
+
+
 def _inner(
     problem: _Problem,
     features: Tensor,
@@ -145,7 +153,7 @@ def _inner(
 ) -> list[tuple[float, float]]:
     """The loss of each strength on held-out parts of the pictures, averaged over folds."""
     if len(features) > MOST:
-        some = torch.randperm(len(features), generator=torch.Generator().manual_seed(seed))[:MOST]
+        some = _some(len(features), seed)
         features, targets = features[some], targets[some]
         groups = None if groups is None else groups[some]
         problem = problem.of(some)
@@ -171,7 +179,7 @@ class _Problem:
     count: int
     weights: Tensor | None = None
 
-    def of(self, some: Tensor) -> _Problem:
+    def of(self, some: Tensor | slice) -> _Problem:
         return _Problem(self.task, self.count, None if self.weights is None else self.weights[some])
 
     def fit(
@@ -181,7 +189,7 @@ class _Problem:
         strength: float,
         tried: tuple[tuple[float, float], ...] = (),
     ) -> LinearHead:
-        scale = _Scale.of(features, targets if self.task == "regress" else None)
+        scale = Scale.of(features, targets if self.task == "regress" else None)
         weight, bias = self._solver(scale, features, targets)(strength)
         return LinearHead(*scale.unscaled(weight, bias), self.task, strength, tried)
 
@@ -194,104 +202,25 @@ class _Problem:
         strengths: Sequence[float],
     ) -> list[tuple[float, float]]:
         """Each strength with the loss on held-out pictures, until that has risen twice."""
-        scale = _Scale.of(features, targets if self.task == "regress" else None)
+        scale = Scale.of(features, targets if self.task == "regress" else None)
         solve = self._solver(scale, features, targets)
         held, truth = scale.scaled(held_features), self._truth(scale, held_targets)
         found: list[tuple[float, float]] = []
         for done, strength in enumerate(strengths):
             report(done / len(strengths), f"linear head: trying strength {strength:.3g}")
             weight, bias = solve(strength)
-            loss = float(_loss(self.task)(F.linear(held, weight, bias), truth).mean())
+            loss = float(loss_of_each(self.task)(F.linear(held, weight, bias), truth).mean())
             found.append((strength, loss))
             if len(found) > 2 and loss > found[-2][1] > found[-3][1]:
                 break
         return found
 
-    def _solver(self, scale: _Scale, features: Tensor, targets: Tensor) -> _Solver:
+    def _solver(self, scale: Scale, features: Tensor, targets: Tensor) -> Solver:
         truth = self._truth(scale, targets)
-        return _Solver(scale.scaled(features), truth, self.weights, _loss(self.task), self.count)
+        return Solver(scale.scaled(features), truth, self.weights, loss_of_each(self.task), self.count)
 
-    def _truth(self, scale: _Scale, targets: Tensor) -> Tensor:
+    def _truth(self, scale: Scale, targets: Tensor) -> Tensor:
         if self.task == "classify":
             return targets.long()
         truth = targets.float().reshape(len(targets), self.count)
         return (truth - scale.target_mean) / scale.target_spread if self.task == "regress" else truth
-
-
-@dataclass(frozen=True, eq=False)
-class _Scale:
-    """Mean and spread of each feature, and of each number that is to be told."""
-
-    mean: Tensor
-    spread: Tensor
-    target_mean: Tensor
-    target_spread: Tensor
-
-    @classmethod
-    def of(cls, features: Tensor, targets: Tensor | None) -> _Scale:
-        features = features.float()
-        mean, spread = features.mean(0), _spread(features)
-        if targets is None:
-            return cls(mean, spread, torch.zeros(1).to(mean), torch.ones(1).to(mean))
-        numbers = targets.float().reshape(len(targets), -1)
-        return cls(mean, spread, numbers.mean(0), _spread(numbers))
-
-    def scaled(self, features: Tensor) -> Tensor:
-        return (features.float() - self.mean) / self.spread
-
-    def unscaled(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-        """The same layer for features, and numbers, as they come."""
-        weight = weight / self.spread
-        bias = bias - weight @ self.mean
-        return weight * self.target_spread[:, None], bias * self.target_spread + self.target_mean
-
-
-def _spread(columns: Tensor) -> Tensor:
-    """Standard deviation; 1 for a column that does not vary, which then is 0 everywhere."""
-    spread = columns.std(0, correction=0)
-    return torch.where(spread > 1e-6 * columns.abs().amax(0).clamp(min=1e-12), spread, 1.0)
-
-
-class _Solver:
-    """L-BFGS over the head's weights; each call goes on from the last solution ("warm start")."""
-
-    def __init__(
-        self,
-        features: Tensor,
-        truth: Tensor,
-        weights: Tensor | None,
-        loss: Callable[[Tensor, Tensor], Tensor],
-        count: int,
-    ):
-        self.features, self.truth, self.loss = features, truth, loss
-        self.share = torch.full((len(features),), 1 / len(features), device=features.device)
-        if weights is not None:
-            self.share = weights.to(self.share) / weights.sum()
-        self.weight = torch.zeros(count, features.shape[1], device=features.device, requires_grad=True)
-        self.bias = torch.zeros(count, device=features.device, requires_grad=True)
-
-    def __call__(self, strength: float) -> tuple[Tensor, Tensor]:
-        search = torch.optim.LBFGS(
-            [self.weight, self.bias], max_iter=STEPS, tolerance_grad=1e-5, tolerance_change=1e-7,
-            history_size=20, line_search_fn="strong_wolfe",
-        )  # fmt: skip
-
-        def objective() -> Tensor:
-            search.zero_grad()
-            losses = self.loss(F.linear(self.features, self.weight, self.bias), self.truth)
-            value = losses @ self.share + strength / 2 * self.weight.square().sum()
-            value.backward()
-            return value
-
-        with torch.enable_grad():
-            search.step(objective)
-        return self.weight.detach().clone(), self.bias.detach().clone()
-
-
-def _loss(task: str) -> Callable[[Tensor, Tensor], Tensor]:
-    """(scores n k, truth) -> the loss of each picture."""
-    if task == "classify":
-        return lambda scores, truth: F.cross_entropy(scores, truth, reduction="none")
-    if task == "regress":
-        return lambda scores, truth: (scores - truth).square().mean(1) / 2
-    return lambda scores, truth: F.binary_cross_entropy_with_logits(scores, truth, reduction="none").mean(1)

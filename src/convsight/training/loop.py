@@ -12,6 +12,7 @@ from torch import Tensor
 
 from convsight.datasets import Split
 from convsight.errors import TrainingError
+from convsight.network.batching import chunk_size
 from convsight.run import CHECKPOINT, LOG
 from convsight.storage import write_json_lines
 from convsight.training.average import exchanged, update_average
@@ -196,7 +197,7 @@ class Training:
         """Mean loss (without smoothing), and accuracy or error in pixels, on a split."""
         meter = Meter(self.job.task, device=self.fabric.device)
         self.learner.eval()
-        chunks = torch.arange(len(split)).split(500)
+        chunks = torch.arange(len(split)).split(chunk_size((split.channels, *split.size), most=500))
         for chosen, pixels in zip(chunks, split.store.stream(chunks), strict=True):
             outputs = self.learner(prepared(pixels, self.job, self.fabric))
             targets: Tensor = self.fabric.to_device(split.labels[chosen])

@@ -128,6 +128,7 @@ def train(
         + missing
         + unevenness(pictures, task, chosen.balance)
         + (() if start is None else start.notes)
+        + (start.memory_for(sum(map(len, pictures.splits.values()))) if chosen.start and start else ())
     )
     config = configuration(pictures, source, chosen, seed, own, task, start, told)
     folder = Path(out) if out is not None else new_folder(f"{pictures.name}-{chosen.name}")

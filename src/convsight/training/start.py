@@ -18,6 +18,7 @@ from convsight.network.new_head import check_head, head_place, put_channels, put
 from convsight.run import CONFIG, Run
 
 PUBLISHED, RANDOM = "published", "random"
+WORTH_SAYING_GB = 0.2
 SMALLEST_PX = 128  # smaller pictures are enlarged to it: stages of a network for photos halve them five times
 
 
@@ -58,6 +59,16 @@ class Start:
         return (
             [0.0] * channels if mean is None else mean.flatten().tolist(),
             [1.0] * channels if std is None else std.flatten().tolist(),
+        )
+
+    def memory_for(self, pictures: int) -> tuple[str, ...]:
+        """What features of so many pictures take, where that is worth a sentence before the pass begins."""
+        in_gb = pictures * head_place(self.net).features * 4 / 1e9
+        if in_gb < WORTH_SAYING_GB:
+            return ()
+        return (
+            f"Features of {pictures:,} pictures take {in_gb:.1f} GB on disk, and twice that in memory while the head is"
+            " fitted; the pictures themselves are read a few at a time.",
         )
 
     def module(self, n_outputs: int, channels: int, size: tuple[int, int]) -> nn.Module:
