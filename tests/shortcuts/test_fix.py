@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 import pytest
 import torch
+from tests.shortcuts.known_scenes import scenes
 
 import convsight as cs
 from convsight.datasets import dataset
@@ -18,6 +19,7 @@ from convsight.shortcuts.fix import Fixed, fix
 from convsight.shortcuts.patch import Patch
 from convsight.shortcuts.probes import Region, Sharpness, smoothness
 from convsight.shortcuts.reliance import groups
+from convsight.shortcuts.surroundings import Surroundings
 from convsight.shortcuts.swap import drawn, exchange, swapped
 
 
@@ -164,3 +166,41 @@ def test_blur_is_lessened_where_it_cannot_be_taken_away():
     lessened = probe.lessened(soft, torch.Generator().manual_seed(0))
     assert smoothness(lessened).mean() < smoothness(soft).mean()
     assert (lessened - sharp).square().mean() < (soft - sharp).square().mean()
+
+
+@pytest.fixture(scope="module")
+def fitted_head(tmp_path_factory: pytest.TempPathFactory) -> cs.Run:
+    """A head fitted to the features of another network, whose pictures' surroundings say the class."""
+    folder = tmp_path_factory.mktemp("head")
+    other = cs.train(scenes(), "quick", network="lesson-1", epochs=1, out=folder / "other", device="cpu")
+    return cs.train(scenes(), "probe", network=str(other.path), out=folder / "head", device="cpu")
+
+
+def test_of_a_fitted_head_only_the_head_is_fixed(fitted_head: cs.Run):
+    fixed = fix(fitted_head, probe=Surroundings(), target="ball", audit=False, device="cpu")
+    old, new = (run.classifier.module.state_dict() for run in (fitted_head, fixed.run))
+    head = fitted_head.config["network"]["head"]
+    changed = {name for name, values in old.items() if not torch.equal(values, new[name])}
+    assert changed and all(name.startswith(f"{head}.") for name in changed)
+    assert (fixed.run.config["mean"], fixed.run.config["std"]) == (
+        fitted_head.config["mean"],
+        fitted_head.config["std"],
+    )
+    assert fixed.run.metrics["fix"]["after"]["worst"] == fixed.after.worst
+    assert cs.Run.open(fixed.run.path).classifier.classes == fitted_head.classifier.classes
+
+
+def test_a_finetuned_network_is_trained_on_from_its_head(fitted_head: cs.Run):
+    tuned = cs.train(
+        scenes(),
+        "finetune",
+        network=str(fitted_head.path),
+        epochs=1,
+        out=fitted_head.path.with_name("tuned"),
+        device="cpu",
+    )
+    fixed = fix(tuned, probe=Surroundings(), target="ball", epochs=1, audit=False, device="cpu")
+    old, new = (run.classifier.module.state_dict() for run in (tuned, fixed.run))
+    first = next(name for name, values in old.items() if values.ndim == 4)
+    assert not torch.equal(old[first], new[first])
+    assert fixed.run.config["recipe"]["start"] == tuned.config["recipe"]["start"]

@@ -147,7 +147,11 @@ def fix(commands: Any) -> None:
     )
     fix.add_argument("--data", help=f"{DATA} (default: the run's own)")
     fix.add_argument("--out", help="the new run's directory (default: RUN-fixed)")
-    fix.add_argument("--epochs", type=int, help="passes over the training pictures (default: 2 or more)")
+    fix.add_argument(
+        "--epochs",
+        type=int,
+        help="passes over the training pictures (default: 2 or more; a fitted head alone is fitted anew)",
+    )
     fix.add_argument(
         "--share", type=float, default=1.0, help="of the training pictures that swap, 0 to 1 (default: 1)"
     )

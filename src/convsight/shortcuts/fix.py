@@ -32,6 +32,7 @@ from convsight.training.progress import Tell
 from convsight.training.recipe import Recipe
 
 LEAST_UPDATES = 200  # fewer do not unlearn anything
+ROUNDS = 6  # times that a fitted head sees every picture, each time with another aspect
 MOST_PICTURES = 2000  # of the test split, to measure the groups on
 
 
@@ -88,7 +89,8 @@ def fix(
     run: a `Run` or its directory. verdict: which of the verdicts in its `audit.json`, from 1; or hand over
         what to swap as `probe` and the class as `target`.
     data: the data set, if the run cannot open its own again.
-    epochs: passes over the training pictures; by default 2, or as many as make 200 updates.
+    epochs: passes over the training pictures; by default 2, or as many as make 200 updates. Of a run that only fitted
+        a head to another network's features the head is fitted anew, to every picture 6 times, and nothing is trained.
     share: of the pictures in each batch, how many are changed, above 0 to 1. More unlearns the shortcut more
         thoroughly and shows fewer pictures as they are.
     seed: which pictures swap, and the order. out: the new run's directory, by default RUN-fixed; the old run
@@ -171,12 +173,18 @@ def _trained_on(
         "patience": None,
     }  # each epoch shows every picture, with aspects swapped
     recipe = Recipe(**{**kept, "augment": Augment(**old["augment"]), **whole})
+    if recipe.start and not recipe.epochs and epochs is None:  # nothing but a head was fitted
+        swaps = replace(swaps, train=swaps.train.take(torch.arange(len(swaps.train)).repeat(ROUNDS)))
+        epochs = 0
     steps = max(1, len(swaps.train) // recipe.batch_size)
-    epochs = epochs or max(2, math.ceil(LEAST_UPDATES / steps))
+    epochs = max(2, math.ceil(LEAST_UPDATES / steps)) if epochs is None else epochs
     # for a network given as a module `train` would choose optimiser and rate itself; pass the recipe's
     said = {"optimizer": recipe.optimizer, "lr": recipe.lr}
+    network = (
+        str(run.path) if recipe.start else run.classifier.module
+    )  # what begins with a head needs an earlier run
     made = train(
-        swaps, recipe, network=run.classifier.module, epochs=epochs, seed=seed, out=folder, progress=progress,
+        swaps, recipe, network=network, epochs=epochs, seed=seed, out=folder, progress=progress,
         device=device, **said,
     )  # fmt: skip
     config = made.config
