@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from tests.shortcuts.known_scenes import CLASSES, Looks, discs, looking, scenes
@@ -21,6 +23,7 @@ from convsight.shortcuts.drawn_masks import drawn_masks
 from convsight.shortcuts.evidence import evidence
 from convsight.shortcuts.exposure import Cast
 from convsight.shortcuts.fix import _changed
+from convsight.shortcuts.gallery import _rows
 from convsight.shortcuts.localise import overlap
 from convsight.shortcuts.mixed import Mixed
 from convsight.shortcuts.objects import object_mask
@@ -244,6 +247,13 @@ def test_what_explains_the_flips_is_named():
     assert named(cast, ground) == [cast]
     assert named(window, ground) == [ground]
     assert named(None, ground) == [ground]
+
+
+def test_what_turns_by_surroundings_alone_is_shown_first():
+    turned, index = fake(0.6, Surroundings()), torch.arange(100)
+    surely = Effect((index >= 30) & (index < 40), torch.zeros(100).bool())
+    assert set(_rows(replace(turned, steadied=surely), seed=0).tolist()) <= set(range(30, 40))
+    assert set(_rows(turned, seed=0).tolist()) - set(range(30, 40))
 
 
 @pytest.fixture(scope="module")

@@ -51,13 +51,14 @@ def gallery(net: Classifier, t: Tried, seed: int = 0) -> tuple[Pictures, Bool[Te
 
 
 def _rows(t: Tried, seed: int) -> Tensor:
-    """Indices of the recipients to show: those that turned and were right before come first, and different
-    classes before a second of one class.
+    """Indices of the recipients to show: those that turned, whose flip is not the work of scissors alone (`steadied`)
+    and that were right before come first, and different classes before a second of one class.
     """
     order = torch.randperm(t.effect.n, generator=Generator().manual_seed(seed)).tolist()
     right = (t.half.predicted == t.half.labels)[t.onto]
     turned = t.effect.flipped & ~t.effect.control
-    ranks = {i: (not turned[i], not right[i]) for i in order}
+    surely = t.effect.flipped if t.steadied is None else t.steadied.flipped
+    ranks = {i: (not turned[i], not surely[i], not right[i]) for i in order}
     order.sort(key=ranks.__getitem__)
     labels = t.half.labels[t.onto].tolist()
     picked: list[int] = []
