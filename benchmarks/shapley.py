@@ -338,6 +338,7 @@ def main() -> None:
         "--first-three", action="store_true", help="measure the time to certain ranks instead"
     )
     parser.add_argument("--pictures", type=int, default=25, help="of --coverage (of 224 px a sixth)")
+    parser.add_argument("--seeds", type=int, default=3, help="of --coverage for each picture and budget")
     parser.add_argument("--json", metavar="FILE")
     given = parser.parse_args()
     torch.set_num_threads(1)
@@ -345,7 +346,7 @@ def main() -> None:
         given.rounds, given.passes, given.reference, given.pictures = 1, 500, 2000, 6
     if given.coverage:
         rows = coverage(
-            given.nets or (["fast"] if given.quick else ["fast", "cifar", "mobilenet"]), given.pictures, 3
+            given.nets or (["fast"] if given.quick else ["fast", "cifar", "mobilenet"]), given.pictures, given.seeds
         )
     elif given.first_three:
         rows = map(three_certain, given.photo)
