@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 
 from convsight.imaging.filling import filled
 from convsight.picture import to_uint8
+from convsight.shortcuts.description import described
 from convsight.shortcuts.objects import WORK, object_mask
 
 LEAST, MOST = 0.02, 0.85  # of a picture; a smaller or larger mask is no object that can be cut out
@@ -29,6 +30,7 @@ class Cutouts:
     def __init__(self, given: Mapping[int, Bool[Tensor, "h w"]] | None = None):
         self._masks: dict[int, Tensor] = dict(given or {})
         self._plates: dict[int, Tensor] = {}
+        self._described: dict[int, Tensor] = {}
         self.given = len(self._masks)
         self._bytes = 0
 
@@ -39,6 +41,10 @@ class Cutouts:
     def plates(self, pictures: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """Each picture's surroundings, with what lies around continued where its object was."""
         return self._kept(self._plates, pictures, self._emptied).float() / 255
+
+    def described(self, pictures: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:
+        """Colours and textures of each picture's surroundings in a few numbers (`description.described`)."""
+        return self._kept(self._described, pictures, lambda some: described(self.plates(some)))
 
     def able(self, pictures: Float[Tensor, "n c h w"]) -> Bool[Tensor, " n"]:
         """Which pictures have an object that can be cut out: neither hardly anything nor nearly all of it."""

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from convsight.network.classifier import Classifier
 from convsight.shortcuts.sample import Half
-from convsight.shortcuts.surroundings import Surroundings, described
+from convsight.shortcuts.surroundings import Surroundings
 from convsight.shortcuts.transplant import Effect
 
 ALIKE = 2  # surroundings like its own that every object is set into
@@ -59,7 +59,7 @@ def disturbance(net: Classifier, half: Half, probe: Surroundings, onto: Tensor) 
 def most_alike(half: Half, probe: Surroundings, onto: Tensor) -> list[Tensor]:
     """For each of `onto` the pictures whose surroundings are described most alike, the nearest first, itself left out."""
     able = probe.able(half.pixels).nonzero().flatten()
-    values = described(probe.cutouts.plates(half.pixels[able]))
+    values = probe.cutouts.described(half.pixels[able])
     values = (values - values.mean(0)) / values.std(0).clamp(min=1e-6)
     place = torch.searchsorted(able, onto)
     apart = torch.cdist(values[place], values)

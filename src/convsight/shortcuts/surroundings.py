@@ -11,7 +11,6 @@ from jaxtyping import Bool, Float, Int64
 from torch import Generator, Tensor
 
 from convsight.imaging.blur import blurred
-from convsight.imaging.lab import lab
 from convsight.shortcuts.cutouts import Cutouts
 from convsight.shortcuts.objects import WORK
 from convsight.shortcuts.probes import Pixels, Probe
@@ -30,7 +29,7 @@ class Surroundings(Probe):
     """A picture's surroundings, or their upper or lower half. `paste` sets each object of `onto`, cut out of its
     picture, into the surroundings of the picture of `of`, where what lies around goes on behind that object.
 
-    centre, direction: which surroundings are the class's, as a linear function of `described`; `telling` learns
+    centre, direction: which surroundings are the class's, as a linear function of `Cutouts.described`; `telling` learns
     them. cutouts: where the objects are.
     """
 
@@ -54,7 +53,7 @@ class Surroundings(Probe):
         """How much the surroundings are like those of the class rather than of others; 0 before `telling`."""
         if self.centre is None or self.direction is None:
             return torch.zeros(len(of))
-        return (described(self.cutouts.plates(of)) - self.centre) @ self.direction
+        return (self.cutouts.described(of) - self.centre) @ self.direction
 
     def limit(self, others: Float[Tensor, " n"]) -> float:
         """0: whether they are more like the class's surroundings than like others'."""
@@ -62,7 +61,7 @@ class Surroundings(Probe):
 
     def telling(self, of_class: Pixels, of_others: Pixels) -> Surroundings:
         """The same aspect, with the direction in which the surroundings of a class differ from others'."""
-        both = described(self.cutouts.plates(torch.cat([of_class, of_others])))
+        both = self.cutouts.described(torch.cat([of_class, of_others]))
         labels = (torch.arange(len(both)) >= len(of_class)).long()
         centre, directions = told_apart(both, labels, 2)
         return replace(self, centre=centre, direction=directions[:, 0])
@@ -84,20 +83,6 @@ class Surroundings(Probe):
         return down if self.part == "lower" else 1 - down
 
 
-def described(plates: Pixels) -> Float[Tensor, "n d"]:
-    """Colours and textures of surroundings in 9 numbers a channel: the means above and below, spread, darkest and
-    lightest tenth in Lab, and how steep they are across and along, fine and coarse.
-    """
-    if min(plates.shape[2:]) > 1.5 * WORK:
-        plates = F.interpolate(plates, (WORK, WORK), mode="area")
-    colours = lab(plates)
-    half, flat = colours.shape[2] // 2, colours.flatten(2)
-    coarse = F.avg_pool2d(colours, 4, ceil_mode=True, count_include_pad=False)
-    steep = [_steep(each, axis) for each in (colours, coarse) for axis in (2, 3)]
-    means = [colours[:, :, :half].mean((2, 3)), colours[:, :, half:].mean((2, 3))]
-    return torch.cat([*means, flat.std(2), flat.quantile(0.1, dim=2), flat.quantile(0.9, dim=2), *steep], 1)
-
-
 def told_apart(
     values: Float[Tensor, "n d"], labels: Int64[Tensor, " n"], classes: int
 ) -> tuple[Float[Tensor, " d"], Float[Tensor, "d k"]]:
@@ -114,11 +99,6 @@ def told_apart(
     spread_of_all = z.T @ (weight * z) + RIDGE * torch.eye(z.shape[1])
     directions = torch.linalg.solve(spread_of_all, z.T @ (weight * aim))
     return mean + middle * spread, directions / spread[:, None]
-
-
-def _steep(colours: Tensor, axis: int) -> Float[Tensor, "n c"]:
-    """The logarithm of the mean step from pixel to pixel."""
-    return (colours.diff(dim=axis).abs().mean((2, 3)) + 0.1).log()
 
 
 def lot(pool: Int64[Tensor, " m"], n: int, generator: Generator) -> Int64[Tensor, " n"]:
