@@ -208,6 +208,15 @@ def test_the_command_prints_a_table_and_json(
     assert main([*words, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert len(found["rows"]) == 2 and found["sentence"].startswith("For this network")
+    mask = np.zeros((28, 28), np.uint8)
+    mask[:14] = 255
+    Image.fromarray(mask).save("mask.png")
+    assert main([*words, "--json", "--cue", "mask.png"]) == 0
+    told = json.loads(capsys.readouterr().out)["rows"]
+    assert all(0 <= float(row["points at the cue"].split()[0]) <= 1 for row in told)
+    Image.fromarray(mask[:9]).save("small.png")
+    assert main([*words, "--json", "--cue", "small.png"]) != 0
+    assert "cue is a mask 28×28" in capsys.readouterr().err.replace("\n", " ")
     assert (
         main(["compare-maps", "net.py:make", "nowhere.png", "--input-size", "28", "--input-channels", "1"])
         != 0

@@ -205,6 +205,11 @@ def compare_maps(commands: Any) -> None:
     made.add_argument("--data", help=f"{DATA}, whose pixels are put in (default: the run's own)")
     takes_pictures(made)
     made.add_argument(
+        "--cue", metavar="MASK",
+        help="a picture of the network's size, white where the pixels are that are known to count: how often each map "
+        "points at it",
+    )  # fmt: skip
+    made.add_argument(
         "--passes", type=int, default=1000, help="of the Shapley reference for each picture (default: 1000)"
     )
     made.add_argument("--seed", type=int, default=0, help="draws fillings, noise and coalitions (default: 0)")
