@@ -1,6 +1,8 @@
 """A page that computes answers as PyTorch does, offline, from one file, and can be played with."""
 
+import base64
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,9 +20,15 @@ from convsight.architectures import build
 from convsight.errors import InputError, ModelError
 from convsight.exporting.half_weights import rounded
 from convsight.occluding.occluders import fill_pictures
+from convsight.results.kinds import Verdict
+from convsight.shortcuts.probes import Probe, Region, Sharpness
+from convsight.shortcuts.saved import described, save_verdicts
 from convsight.studio import live_page as writing
 from convsight.studio.app import create_app
+from convsight.studio.cells import cell
+from convsight.studio.layer_sheets import layer_filters
 from convsight.studio.live_weights import halves_change_nothing
+from convsight.studio.steps import step_of
 from tests.studio.conftest import HERE, open_studio
 from tests.studio.page_fixture import AXE
 
@@ -40,7 +48,7 @@ ANSWERS = """async ([ids, layers]) => {
 @contextmanager
 def opened(browser: Browser, file: Path, place: str = "", **look: Any) -> Iterator[Page]:
     """The file in a browser without a network; fails if anything is asked for or complained about."""
-    page = browser.new_page(viewport={"width": 1280, "height": 900}, offline=True, **look)
+    page = browser.new_page(**{"viewport": {"width": 1280, "height": 900}, "offline": True, **look})
     requests, errors = [], []
     page.on("request", lambda r: r.url.startswith(("file:", "data:", "blob:")) or requests.append(r.url))
     page.on("console", lambda m: m.type in ("error", "warning") and errors.append(m.text))
@@ -60,9 +68,29 @@ def static(built_page: Path) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def live(static: Path, run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def audited(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny run with an audit that found the upper half of one class's pictures, and a blur."""
+    folder = tmp_path_factory.mktemp("audited") / "tiny"
+    shutil.copytree(run_folder, folder)
+    names = cs.Run.open(folder).classifier.classes
+    half = Region(torch.arange(28)[:, None].expand(28, 28) < 14)
+    found = [_verdict(names[0], half, "place"), _verdict(names[1], Sharpness(1.0, -1e9), "blur")]
+    save_verdicts(folder, found, {"data": "", "split": "test", "weights": "", "seed": 0})
+    return folder
+
+
+def _verdict(target: str, probe: Probe, kind: str) -> Verdict:
+    parameters, tensors = described(probe)
+    return Verdict(
+        title="", found=True, sentence=f"{kind} of {target}", target=target, kind=kind, carriers=("drawn/test/1", "drawn/test/2"),
+        parameters=parameters, tensors=tensors,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def live(static: Path, audited: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of the tiny run."""
-    return cs.live_page(cs.Run.open(run_folder), path=tmp_path_factory.mktemp("live") / "tiny.html")
+    return cs.live_page(cs.Run.open(audited), path=tmp_path_factory.mktemp("live") / "tiny.html")
 
 
 @pytest.fixture
@@ -100,18 +128,70 @@ def test_scores_and_every_map_are_pytorchs(page: Page, run_folder: Path) -> None
     assert largest_gap(page, halved(net) if "float16" in notes[0] else net, 3) < 1e-4
 
 
+def test_a_hundred_pictures_of_noise_and_garments_get_pytorchs_scores(page: Page, run_folder: Path) -> None:
+    run = cs.Run.open(run_folder)
+    net = halved(run.classifier) if "float16" in page.evaluate("convsight.about.notes[0]") else run.classifier
+    assert type(net.module).__name__ == "FastNet"
+    noise = torch.rand(50, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    pictures = torch.cat([noise, run.dataset.test[:50].pixels])
+    mine = page.evaluate(
+        """async (flat) => {
+          const all = Float32Array.from(atob(flat), (letter) => letter.charCodeAt(0) / 255), found = [];
+          for (let i = 0; i < 100; i++)
+            found.push(Array.from((await convsight.network.run(all.subarray(784 * i, 784 * (i + 1)), 1, ['scores'])).scores.data));
+          return found;
+        }""",
+        base64.b64encode((255 * pictures).round().byte().numpy().tobytes()).decode(),
+    )
+    with torch.no_grad():
+        wanted = net.logits((255 * pictures).round() / 255)
+    assert float((torch.tensor(mine) - wanted).abs().max()) < 1e-4
+
+
+def test_a_finger_drags_the_occluder_on_a_phone(browser: Browser, live: Path) -> None:
+    phone = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+    with opened(browser, live, **phone) as page:
+        stage = page.get_by_role("application").first
+        stage.scroll_into_view_if_needed()
+        area = stage.bounding_box()
+        assert area is not None
+        finger = page.context.new_cdp_session(page)
+        path = [(0.25, 0.25), (0.4, 0.5), (0.75, 0.75)]
+        for kind, (x, y) in zip(("touchStart", "touchMove", "touchMove"), path, strict=True):
+            at = {"x": area["x"] + x * area["width"], "y": area["y"] + y * area["height"]}
+            finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [at]})
+        finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        page.locator("[data-milliseconds]").wait_for()
+        y, x, h, w = map(int, page.locator("[data-box]").get_attribute("data-box").split(","))
+        assert abs(y + h / 2 - 21) <= 1 and abs(x + w / 2 - 21) <= 1  # where the finger left it, of 28 pixels
+        small = "[...document.querySelectorAll('main button')].filter(b => b.offsetParent && b.offsetHeight < 24 && !b.closest('.presses, .samples')).map(b => b.innerText)"
+        assert page.evaluate(small) == []
+        page.locator(".presses button").first.tap()
+        expect(page.get_by_role("region", name="One channel")).to_contain_text("Channel")
+        wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert page.evaluate(wide) <= 0
+
+
 def test_an_occluder_moves_the_scores_and_every_layers_maps(page: Page, run_folder: Path) -> None:
     stage = page.get_by_role("application").first
     canvas = page.locator("canvas[data-layer]")
     look = "all => all.map(each => each.toDataURL())"
-    page.locator("[data-layer]").first.wait_for()
-    before = canvas.evaluate_all(look)
+    canvas.first.wait_for()
+    last, before = canvas.last.evaluate("each => each.toDataURL()"), canvas.evaluate_all(look)
     stage.focus()
     page.keyboard.press("Shift+ArrowDown")
     page.locator("[data-milliseconds]").wait_for()
     page.wait_for_timeout(100)
+    seen = page.evaluate("convsight.watch.inView.length")
     after = canvas.evaluate_all(look)
-    assert len(before) > 3 and all(a != b for a, b in zip(before, after, strict=True))
+    assert len(before) > 3 and seen > 3
+    assert all(a != b for a, b in zip(before[:seen], after[:seen], strict=True))
+    canvas.last.scroll_into_view_if_needed()  # a layer below the screen is drawn when it comes into view
+    page.wait_for_function(
+        "name => convsight.watch.inView.includes(name)", arg=canvas.last.get_attribute("data-layer")
+    )
+    page.wait_for_timeout(100)
+    assert canvas.last.evaluate("each => each.toDataURL()") != last
     y, x, h, w = map(int, page.locator("[data-box]").get_attribute("data-box").split(","))
     run = cs.Run.open(run_folder)
     picture = run.dataset.test[int(page.evaluate("convsight.answers.samples[0]").split(":")[1])].pixels
@@ -158,6 +238,60 @@ def test_a_picture_is_brought_and_its_cells_see_what_python_says(page: Page, run
     seen = page.evaluate("layer => convsight.answers.get(`/api/layers/${layer}/receptive?y=1&x=2`)", layer)
     box = net.layers.receptive_box(layer, 1, 2)
     assert seen == {"y0": box.top, "x0": box.left, "y1": box.bottom, "x1": box.right}
+
+
+def test_every_number_is_made_of_the_parts_that_python_says(page: Page, run_folder: Path) -> None:
+    """Of each layer that tells it, two cells; and the page's own filters are the studio's."""
+    studio = open_studio(run_folder)
+    if "float16" in page.evaluate("convsight.about.notes[0]"):
+        studio.net = halved(studio.net)
+    net, first = studio.net, page.evaluate("convsight.answers.samples[0]")
+    told = [name for name in net.layers if step_of(net, name) is not None]
+    assert {"conv2d", "linear"} <= {net.layers[name].kind for name in told}
+    for name in told:
+        rows, columns = (*net.layers[name].output_shape[1:], 1, 1)[:2]
+        for channel, y, x in ((0, 0, 0), (net.layers[name].channels - 1, rows - 1, columns // 2)):
+            url = f"/api/layers/{name}/cell?picture={first}&channel={channel}&y={y}&x={x}"
+            mine = page.evaluate("url => convsight.answers.get(url)", url)
+            wanted = cell(studio, name, first, channel, y, x).model_dump()
+            total = sum(part["sum"] for part in mine["parts"]) + mine["rest"] + (mine["bias"] or 0)
+            assert abs(mine["value"] - wanted["value"]) < 1e-3 and abs(total - mine["value"]) < 1e-3
+            assert (mine["source"], mine["others"]) == (wanted["source"], wanted["others"])
+            sums = ([abs(part["sum"]) for part in each["parts"]] for each in (mine, wanted))
+            assert np.allclose(*sums, atol=1e-3)
+    for layer in net.layers.convolutions():
+        mine = page.evaluate("name => convsight.answers.get(`/api/layers/${name}/filters`)", layer.name)
+        wanted = layer_filters(studio, layer.name)
+        assert mine["shape"] == wanted.shape and mine["sheet"].startswith("data:image/png")
+        assert np.allclose([each["mean"] for each in mine["channels"]], [each.mean for each in wanted.channels], atol=1e-3)  # fmt: skip
+
+
+def test_a_cell_of_a_map_shows_its_sum(page: Page, run_folder: Path) -> None:
+    layer = cs.Run.open(run_folder).classifier.layers.convolutions()[-1].name
+    page.evaluate("layer => (location.hash = `#/network?layer=${layer}&channel=1&y=1&x=1`)", layer)
+    made = page.get_by_role("region", name="How this number is made")
+    value = page.evaluate("layer => convsight.answers.get(`/api/layers/${layer}/cell?picture=${convsight.answers.samples[0]}&channel=1&y=1&x=1`).then((found) => found.value)", layer)  # fmt: skip
+    expect(made.get_by_role("img", name="kernel:").first).to_be_visible()
+    shown = made.locator("[data-value]").inner_text().split("=")[-1].replace("−", "-")
+    assert abs(float(shown) - value) < 0.01 * max(1.0, abs(value))
+
+
+def test_a_cue_of_the_audit_is_stamped_as_python_pastes_it(page: Page, run_folder: Path) -> None:
+    net, first = open_studio(run_folder), page.evaluate("convsight.answers.samples[0]")
+    (stamp,) = page.evaluate("convsight.about.stamps")
+    stamps = page.get_by_role("region", name="Stamps")
+    expect(stamps).to_contain_text(f"Also found, and no stamp: blur of {net.net.classes[1]}")
+    stamps.get_by_role("button", name=f"place of {stamp['target']}").click()
+    expect(stamps.get_by_role("status")).to_contain_text(
+        f"It turns {stamp['turned']} of the {stamp['of']} pictures"
+    )
+    made = torch.tensor(page.evaluate("convsight.answers.album.pixels('up:1').then((all) => [...all])"))
+    own, *donors = (net.pictures.some([each]).pixels for each in (first, "test:1", "test:2"))
+    half = torch.arange(28)[:, None].expand(28, 28) < 14
+    wanted = [torch.where(half, donor, own).flatten() for donor in donors]
+    assert min(float((made - each).abs().max()) for each in wanted) < 0.01
+    stamps.get_by_role("button", name="Take it off").click()
+    expect(stamps.get_by_role("status")).to_contain_text("Try it on")
 
 
 def test_the_quiz_asks_before_it_tells(page: Page) -> None:
@@ -220,7 +354,7 @@ def test_every_panel_opens_whole_and_accessible(browser: Browser, live: Path, pa
 
 def test_the_page_offers_only_what_it_can(page: Page) -> None:
     names = page.locator("nav a b").all_inner_texts()
-    assert names[0] == "Play" and not {"Training", "Mistakes", "Share", "Audit"} & set(names)
+    assert names[0] == "Play" and not {"Training", "Mistakes", "Share"} & set(names)
     page.evaluate("location.hash = '#/image'")
     expect(page.get_by_role("combobox", name="technique").locator("option")).to_have_text(["Occlusion"])
 
@@ -287,8 +421,8 @@ def test_the_page_says_nothing_of_where_it_was_made(live: Path, run_folder: Path
     assert json.loads(text.partition('id="frozen" type="application/json">')[2].partition("</script>")[0])
 
 
-def test_the_studio_hands_out_the_same_page(static: Path, run_folder: Path, live: Path) -> None:
-    with TestClient(create_app(open_studio(run_folder), static=static), base_url=HERE) as client:
+def test_the_studio_hands_out_the_same_page(static: Path, audited: Path, live: Path) -> None:
+    with TestClient(create_app(open_studio(audited), static=static), base_url=HERE) as client:
         answer = client.post("/api/live", json={})
     assert answer.status_code == 200 and "attachment" in answer.headers["content-disposition"]
     assert abs(len(answer.content) - live.stat().st_size) < 2000

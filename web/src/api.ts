@@ -180,8 +180,9 @@ export function pictureUrl(id: string, side?: number): string {
   return `${pictureAt(id)}.png${side ? `?side=${side}` : ''}`;
 }
 
-/** Whether a saved copy holds the answer; always true while a server is there. */
+/** Whether the page computes the answer or a saved copy holds it; always true while a server is there. */
 export function has(url: string): boolean {
+  if (source?.knows(url)) return true;
   return !saved || url in saved.responses;
 }
 

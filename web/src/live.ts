@@ -28,9 +28,9 @@ async function start(): Promise<void> {
   const about = readAbout();
   await say('Starting the network…');
   const network = await open(wasm, model, [about.channels, ...about.size]);
-  const answers = new Answers(about, network, src);
+  const answers = new Answers(about, network, src, model);
   useSource(answers);
-  watch.near = about.near !== null;
+  Object.assign(watch, { near: about.near !== null, stamps: about.stamps, unstamped: about.unstamped });
   answers.samples = (await get<Session>('/api/session')).samples;
   await answers.scores(answers.samples[0]); // the first pass is slower than the others, and shows that it works
   useLayers(answers);

@@ -23,7 +23,7 @@ TITLE = "Looking for shortcuts"
 def audit(studio: Studio) -> schemas.Audit:
     """The verdicts of this session, or else of the run's last audit."""
     job = studio.jobs.running(TITLE)
-    verdicts = _verdicts(studio)
+    verdicts = verdicts_of(studio)
     state = "running" if job else "none" if verdicts is None else "done"
     pages = [_page(studio, i, verdict) for i, verdict in enumerate(verdicts or ())]
     return schemas.Audit(state=state, verdicts=pages, job=job.id if job else None)
@@ -90,7 +90,8 @@ def _look(studio: Studio) -> None:
     studio.verdicts = verdicts
 
 
-def _verdicts(studio: Studio) -> list[Verdict] | None:
+def verdicts_of(studio: Studio) -> list[Verdict] | None:
+    """The verdicts of this session, or else of the run's last audit; None if there was none."""
     if studio.verdicts is None and studio.run is not None and (studio.run.path / "audit.json").is_file():
         from convsight.shortcuts.saved import read_verdicts
 

@@ -38,7 +38,7 @@ def _is_vector(layer: Layer) -> bool:
     return len(layer.output_shape) == 1
 
 
-def about(net: Classifier, exported: Exported, kept: Kept) -> dict[str, Any]:
+def about(net: Classifier, exported: Exported, kept: Kept, steps: dict[str, Any]) -> dict[str, Any]:
     """The description that `web/src/live/about.ts` reads."""
     reader = net.reader
     each = reader.two or net.task == "multilabel" or reader.ending.kind in ("sigmoid", "log_sigmoid")
@@ -48,6 +48,7 @@ def about(net: Classifier, exported: Exported, kept: Kept) -> dict[str, Any]:
         "channels": net.channels,
         "crop": net.crop,
         "mean": None if net.mean is None else net.mean.flatten().tolist(),
+        "std": None if net.std is None else net.std.flatten().tolist(),
         "task": net.task,
         "classes": list(net.classes),
         "each": each,
@@ -55,10 +56,13 @@ def about(net: Classifier, exported: Exported, kept: Kept) -> dict[str, Any]:
         "one_by_one": net.habits.one_by_one,
         "layers": list(exported.layers),
         "fields": _fields(net),
+        "steps": steps,
         "labels": kept.labels,
         "notes": list(exported.notes),
         "features": kept.feature_layer if kept.near else None,
         "near": kept.near,
+        "stamps": kept.stamps,
+        "unstamped": kept.unstamped,
         "panels": kept.panels,
     }
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +20,7 @@ from convsight.studio.edits import of_data
 from convsight.studio.export import Answer
 from convsight.studio.inside import addresses, in_a_thread
 from convsight.studio.session import Studio
+from convsight.studio.stamps import stamps_of
 
 COMPUTED = {"occlusion": ("patch", "stride", "fill")}  # techniques of the page, with the knobs that it has
 NEIGHBOURS = 120  # pictures of the data set whose vectors come along
@@ -35,11 +38,13 @@ class Kept:
     panels: list[str] = field(default_factory=lambda: ["play", "network", "image", "playground"])
     state: str = json.dumps({"hash": "#/play", "made": []})
     near: dict[str, Any] | None = None
+    stamps: list[dict[str, Any]] = field(default_factory=list)
+    unstamped: list[str] = field(default_factory=list)
     feature_layer: str | None = None
 
 
 def collected(studio: Studio, most: int, ask: Answer) -> Kept:
-    """The pictures to begin with, the filters, and the audit if one was made."""
+    """The pictures to begin with, and the audit if one was made."""
     names = studio.info.samples[:most]
     if not names:
         raise InputError(
@@ -49,9 +54,9 @@ def collected(studio: Studio, most: int, ask: Answer) -> Kept:
     for name, image in zip(names, kept.images, strict=True):
         _keep_picture(studio, kept, name, image)
     _near(studio, kept)
-    _filters(studio, kept, ask)
     if _keep(kept, ask, "/api/audit")["verdicts"]:
         kept.panels.append("audit")
+        _stamps(studio, kept)
     _session(studio, kept, names)
     return kept
 
@@ -84,6 +89,25 @@ def _near(studio: Studio, kept: Kept) -> None:
         "axes": axes.tolist(),
         "of": f"{len(ids)} of the {len(split):,} {name} pictures of {data.name}",
     }
+
+
+def _stamps(studio: Studio, kept: Kept) -> None:
+    """Cues that the audit found, as two pictures of bytes each: what a stamp keeps of a pixel, and what it adds."""
+    with torch.no_grad():
+        stamps, kept.unstamped = stamps_of(studio, kept.images.pixels)
+    for stamp in stamps:
+        told = {
+            "number": stamp.number,
+            "target": stamp.target,
+            "cue": stamp.cue,
+            "turned": stamp.turned,
+            "of": stamp.of,
+        }
+        bytes_of = {
+            name: (255 * getattr(stamp, name)).round().byte().numpy().tobytes() for name in ("keep", "add")
+        }
+        packed = {name: base64.b64encode(gzip.compress(each, 9)).decode() for name, each in bytes_of.items()}
+        kept.stamps.append(told | packed)
 
 
 def _keep_picture(studio: Studio, kept: Kept, name: str, image: Images) -> None:
@@ -120,10 +144,11 @@ def _computed(method: schemas.MethodInfo) -> schemas.MethodInfo:
     return method.model_copy(update={"knobs": knobs, "needs": needs})
 
 
-def _filters(studio: Studio, kept: Kept, ask: Answer) -> None:
+def keep_filters(studio: Studio, kept: Kept, ask: Answer, drawn: Collection[str]) -> None:
+    """The filters of convolutions, but of those `drawn` by the page itself."""
     size = 0
     for layer in studio.info.layers:
-        if layer.convolution and size < LARGEST_FILTERS:
+        if layer.convolution and layer.name not in drawn and size < LARGEST_FILTERS:
             told = _keep(kept, ask, f"/api/layers/{quote(layer.name, safe='')}/filters")
             for url in addresses(told):
                 _keep(kept, ask, url)

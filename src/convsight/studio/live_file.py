@@ -18,7 +18,8 @@ from convsight.network.classifier import Classifier
 from convsight.progress import report as tell
 from convsight.studio.export import PLACE, Answer, with_data
 from convsight.studio.live_about import about, refuse, shown_layers
-from convsight.studio.live_answers import collected
+from convsight.studio.live_answers import collected, keep_filters
+from convsight.studio.live_steps import steps_in
 from convsight.studio.live_weights import halves_change_nothing
 from convsight.studio.session import Studio
 from convsight.studio.seven_bits import text_of
@@ -40,7 +41,9 @@ def page_of(studio: Studio, static: Path, ask: Answer) -> str:
     kept = collected(studio, PICTURES, ask)
     exported = _exported(net, layers, kept.images)
     tell(0.8, "putting the page together")
-    described = about(net, exported, kept)
+    steps = steps_in(net, exported.content, exported.layers)
+    keep_filters(studio, kept, ask, steps)
+    described = about(net, exported, kept, steps)
     content = page.read_text(encoding="utf-8")
     content = with_data(content, json.dumps({"state": kept.state, "responses": kept.responses}))
     content = _with(content, "about-network", "application/json", json.dumps(described))

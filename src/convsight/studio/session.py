@@ -23,6 +23,7 @@ from convsight.studio.opened import Calls
 from convsight.studio.pictures import MOST_BYTES, MOST_PIXELS, Pictures
 from convsight.studio.predictions import Predictions
 from convsight.studio.recent import Store
+from convsight.studio.steps import step_of
 
 SAMPLES = 24
 
@@ -87,7 +88,9 @@ class Studio:
             title=self.title,
             version=__version__,
             model=_model(self.net, self.source),
-            layers=[_layer(layer) for layer in self.net.layers.values()],
+            layers=[
+                _layer(layer, step_of(self.net, layer.name) is not None) for layer in self.net.layers.values()
+            ],
             dataset=_dataset(self.data),
             methods=[_method(entry) for entry in catalogue().values()],
             metrics=self.run.metrics if self.run is not None and finished else None,
@@ -142,7 +145,7 @@ def _model(net: Classifier, source: str) -> schemas.ModelInfo:
     )
 
 
-def _layer(layer: Layer) -> schemas.LayerInfo:
+def _layer(layer: Layer, told: bool) -> schemas.LayerInfo:
     return schemas.LayerInfo(
         name=layer.name,
         kind=layer.kind,
@@ -152,6 +155,7 @@ def _layer(layer: Layer) -> schemas.LayerInfo:
         receptive_field=layer.receptive_field,
         maps=layer.is_map,
         convolution=is_convolution(layer.kind),
+        told=told,
     )
 
 

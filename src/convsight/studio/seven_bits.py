@@ -30,6 +30,6 @@ def text_of(content: bytes) -> str:
 
 def bytes_of(text: str) -> bytes:
     """What `text_of` was given."""
-    sevens = np.frombuffer(text.encode("latin-1"), np.uint8) & 127
+    sevens = np.bitwise_and(np.frombuffer(text.encode("latin-1"), np.uint8), np.uint8(127), dtype=np.uint8)
     bits = np.unpackbits(sevens[:, None], axis=1)[:, 1:].reshape(-1)
     return np.packbits(bits[: len(bits) // 8 * 8]).tobytes()

@@ -163,6 +163,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/layers/{name}/cell": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Cell */
+        get: operations["cell_api_layers__name__cell_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/layers/{name}/filters": {
         parameters: {
             query?: never;
@@ -630,6 +647,53 @@ export interface components {
             /** Train */
             train: boolean;
         };
+        /**
+         * Cell
+         * @description value = the parts' sums + `rest` (of `others` further channels) + bias; of pooling, the one part's sum.
+         */
+        Cell: {
+            /** Bias */
+            bias: number | null;
+            /** Height */
+            height: number;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "convolution" | "linear" | "largest" | "mean";
+            /** Others */
+            others: number;
+            /** Parts */
+            parts: components["schemas"]["CellPart"][];
+            /** Rest */
+            rest: number | null;
+            /**
+             * Source
+             * @description the layer whose value is read; None: the prepared picture
+             */
+            source: string | null;
+            /** Value */
+            value: number | null;
+            /** Width */
+            width: number;
+        };
+        /**
+         * CellPart
+         * @description What one input channel adds: the sum of window × kernel; without a kernel, the window that is pooled.
+         */
+        CellPart: {
+            /** Channel */
+            channel: number;
+            /** Kernel */
+            kernel: (number | null)[][] | null;
+            /** Sum */
+            sum: number | null;
+            /**
+             * Window
+             * @description None is outside of the map; empty where it is too large to tell
+             */
+            window: (number | null)[][];
+        };
         /** ChannelInfo */
         ChannelInfo: {
             /** Channel */
@@ -968,6 +1032,11 @@ export interface components {
             ];
             /** Shape */
             shape: number[];
+            /**
+             * Told
+             * @description how a number of it is made can be told: /cell answers
+             */
+            told: boolean;
         };
         /** Light */
         Light: {
@@ -2583,6 +2652,96 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LabelScores"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cell_api_layers__name__cell_get: {
+        parameters: {
+            query: {
+                picture: string;
+                channel: number;
+                y?: number;
+                x?: number;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Cell"];
                 };
             };
             /** @description Bad Request */

@@ -83,6 +83,11 @@ function grey(bytes: Uint8ClampedArray): Pixels {
     (0.299 * bytes[4 * i] + 0.587 * bytes[4 * i + 1] + 0.114 * bytes[4 * i + 2]) / 255) as Pixels; // prettier-ignore
 }
 
+/** (pixels − mean) ÷ std, which is what the first layer gets. */
+export function prepared(pixels: Pixels, { mean, std, size: [h, w] }: Pick<About, 'mean' | 'std' | 'size'>): Pixels {
+  return pixels.map((v, i) => (v - (mean?.[Math.floor(i / (h * w))] ?? 0)) / (std?.[Math.floor(i / (h * w))] ?? 1));
+}
+
 export function urlOf(pixels: Pixels, about: Pick<About, 'size' | 'channels'>): string {
   const [h, w] = about.size;
   const pen = canvas(h, w);

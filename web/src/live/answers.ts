@@ -1,18 +1,26 @@
 // How does the page answer itself what it would otherwise ask the studio's server? The same addresses, the same answers.
 import { ApiError, Cancelled, type Running, type Source } from '../api';
-import type { Edited, EditRequest, Picture, ReceptiveBox, Result, ResultRequest, Scores, Step } from '../types';
+import type { Cell, Edited, Picture, ReceptiveBox, Result, ResultRequest, Scores, Step } from '../types';
 import type { About, Near } from './about';
-import { Album, urlOf, type Pixels } from './album';
-import { edited } from './edits';
+import { Album, prepared, urlOf, type Pixels } from './album';
+import { edited, type Change } from './edits';
 import { mapOf } from './hiding';
 import { among, nearest } from './near';
 import type { Runs, Value, Values } from './network';
 import { rows, said } from './scores';
 import { mapsOf, sprites } from './sheet';
+import { cellOf, filtersOf } from './steps';
+import { peaks, strongest, type Top } from './tops';
 import { watch } from './watch.svelte';
 
 const PICTURE = /^\/api\/pictures\/([^/?]+?)(\.png|\/scores|\/edit|\/warm)?(?:\?.*)?$/;
-const LAYER = /^\/api\/layers\/([^/]+)\/(maps|receptive)\?(.*)$/;
+const LAYER = /^\/api\/layers\/([^/]+)\/(maps|receptive|cell|filters|tops)(?:\?(.*))?$/;
+
+/** Where each channel of a layer is strongest, by picture; width is that of the layer's maps. */
+interface Peaks {
+  width: number;
+  all: Map<string, ReturnType<typeof peaks>>;
+}
 
 export class Answers implements Source {
   readonly panels: readonly string[];
@@ -21,12 +29,14 @@ export class Answers implements Source {
   #floats = new Map<string, Float32Array>();
   #clean = new Map<string, Promise<Values>>(); // scores alone, by picture
   #maps = 0;
+  #peaks = new Map<string, Promise<Peaks>>(); // by layer
   #changed: Pixels | null = null; // the picture as it was changed last
 
   constructor(
     readonly about: About,
     readonly network: Runs,
     readonly saved: (url: string) => string,
+    readonly model: Uint8Array, // the network's own file, for its weights
   ) {
     this.panels = about.panels;
     this.album = new Album(about, (id) => saved(`/api/pictures/${id}.png`));
@@ -36,7 +46,8 @@ export class Answers implements Source {
     const [, id, what] = PICTURE.exec(url) ?? [];
     const [, layer, of] = LAYER.exec(url) ?? [];
     if (of === 'receptive') return decodeURIComponent(layer) in this.about.fields;
-    return what === '/scores' || (what === '.png' && this.album.url(decodeURIComponent(id)) !== null) || of === 'maps' || /^\/api\/(neighbours|among)\b/.test(url);
+    if (of === 'cell' || of === 'filters') return decodeURIComponent(layer) in this.about.steps;
+    return what === '/scores' || (what === '.png' && this.album.url(decodeURIComponent(id)) !== null) || of === 'maps' || of === 'tops' || /^\/api\/(neighbours|among)\b/.test(url);
   }
 
   async get(url: string): Promise<unknown> {
@@ -46,6 +57,9 @@ export class Answers implements Source {
     const asked = new URLSearchParams(query ?? url.split('?')[1]);
     if (of === 'maps') return this.#sprites(decodeURIComponent(layer), asked.get('picture')!);
     if (of === 'receptive') return this.#sees(decodeURIComponent(layer), Number(asked.get('y')), Number(asked.get('x')));
+    if (of === 'filters') return filtersOf(this.about.steps[decodeURIComponent(layer)], this.model);
+    if (of === 'tops') return this.#tops(decodeURIComponent(layer), Number(asked.get('channel')), Number(asked.get('k')));
+    if (of === 'cell') return this.#cell(decodeURIComponent(layer), asked.get('picture')!, Number(asked.get('channel')), Number(asked.get('y')), Number(asked.get('x')));
     const [near, value] = await this.#vector(asked.get('picture')!);
     if (url.startsWith('/api/among')) return among(near, value);
     return nearest(near, value, asked.get('picture')!, Number(asked.get('k')), asked.get('metric') ?? 'l2', this.about.labels[asked.get('picture')!] ?? null);
@@ -54,7 +68,7 @@ export class Answers implements Source {
   async post(url: string, body: unknown): Promise<unknown> {
     const [, id, what] = PICTURE.exec(url) ?? [];
     if (what === '/warm') return { job: '' };
-    if (what === '/edit') return this.edit(decodeURIComponent(id), body as EditRequest);
+    if (what === '/edit') return this.edit(decodeURIComponent(id), body as Change);
     throw new ApiError('This page cannot do that by itself', url, 'open the run with convsight studio RUN');
   }
 
@@ -99,7 +113,7 @@ export class Answers implements Source {
     return { scores: found, said: said(found, this.about), name: this.album.name(id), label: this.about.labels[id] ?? null };
   }
 
-  async edit(id: string, request: EditRequest): Promise<Edited> {
+  async edit(id: string, request: Change): Promise<Edited> {
     const pixels = await edited(this.album, id, request);
     const clean = await this.clean(id);
     const started = performance.now();
@@ -126,6 +140,34 @@ export class Answers implements Source {
   #sees(layer: string, y: number, x: number): ReceptiveBox {
     const { rows: down, columns: across } = this.about.fields[layer];
     return { y0: down[0][y], x0: across[0][x], y1: down[1][y] + 1, x1: across[1][x] + 1 };
+  }
+
+  /** The parts of the page's own pictures that drive a channel most, with what each of them sees. */
+  async #tops(layer: string, channel: number, k: number): Promise<(Top & { box: ReceptiveBox })[]> {
+    let found = this.#peaks.get(layer);
+    if (!found) this.#peaks.set(layer, (found = this.#peaksOf(layer)));
+    const { width, all } = await found;
+    return strongest(all, channel, width, k).map((top) => ({ ...top, box: this.#sees(layer, top.y, top.x) }));
+  }
+
+  async #peaksOf(layer: string): Promise<Peaks> {
+    const all: Peaks['all'] = new Map();
+    let width = 1;
+    for (const id of new Set([...this.samples, ...(this.about.near?.ids ?? [])])) {
+      const maps = mapsOf((await this.network.run(await this.album.pixels(id), 1, [layer]))[layer]);
+      all.set(id, peaks(maps));
+      width = maps.w;
+    }
+    return { width, all };
+  }
+
+  async #cell(layer: string, picture: string, channel: number, y: number, x: number): Promise<Cell> {
+    const step = this.about.steps[layer];
+    const pixels = await this.album.pixels(picture);
+    const values = await this.network.run(pixels, 1, step.source === null ? [layer] : [layer, step.source]);
+    const given = step.source === null ? { dims: [1, this.about.channels, ...this.about.size], data: prepared(pixels, this.about) } : values[step.source];
+    const made = mapsOf(values[layer], Infinity);
+    return cellOf(step, this.model, given, made.data[(channel * made.h + y) * made.w + x], channel, y, x);
   }
 
   /** The data set's vectors, and the value of the layer that is the picture's own vector. */

@@ -3,18 +3,33 @@ import type { EditRequest } from '../types';
 import type { About } from './about';
 import type { Album, Pixels } from './album';
 import { canvas, loaded } from './album';
+import { decoded, gunzipped } from './unpack';
 
 /** Which pixels are changed, row by row. */
 export type Where = Uint8Array;
 
-export async function edited(album: Album, id: string, request: EditRequest): Promise<Pixels> {
+/** A change of a picture, or the number of the verdict whose cue is stamped on it. */
+export type Change = EditRequest & { stamp?: number };
+
+export async function edited(album: Album, id: string, request: Change): Promise<Pixels> {
   const pixels = await album.pixels(id);
   const { about } = album;
+  const stamp = about.stamps.find((each) => each.number === request.stamp);
+  if (stamp) return stamped(pixels, await unpacked(stamp.keep), await unpacked(stamp.add));
   const where = request.mask ? await masked(request.mask, about) : boxed(request, about);
   const shown = request.paste
     ? shifted(await album.pixels(request.paste.picture), request.paste, request.box!, about)
     : filled(request.fill ?? 'mean', pixels, about, Math.max(1, Math.min(64, rowsOf(where, about)) / 2));
   return blended(pixels, shown, where);
+}
+
+function unpacked(text: string): Promise<Uint8Array> {
+  return gunzipped(decoded(text));
+}
+
+/** Each pixel times its part that is kept, plus what is added; bytes of which 255 is 1. */
+export function stamped(pixels: Pixels, keep: Uint8Array, add: Uint8Array): Pixels {
+  return pixels.map((v, i) => Math.min(1, (v * keep[i] + add[i]) / 255));
 }
 
 export function blended(pixels: Pixels, shown: Pixels, where: Where): Pixels {

@@ -14,9 +14,9 @@ export interface Maps {
   data: Float32Array;
 }
 
-export function mapsOf({ dims, data }: Value): Maps {
+export function mapsOf({ dims, data }: Value, most = MOST_UNITS): Maps {
   if (dims.length === 4) return { c: dims[1], h: dims[2], w: dims[3], data: data.subarray(0, dims[1] * dims[2] * dims[3]) };
-  const c = Math.min(MOST_UNITS, data.length / dims[0]);
+  const c = Math.min(most, data.length / dims[0]);
   return { c, h: 1, w: 1, data: data.subarray(0, c) };
 }
 
@@ -33,15 +33,29 @@ export function sprites(maps: Maps): Sprites {
   const signed = data.some((v) => v < 0);
   const columns = Math.max(1, Math.ceil(Math.sqrt(c)));
   const order = told.map((each) => each.channel).sort((a, b) => told[b].mean - told[a].mean);
-  return { shape: [c, h, w], sheet: sheetOf(maps, columns, signed), cell: [h, w], columns, signed, channels: told, order };
+  return { shape: [c, h, w], sheet: sheetUrl(maps, signed), cell: [h, w], columns, signed, channels: told, order };
 }
 
-function sheetOf(maps: Maps, columns: number, signed: boolean): string {
+/** All channels in one picture, each on its own scale; `colour` has red, green and blue of each instead (c·3·h·w, signed). */
+export function sheetUrl(maps: Maps, signed: boolean, colour: Float32Array | null = null): string {
   const { c, h, w } = maps;
+  const columns = Math.max(1, Math.ceil(Math.sqrt(c)));
   const pen = canvas(Math.ceil(c / columns) * h, columns * w);
-  for (let channel = 0; channel < c; channel++)
-    pen.putImageData(strip(maps, [channel], [limitOf(maps, channel)], signed), (channel % columns) * w, Math.floor(channel / columns) * h);
+  for (let channel = 0; channel < c; channel++) {
+    const tile = colour ? coloured(colour.subarray(channel * 3 * h * w), h, w) : strip(maps, [channel], [limitOf(maps, channel)], signed);
+    pen.putImageData(tile, (channel % columns) * w, Math.floor(channel / columns) * h);
+  }
   return pen.canvas.toDataURL('image/png');
+}
+
+/** Red, green and blue of a filter: grey is 0, and the largest weight is as bright as can be. */
+function coloured(values: Float32Array, h: number, w: number): ImageData {
+  const area = h * w;
+  const image = new ImageData(w, h);
+  const limit = limitOf({ c: 1, h: 3 * h, w, data: values }, 0);
+  for (let i = 0; i < area; i++)
+    for (let c = 0; c < 4; c++) image.data[4 * i + c] = c < 3 ? 255 * (0.5 + values[c * area + i] / (2 * limit)) : 255;
+  return image;
 }
 
 export function limitOf({ h, w, data }: Maps, channel: number): number {

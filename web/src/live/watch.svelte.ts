@@ -1,4 +1,5 @@
 // Which layers' values does somebody want to see, and what are they in the last pass?
+import type { Stamp } from './about';
 import type { Values } from './network';
 
 class Watch {
@@ -7,6 +8,8 @@ class Watch {
   /** Of these the ones on the screen: a pass over a changed picture brings no others. */
   inView = $state.raw<readonly string[]>([]);
   near = false; // whether the page has the data set's vectors
+  stamps: readonly Stamp[] = []; // cues that the audit found
+  unstamped: readonly string[] = []; // those that no stamp can show, in words
   clean = $state.raw<Values | null>(null); // of the untouched picture
   edited = $state.raw<Values | null>(null); // of the picture as it was changed last
 }

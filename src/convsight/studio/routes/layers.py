@@ -6,12 +6,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
+from convsight.studio import cells, schemas
 from convsight.studio import layer_sheets as maps
-from convsight.studio import schemas
 from convsight.studio.routes.common import LayerName, PictureAsked, The, bytes_of, png
 
 router = APIRouter(prefix="/api/layers", tags=["layers"])
-Cell = Annotated[int, Query(ge=0, le=10**6)]
+Place = Annotated[int, Query(ge=0, le=10**6)]
 
 
 @router.get("/{name}/maps")
@@ -35,5 +35,10 @@ def filters_png(studio: The, name: LayerName) -> Response:
 
 
 @router.get("/{name}/receptive")
-def receptive(studio: The, name: LayerName, y: Cell, x: Cell) -> schemas.ReceptiveBox:
+def receptive(studio: The, name: LayerName, y: Place, x: Place) -> schemas.ReceptiveBox:
     return maps.receptive(studio, name, y, x)
+
+
+@router.get("/{name}/cell")
+def cell(studio: The, name: LayerName, picture: PictureAsked, channel: Place, y: Place = 0, x: Place = 0) -> schemas.Cell:  # fmt: skip
+    return cells.cell(studio, name, picture, channel, y, x)

@@ -7,7 +7,7 @@ from convsight.studio.schemas.base import Model, Number, Problem, SplitName, Sta
 from convsight.studio.schemas.checked import FINDING_FIELDS, Check, Finding, Problems
 from convsight.studio.schemas.jobs import Job, JobStarted
 from convsight.studio.schemas.judging import Audit, ExportRequest, Light, Trust, TrustRequest
-from convsight.studio.schemas.layers import ChannelInfo, ReceptiveBox, Sprites
+from convsight.studio.schemas.layers import Cell, CellPart, ChannelInfo, ReceptiveBox, Sprites
 from convsight.studio.schemas.pictures import (
     Box,
     Edited,
@@ -63,6 +63,8 @@ __all__ = [
     "Audit",
     "Box",
     "Can",
+    "Cell",
+    "CellPart",
     "ChannelInfo",
     "Check",
     "ClassAccuracy",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from convsight.studio.schemas.base import Model, Number
@@ -31,3 +33,28 @@ class ReceptiveBox(Model):
     x0: int
     y1: int
     x1: int
+
+
+class CellPart(Model):
+    """What one input channel adds: the sum of window × kernel; without a kernel, the window that is pooled."""
+
+    channel: int
+    window: list[list[Number]] = Field(
+        description="None is outside of the map; empty where it is too large to tell"
+    )
+    kernel: list[list[Number]] | None
+    sum: Number
+
+
+class Cell(Model):
+    """value = the parts' sums + `rest` (of `others` further channels) + bias; of pooling, the one part's sum."""
+
+    kind: Literal["convolution", "linear", "largest", "mean"]
+    source: str | None = Field(description="the layer whose value is read; None: the prepared picture")
+    value: Number
+    parts: list[CellPart]
+    others: int
+    rest: Number
+    bias: Number
+    height: int
+    width: int

@@ -33,6 +33,7 @@ class LayerInfo(Model):
     receptive_field: tuple[int, int]
     maps: bool = Field(description="its output is a stack of feature maps: /maps and /receptive answer")
     convolution: bool = Field(description="it has filters: /filters answers")
+    told: bool = Field(description="how a number of it is made can be told: /cell answers")
 
 
 class DatasetInfo(Model):

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { Layer } from '../../types';
 import { draw, faces, main } from './blocks';
 
-const layer = (name: string, kind: string, shape: number[]): Layer => ({ name, kind, shape, parameters: 0, macs: 0, receptive_field: [3, 3], maps: shape.length === 3, convolution: kind === 'conv2d' }); // prettier-ignore
+const layer = (name: string, kind: string, shape: number[]): Layer => ({ name, kind, shape, parameters: 0, macs: 0, receptive_field: [3, 3], maps: shape.length === 3, convolution: kind === 'conv2d', told: true }); // prettier-ignore
 const net = [
   layer('conv1', 'conv2d', [8, 32, 32]), layer('relu1', 'relu', [8, 32, 32]), layer('pool', 'max_pool2d', [8, 16, 16]),
   layer('conv2', 'conv2d', [64, 16, 16]), layer('mean', 'mean', [64]), layer('fc', 'linear', [10]),
