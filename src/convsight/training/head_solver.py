@@ -43,8 +43,8 @@ class Scale:
 
 def spread_of(columns: Tensor) -> Tensor:
     """Standard deviation; 1 for a column that does not vary, which then is 0 everywhere."""
-    spread = columns.std(0, correction=0)
-    return torch.where(spread > 1e-6 * columns.abs().amax(0).clamp(min=1e-12), spread, 1.0)
+    spread, largest = columns.std(0, correction=0), torch.maximum(columns.amax(0), -columns.amin(0))
+    return torch.where(spread > 1e-6 * largest.clamp(min=1e-12), spread, 1.0)
 
 
 class Solver:
