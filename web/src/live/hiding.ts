@@ -88,7 +88,7 @@ function told(values: Float32Array, { size: [h, w] }: About, key: string, url: s
     python: 'cs.occlusion(net, images)',
     payload: {
       kind: 'Map', n: 1, h, w, signed: true, unit: 'logits', low: -limit, high: limit, limit: [limit], labels: [label],
-      clean_scores: [score], pictures: [url], values: key,
+      clean_scores: [score], pictures: [url], values: key, half: null,
     },
   }; // prettier-ignore
 }

@@ -64,19 +64,24 @@ export function limitOf({ h, w, data }: Maps, channel: number): number {
   return top || 1;
 }
 
+const SHARP = 56; // cells along a map from which on every second one (or third, …) is drawn: a strip's maps are smaller
+
 /** Channels side by side in the colours of every map, each from 0 (or −limit) to its limit. */
-export function strip({ h, w, data }: Maps, channels: readonly number[], limits: readonly number[], signed: boolean): ImageData {
+export function strip(maps: Maps, channels: readonly number[], limits: readonly number[], signed: boolean, coarse = false): ImageData {
+  const { h, w, data } = maps;
+  const step = coarse ? Math.max(1, Math.floor(Math.max(h, w) / SHARP)) : 1;
+  const [rows, columns] = [Math.ceil(h / step), Math.ceil(w / step)];
   const lut = packed(signed);
-  const wide = w * channels.length;
-  const made = new Uint32Array(h * wide);
+  const wide = columns * channels.length;
+  const made = new Uint32Array(rows * wide);
   const zero = signed ? 128 : 0.5; // half a step is added, so that cutting off rounds
   channels.forEach((channel, i) => {
     const scale = (signed ? 127.5 : 255) / limits[i];
-    for (let y = 0; y < h; y++)
-      for (let x = 0, from = (channel * h + y) * w, to = y * wide + i * w; x < w; x++)
-        made[to + x] = lut[Math.min(255, Math.max(0, zero + scale * data[from + x])) | 0];
+    for (let y = 0; y < rows; y++)
+      for (let x = 0, from = (channel * h + y * step) * w, to = y * wide + i * columns; x < columns; x++, from += step)
+        made[to + x] = lut[Math.min(255, Math.max(0, zero + scale * data[from])) | 0];
   });
-  return new ImageData(new Uint8ClampedArray(made.buffer), wide, h);
+  return new ImageData(new Uint8ClampedArray(made.buffer), wide, rows);
 }
 
 const tables: (Uint32Array | undefined)[] = [];
