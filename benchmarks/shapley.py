@@ -346,7 +346,9 @@ def main() -> None:
         given.rounds, given.passes, given.reference, given.pictures = 1, 500, 2000, 6
     if given.coverage:
         rows = coverage(
-            given.nets or (["fast"] if given.quick else ["fast", "cifar", "mobilenet"]), given.pictures, given.seeds
+            given.nets or (["fast"] if given.quick else ["fast", "cifar", "mobilenet"]),
+            given.pictures,
+            given.seeds,
         )
     elif given.first_three:
         rows = map(three_certain, given.photo)

@@ -262,8 +262,8 @@ def _why_not(t: Tried, score: float, p_value: float) -> str:
         )
     if score > LEAST and t.steadied is not None and t.effect.p_value < LEVEL:
         return (
-            "Cutting an object out and setting it into surroundings like its own changes what is said of it as much:"
-            " that explains these flips, not what surrounds them."
+            "Once what cutting out and pasting alone does is taken off, and only surroundings of third classes are the"
+            " control, chance may explain what is left."
         )
     return f"The interval's lower end is not above {LEAST:.0%}" + (
         ", and chance explains it." if p_value > LEVEL else "."
