@@ -13,6 +13,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -106,6 +107,10 @@ class Method:
     resize: ClassVar[bool] = True  # whether pictures are fitted to the network's input size first
     in_report: ClassVar[bool] = True  # False for techniques that take minutes
     per_layer: ClassVar[bool] = False  # True where the report shows several layers, first to last
+    for_report: ClassVar[Mapping[str, Any]] = MappingProxyType(
+        {}
+    )  # knobs that the report sets, not the default
+    many_passes: ClassVar[bool] = False  # True where each map takes dozens of passes or more
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -250,6 +251,30 @@ def classifier_from(config: Mapping[str, Any], module: nn.Module) -> Classifier:
         output=config["network"].get("output") or None,
         bands=config["data"].get("options", {}).get("bands"),
     )
+
+
+def train_command(data: str, network: str | None = None, weights: str | None = None) -> str:
+    """The command that trains `network` on `data`.
+
+    >>> train_command("my photos", "torchvision:vgg16", "vgg16.pth")
+    "convsight train 'my photos' --network torchvision:vgg16 --weights vgg16.pth"
+    """
+    words = ["convsight", "train", data]
+    words += ["--network", network] if network else []
+    words += ["--weights", weights] if weights else []
+    return shlex.join(words)
+
+
+def train_again(run: Run) -> str:
+    """The command that trains the same network on the same data with the same recipe, in another directory."""
+    network, recipe = run.config["network"], run.config["recipe"]["name"]
+    weights = network.get("weights")
+    base = train_command(
+        run.config["data"].get("source") or "DATA",
+        network.get("source") or (network["name"] if network["known"] else None),
+        None if weights in (None, "published") or not network.get("source") else weights,
+    )
+    return f"{base} --recipe {recipe}"
 
 
 def _read_json(path: Path) -> dict[str, Any]:

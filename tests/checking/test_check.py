@@ -86,6 +86,11 @@ def test_accepted_labels_are_applied_and_no_file_is_touched(
     data, old = dataset(folder, relabel=path), dataset(folder)
     accepted = {f.id: f.suggested for f in findings_of(found) if f.problem == "mislabelled"}
     assert accepted["boot/wrong.png"] == "dress"
+    left_out = {f.id for f in findings_of(found) if f.problem == "leak"}
+    assert len(left_out) == sum(len(s) for s in old.splits.values()) - sum(
+        len(s) for s in data.splits.values()
+    )
+    assert left_out and not left_out & {own for split in data.splits.values() for own in split.ids}
     for name, split in data.splits.items():
         for own, label in zip(split.ids, split.labels.tolist(), strict=True):
             expected = accepted.get(own, own.partition("/")[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -81,15 +82,12 @@ def test_the_usage_text_runs_and_names_the_class(run: Run, tmp_path: Path, suffi
     run.export(tmp_path / f"net{suffix}")
     picture = run.dataset.test[:1]
     array = (picture.pixels[0].permute(1, 2, 0) * 255).round().byte().numpy()
-    Image.fromarray(array).save(tmp_path / "picture.png")
-    source = run.config["network"]["source"]
-    code = usage(run.classifier, f"net{suffix}", suffix, source).replace("picture.jpg", "picture.png")
-    if suffix == ".safetensors":  # the function must build the head that the weights have
-        own = tmp_path / "two.py"
-        two = NETWORK.replace("nn.Linear(96, 5)", "nn.Linear(96, 2)")
-        own.write_text(two.replace('CLASSES = ("one", "two", "three", "four", "five")', ""))
-        code = code.replace(source, f"{own}:build")
-    assert len(code.strip().splitlines()) <= 10
+    wide = np.full((32, 96, 3), 255, np.uint8)  # the middle is what the run would see of it
+    wide[:, 32:64] = array
+    Image.fromarray(wide).save(tmp_path / "picture.png")
+    code = usage(run.classifier, f"net{suffix}", suffix, run.config["network"]["source"])
+    code = code.replace("picture.jpg", "picture.png") + "print(scores[0].tolist())\n"
+    assert len(code.strip().splitlines()) <= 11
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code],
@@ -97,7 +95,11 @@ def test_the_usage_text_runs_and_names_the_class(run: Run, tmp_path: Path, suffi
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     expected = run.classifier.classes[int(run.classifier.predict(picture)[0])]
-    assert done.stdout.strip() == expected
+    name, scores = done.stdout.splitlines()
+    assert name == expected
+    torch.testing.assert_close(
+        torch.tensor(json.loads(scores)), run.classifier.scores(picture)[0], atol=1e-3, rtol=1e-3
+    )
 
 
 def test_the_command_writes_file_card_and_usage(

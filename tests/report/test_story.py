@@ -11,6 +11,7 @@ from convsight.report import story as told
 from convsight.report.chapters import chapters
 from convsight.report.story import Part, story
 from convsight.report.verdict import answers, steps
+from convsight.run import train_again
 
 OPTIONS = {"recipe": "quick", "epochs": 2, "limit": 30}  # too few for an audit, which would take minutes
 
@@ -121,3 +122,20 @@ def test_the_command_tells_the_verdict(run: cs.Run, capsys: pytest.CaptureFixtur
     assert main(words) == 0
     printed = capsys.readouterr()
     assert "Which class is worst?" in printed.out and "4/4 The report" in printed.err
+
+
+def test_train_with_a_report_is_the_same_story(run: cs.Run, capsys: pytest.CaptureFixture[str]) -> None:
+    from convsight.cli import main
+
+    words = ["train", "drawn-garments", "--recipe", "quick", "--epochs", "2", "--limit", "30", "--report"]
+    assert main([*words, "--out", str(run.path)]) == 2
+    assert "holds a finished run" in capsys.readouterr().err
+    assert main([*words, "--out", str(run.path), "--resume", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["test"] == run.metrics["test"]
+    assert said["verdict"]["Are the pictures sound?"][0] != "not checked" and said["next"]
+
+
+def test_a_next_step_trains_the_same_network(run: cs.Run) -> None:
+    again = train_again(run)
+    assert again == "convsight train drawn-garments --network fast --recipe quick", again

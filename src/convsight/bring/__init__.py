@@ -20,7 +20,7 @@ from convsight.bring.scripted import from_script, is_script
 from convsight.errors import InputError, ModelError, check_known, closest
 from convsight.network.checkpoint import Checkpoint
 from convsight.network.classifier import Classifier
-from convsight.network.weights import put_weights, read_checkpoint, read_metadata
+from convsight.network.weights import exported_settings, put_weights, read_checkpoint, read_metadata
 
 FORMS = (
     "a run directory, 'torchvision:NAME', 'timm:NAME', 'hf:NAME' or 'hf:FOLDER', 'file.py:function', 'program.pt2', "
@@ -41,7 +41,8 @@ def load(source: Any, weights: str | Path | None = None, **given: Any) -> Classi
         module; it may take the weights' path), an exported program `"model.pt2"`, `"model.onnx"`, TorchScript
         (`"model.ts"`, `"model.pt"`), the name of one of our networks (`"vgg16"`), or an `nn.Module`.
     weights: a .safetensors, .pth, .pt, .bin or .ckpt file of weights, as trainers write them (`FILE#NAME` takes
-        one of several in it); `"random"` for an untrained torchvision, timm, Hugging Face or own network. Left
+        one of several in it); a .safetensors that convsight exported also says the classes, size and normalisation,
+        and the network gets its head; `"random"` for an untrained torchvision, timm, Hugging Face or own network. Left
         out, torchvision, timm and Hugging Face fetch their published weights, checked.
     given: `classes` (also "imagenet", a file or a dictionary), `input_size`, `channels`, `mean`, `std`, `crop`,
         `task`, `outputs`, `output`, `units`, `thresholds`, `explain`, `bands` (see `Classifier`) override what the
@@ -56,6 +57,7 @@ def load(source: Any, weights: str | Path | None = None, **given: Any) -> Classi
         return source
     if isinstance(source, nn.Module):
         return _classifier(_filled(source, weights), given)
+    given = {**exported_settings(weights), **given}
     text = str(source)
     scheme, _, rest = text.partition(":")
     if scheme in HUBS:

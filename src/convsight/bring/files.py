@@ -16,9 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from convsight.bring.brought import Brought
+from convsight.bring.heads import adapt
 from convsight.errors import ConvsightError, DataNotFound, ModelError, closest
 from convsight.exporting.program import SAYS
-from convsight.network.weights import put_weights, read_checkpoint, read_metadata
+from convsight.network.weights import exported_settings, put_weights, read_checkpoint, read_metadata
 
 
 def from_python_file(text: str, weights: str | Path | None) -> Brought:
@@ -50,7 +51,9 @@ def from_python_file(text: str, weights: str | Path | None) -> Brought:
         raise ModelError(f"{text} must return a torch.nn.Module; it returned a {type(module).__name__}")
     described = _described(module, Path(path).stem, vars(code), read_metadata(weights))
     if weights is not None and not takes_path and str(weights) != "random":
-        described.notes = put_weights(module, read_checkpoint(weights), str(weights))
+        checkpoint = read_checkpoint(weights)
+        built = adapt(module, checkpoint, name) if exported_settings(weights) else ()
+        described.notes = (*built, *put_weights(module, checkpoint, str(weights)))
     return described
 
 

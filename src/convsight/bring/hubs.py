@@ -79,9 +79,10 @@ def _published_torchvision(name: str, published: Any) -> dict[str, Tensor]:
     try:
         return dict(published.get_state_dict(check_hash=True, progress=sys.stderr.isatty()))
     except (OSError, RuntimeError) as error:
+        file = published.url.rpartition("/")[2]
         raise ModelError(
-            f"the published weights of {name} could not be fetched ({error}). Get {published.url} where "
-            f"there is a network and pass weights={published.url.rpartition('/')[2]!r}; or weights='random'"
+            f"the published weights of {name} could not be fetched ({error}). Get {published.url} where there is a "
+            f"network, and pass the file: --weights {file} (in Python weights={file!r}), or random for none"
         ) from error
 
 
@@ -120,8 +121,8 @@ def _timm_module(timm: ModuleType, name: str, weights: str | Path | None) -> tup
         except Exception as error:  # the hub client raises many kinds; each means: not to be had from here
             raise ModelError(
                 f"the published weights of timm:{name} could not be fetched ({type(error).__name__}). Get "
-                f"huggingface.co/timm/{name} where there is a network and pass the file with weights=...; "
-                "or weights='random'"
+                f"{_timm_file(timm, name)} where there is a network, and pass the file: --weights FILE (in Python "
+                "weights='FILE'), or random for none"
             ) from error
     module = timm.create_model(name, pretrained=False)
     if str(weights) == "random":
@@ -129,6 +130,14 @@ def _timm_module(timm: ModuleType, name: str, weights: str | Path | None) -> tup
     checkpoint = read_checkpoint(weights)
     notes = adapt(module, checkpoint, name)
     return module, (*notes, *put_weights(module, checkpoint, str(weights)))
+
+
+def _timm_file(timm: ModuleType, name: str) -> str:
+    """Where the published weights of a network of timm's lie."""
+    config = timm.get_pretrained_cfg(name)
+    if config is None or not config.hf_hub_id:
+        return "them" if config is None or not config.url else str(config.url)
+    return f"model.safetensors of {config.hf_hub_id} on the Hugging Face hub"
 
 
 def _timm_classes(timm: ModuleType, module: Any) -> list[str] | None:

@@ -46,7 +46,7 @@ def copied(subject: Subject, pairs: Sequence[Copy]) -> Iterator[Finding]:
         differ = f" The other is labelled {labels[1]}." if labels[0] != labels[1] else ""
         leak = splits[goes] != splits[stays]
         where = f" of {splits[stays]}" if leak else ""
-        action = f"Keep one of the two: this one can go from {splits[goes]}."
+        action = f"Keep one of the two: this one can go from {splits[goes]}{', as relabel.csv suggests' if leak else ''}."
         yield Finding(
             ids[goes], "leak" if leak else "duplicate", labels[0], labels[1] if differ else "", pair.alike,
             splits[goes], ids[stays], f"A copy of {ids[stays]}{where}: {pair.how}.{differ}",

@@ -1,10 +1,11 @@
-"""How do suggested labels become a file that a person accepts or edits, line by line?"""
+"""How do suggested labels, and copies to leave out, become a file that a person accepts or edits, line by line?"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
-from convsight.checking.finding import findings_of
+from convsight.checking.finding import Finding, findings_of, ordered
 from convsight.datasets.relabelled import COLUMNS
 from convsight.results.kinds import Table
 from convsight.results.kinds.layout import csv_bytes
@@ -15,11 +16,34 @@ def write_relabel(found: Table, path: str | Path) -> Path:
     """Write what `check` suggests as a CSV with the columns id, given, label, sure, finding.
 
     `label` is what `train(..., relabel=FILE)` and `dataset(..., relabel=FILE)` will take: edit it, take the row away to
-    keep the old label, or leave it empty to leave the picture out. The files of the pictures stay as they are.
+    keep the picture as it is, or leave it empty to leave the picture out, as is suggested of a training picture with a
+    copy in another split. The files of the pictures stay as they are.
     """
+    changes = suggestions(findings_of(found))
     rows = [
-        (f.id, f.given, f.suggested, f.sure, f.finding)
-        for f in findings_of(found)
-        if f.problem == "mislabelled"
+        (f.id, f.given, f.suggested if f.problem == "mislabelled" else "", f.sure, f.finding) for f in changes
     ]
     return write_atomic(Path(path), csv_bytes((*COLUMNS, "sure", "finding"), rows))
+
+
+def suggestions(findings: Iterable[Finding]) -> list[Finding]:
+    """What relabel.csv suggests, one a picture: copies of other splits to leave out, and other labels."""
+    found: dict[str, Finding] = {}
+    for finding in ordered(findings):  # leaks come first
+        if finding.problem == "mislabelled" or (finding.problem == "leak" and finding.given):
+            found.setdefault(finding.id, finding)
+    return list(found.values())
+
+
+def in_words(findings: Iterable[Finding]) -> str:
+    """What is in relabel.csv: "3 labels to change, 1 copy to leave out"; "" for nothing.
+
+    >>> in_words([Finding("a.png", "leak", "cat", "", 0.99, "train", "b.png", "", "")])
+    '1 copy to leave out'
+    """
+    chosen = suggestions(findings)
+    labels = sum(f.problem == "mislabelled" for f in chosen)
+    out = len(chosen) - labels
+    said = [f"{labels:,} label{'s' * (labels != 1)} to change"] if labels else []
+    said += [f"{out:,} {'copy' if out == 1 else 'copies'} to leave out"] if out else []
+    return ", ".join(said)

@@ -14,6 +14,7 @@ from torch import Tensor
 from convsight.datasets import Dataset
 from convsight.datasets.sampling import some
 from convsight.features.copies import thumbnails
+from convsight.features.kept import features_by_shards
 from convsight.features.patches import PatchFeatures
 from convsight.features.selection import Selection
 from convsight.features.vectors import features_of
@@ -29,7 +30,8 @@ TO_LEARN = 2000  # pictures from which patch features are learnt
 class Subject:
     """The pictures that are checked. net: whose features are used; None learns simple ones from the pictures.
 
-    folder: where the picture files are, if they are files; ids are paths in it.
+    folder: where the picture files are, if they are files; ids are paths in it. keep: where the features of `net` go
+    as they are made, so that a check that was stopped goes on; None makes them anew.
     """
 
     data: Dataset
@@ -37,6 +39,7 @@ class Subject:
     net: Classifier | None
     seed: int
     folder: Path | None = None
+    keep: Path | None = None
 
     def __len__(self) -> int:
         return len(self.chosen)
@@ -57,6 +60,8 @@ class Subject:
 
     @cached_property
     def features(self) -> Float[Tensor, "n d"]:
+        if self.net is not None and self.keep is not None:
+            return features_by_shards(self.net, self.chosen, self.keep)
         if self.net is not None:
             return features_of(self.net, self.chosen).values
         learnt = PatchFeatures.learn(self._sample(), seed=self.seed)

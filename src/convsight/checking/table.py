@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,8 @@ from convsight.run import Run
 
 SURE = 0.8
 MOST = 20_000
+UNFINISHED = "check-features-"  # and the key of the table: the features of a check that is not done yet
+WEAK = 0.8  # of the labels that a probe on simple features should find, or a network is recommended
 SOURCE = "Northcutt, Jiang & Chuang 2021, arXiv:1911.00068"
 
 
@@ -44,6 +48,7 @@ def check(
     seed: int = 0,
     results: Results | None = None,
     folder: str | Path | None = None,
+    keep: str | Path | None = None,
 ) -> Table:
     """What is wrong with the pictures themselves, each finding a row with one picture and one action.
 
@@ -60,6 +65,8 @@ def check(
     results: where a table of the same pictures, network and knobs is looked for, and kept; a run keeps its own, and
         the last one also as `check.npz`, which its report and the studio show.
     folder: of a `Dataset` made from files, where the files are, so that their sizes and kinds are looked at too.
+    keep: where the features of `net` are kept, in shards; without it they are kept beside `results` until the check is
+        done. So a check that was stopped, or killed, goes on from its last shard.
 
     Returns a `Table` with the columns id, problem, given, suggested, sure, split, other, finding and action
     (`checking.Finding` says what they hold), the worst problems first; its parts show the pictures. `.save("x.csv")`,
@@ -87,8 +94,11 @@ def check(
         results = data.results
     if results is None:
         return _checked(subject, sure, own, made)
+    beside = results.path.parent / f"{UNFINISHED}{made.key}"
+    subject = replace(subject, keep=beside if keep is None else Path(keep))
     found = results.once(made, lambda: _checked(subject, sure, own, made))
     assert isinstance(found, Table)
+    shutil.rmtree(beside, ignore_errors=True)
     if isinstance(data, Run):
         save_check(data, found)
     return found
@@ -209,11 +219,17 @@ def _notes(
         assert subject.labels is not None
         right = judged.right(subject.labels)
         suspects = int(judged.suspect.sum())
+        doubts = f"{suspects:,} label{'s' * (suspects != 1)}"
         yield (
             f"Labels were judged by a probe on {subject.features_in_words}, out of fold; it says what the label says of "
-            f"{right:.0%} of the pictures and doubts {suspects:,} labels; listed are those of which it is at least "
+            f"{right:.0%} of the pictures and doubts {doubts}; listed are those of which it is at least "
             f"{sure:.0%} sure. The weaker the probe, the more of them are right after all."
         )
+        if subject.net is None and right < WEAK:
+            yield (
+                "Such features are weak for these pictures. A network that was trained on many others judges better: "
+                "--network torchvision:mobilenet_v3_large (net= in Python)."
+            )
         if own:
             yield (
                 "The features are those of the run's own network, which learnt from these training labels and may "

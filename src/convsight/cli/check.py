@@ -11,12 +11,13 @@ from platformdirs import user_cache_dir
 from convsight.bring import load
 from convsight.checking import PROBLEMS, check, findings_of, write_relabel
 from convsight.checking.finding import Finding
+from convsight.checking.relabel import in_words
 from convsight.cli.console import bar, err, out, print_json, print_notes, print_table
 from convsight.cli.inputs import brought, run_of
 from convsight.errors import InputError, check_known
 from convsight.results.kinds import Table
 from convsight.results.stored import Results
-from convsight.run import Run
+from convsight.run import Run, train_again, train_command
 
 FOUND = 3  # exit status of --fail-on, for CI
 SHOWN = 8  # findings of each problem that are printed
@@ -81,14 +82,14 @@ def _tell(found: Table, findings: list[Finding]) -> None:
 
 
 def _write(given: argparse.Namespace, found: Table, findings: list[Finding], source: Run | str) -> None:
-    """What was asked for in files, and relabel.csv where labels are doubted; an edited one is never replaced."""
+    """What was asked for in files, and relabel.csv where there is something to change; an edited one is never replaced."""
     say = err if given.json else out
     if given.out:
         say.print(f"saved:   {found.save(Path(given.out).expanduser())}", soft_wrap=True, markup=False)
-    doubted = [f for f in findings if f.problem == "mislabelled"]
+    suggested = in_words(findings)
     folder = source.path if isinstance(source, Run) else Path()
     path = Path(given.relabel).expanduser() if given.relabel else folder / "relabel.csv"
-    if not doubted or (given.json and not given.relabel):
+    if not suggested or (given.json and not given.relabel):
         return
     if path.exists() and not given.relabel:
         say.print(
@@ -96,8 +97,10 @@ def _write(given: argparse.Namespace, found: Table, findings: list[Finding], sou
         )
         return
     write_relabel(found, path)
-    data = source.config["data"]["source"] if isinstance(source, Run) else given.data
-    say.print(f"labels:  {path}", soft_wrap=True, markup=False)
-    say.print(
-        f"next:    edit it, then  convsight train {data} --relabel {path}", soft_wrap=True, markup=False
+    command = (
+        train_again(source)
+        if isinstance(source, Run)
+        else train_command(given.data, given.network, given.weights)
     )
+    say.print(f"written: {path} ({suggested})", soft_wrap=True, markup=False)
+    say.print(f"next:    edit it, then  {command} --relabel {path}", soft_wrap=True, markup=False)

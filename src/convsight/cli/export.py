@@ -23,10 +23,14 @@ def run(given: argparse.Namespace, rest: list[str]) -> int:
     with err.status(f"Writing {path.name} ..."):
         export(net, path, layers=layers, half=given.half)
     opened = run_of(given.model)
-    source = given.model
+    source, fit = given.model, "crop"
     if opened is not None:
-        source = opened.config["network"].get("source") or opened.config["network"]["name"]
-    lines = usage(net, path.name, path.suffix, source)
+        network = opened.config["network"]
+        source, fit = (
+            network.get("source") or network["name"],
+            opened.config["data"]["options"].get("fit", "crop"),
+        )
+    lines = usage(net, path.name, path.suffix, _without_folders(source), fit)
     size = path.stat().st_size / 1e6
     out.print(
         f"{path} ({size:,.1f} MB): {'×'.join(map(str, (net.channels, *net.input_size)))} in [0, 1] → {net.answers}",
@@ -37,4 +41,13 @@ def run(given: argparse.Namespace, rest: list[str]) -> int:
         write_atomic(card, model_card(opened, lines, f"This file: `{path.name}`, {size:,.1f} MB."))
         out.print(f"{card}: the model card (README.md in a hub's folder)", soft_wrap=True)
     out.print(f"\n{lines}", markup=False, highlight=False, soft_wrap=True)
+    if path.suffix == ".safetensors" and _without_folders(source) != source:
+        out.print(
+            f"The code of the network is {source}: run this beside it.", highlight=False, soft_wrap=True
+        )
     return 0
+
+
+def _without_folders(source: str) -> str:
+    """A Python file by its name alone, since the lines are also in the model card, which is read elsewhere."""
+    return Path(source).name if ".py:" in source else source

@@ -14,28 +14,28 @@ from convsight.run import Run
 
 
 def run(given: argparse.Namespace, rest: list[str]) -> int:
-    options = {"epochs": given.epochs, "limit": given.limit, "size": size(given.size)}
-    options |= {"fit": given.fit} if given.fit != "crop" else {}
-    with _Telling(given.json) as telling:
-        made = story(
-            given.data,
-            given.recipe,
-            network=given.network,
-            weights=given.weights,
-            out=given.out,
-            seed=given.seed,
-            relabel=given.relabel,
-            tell=telling,
-            say=lambda sentence: print_notes([sentence]),
-            progress=telling.training,
-            **{name: value for name, value in options.items() if value is not None},
-        )
+    options = {name: getattr(given, name) for name in ("network", "weights", "epochs", "limit", "relabel")}
+    options |= {"size": size(given.size), "fit": given.fit if given.fit != "crop" else None}
+    made = told(given.data, given.recipe, out=given.out, seed=given.seed, quiet=given.json, **options)
     if given.json:
-        told = {answer.question: [answer.answer, answer.sentence] for answer in answers(made)}
-        print_json({"run": str(made.path), "verdict": told, "next": [vars(step) for step in steps(made)]})
+        print_json({"run": str(made.path), **verdict_of(made)})
     else:
-        _verdict(made)
+        verdict(made)
     return 0
+
+
+def told(data: str, recipe: str | None, *, quiet: bool = False, **options: Any) -> Run:
+    """The story of these pictures, with its parts and what was noticed on stderr; options as in `story`."""
+    given = {name: value for name, value in options.items() if value is not None}
+    with _Telling(quiet) as telling:
+        say = None if quiet else lambda sentence: print_notes([sentence[:1].upper() + sentence[1:]])
+        return story(data, recipe, tell=telling, say=say, progress=telling.training, **given)
+
+
+def verdict_of(made: Run) -> dict[str, Any]:
+    """The first screen of the report as data."""
+    said = {answer.question: [answer.answer, answer.sentence] for answer in answers(made)}
+    return {"verdict": said, "next": [vars(step) for step in steps(made)]}
 
 
 class _Telling:
@@ -64,7 +64,7 @@ class _Telling:
         self._within.enter_context(within)
 
 
-def _verdict(made: Run) -> None:
+def verdict(made: Run) -> None:
     """The first screen of the report, in the terminal."""
     out.print()
     for answer in answers(made):

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from convsight.cli.console import TrainingDisplay, err, out, print_json, print_result
 from convsight.cli.inputs import bands, size
+from convsight.cli.story import told, verdict, verdict_of
 from convsight.datasets import dataset
 from convsight.errors import DataNotFound, InputError
 from convsight.network.reader import ONE_CLASS
 from convsight.results.tables import asides, first_table, headline
 from convsight.run import Run
 from convsight.training import train as train_run
+from convsight.training.run_folder import new_folder
 
 RECIPE_OPTIONS = (
     "network", "weights", "task", "epochs", "optimizer", "lr", "momentum", "weight_decay", "batch_size", "schedule",
@@ -59,28 +62,31 @@ def train(given: argparse.Namespace, rest: list[str]) -> int:
     options |= {"relabel": given.relabel} if given.relabel else {}
     if given.validation is not None:
         options["validation"] = int(given.validation) if given.validation >= 1 else given.validation
+    options |= {"resume": given.resume, "overwrite": given.overwrite, "seed": given.seed}
+    options |= {"size": size(given.size), "device": given.device}
+    if given.report:
+        return _story(given, options)
     with TrainingDisplay(quiet=given.json) as display:
-        run = train_run(
-            given.data,
-            given.recipe,
-            seed=given.seed,
-            out=given.out,
-            resume=given.resume,
-            overwrite=given.overwrite,
-            progress=display,
-            size=size(given.size),
-            device=given.device,
-            say=None if given.json else display.say,
-            **options,
-        )
+        say = None if given.json else display.say
+        run = train_run(given.data, given.recipe, out=given.out, progress=display, say=say, **options)
     if given.json:
         print_json({"run": str(run.path), **run.metrics})
     else:
         summary(run)
-    if given.report:
-        _report(run)
-    if not given.json:
         _places(run)
+    return 0
+
+
+def _story(given: argparse.Namespace, options: dict[str, Any]) -> int:
+    """The same training as one part of the story: check before it, audit and report after it."""
+    name = Path(given.data).name or given.data
+    out = given.out or new_folder(f"{name}-{given.recipe or 'story'}")
+    run = told(given.data, given.recipe, out=out, quiet=given.json, **options)
+    if given.json:
+        print_json({"run": str(run.path), **run.metrics, **verdict_of(run)})
+    else:
+        summary(run)
+        verdict(run)
     return 0
 
 
@@ -109,7 +115,7 @@ def summary(run: Run) -> None:
         out.print(f"Stopped after {training['epochs']} epochs: {stopped}.", soft_wrap=True)
 
 
-def _report(run: Run, audit: bool = False) -> None:
+def _report(run: Run, audit: bool) -> None:
     doing = "Looking inside, looking for shortcuts" if audit else "Looking inside"
     with err.status(f"{doing} and writing the report ..."):
         path = run.report(audit=audit)

@@ -117,7 +117,11 @@ def train(commands: Any) -> None:
         help="number format in which layers compute while they learn; auto takes bfloat16 where the hardware"
         " multiplies it quickly (default: the recipe's, which is auto but for the lesson's)",
     )
-    train.add_argument("--report", action="store_true", help="also write report.html into the run")
+    train.add_argument(
+        "--report",
+        action="store_true",
+        help="check the pictures first, audit the network afterwards, and write report.html: as `story` does",
+    )
     train.add_argument("--json", action="store_true", help="print the metrics as JSON, and nothing else")
 
 

@@ -108,7 +108,9 @@ def from_layout(
     splits = {name: _read_split(name, layout, bad, store, in_memory, progress) for name in layout.splits}
     _stop_if_many(bad, len(pictures), max_bad, layout, channels)
     if bad:
-        layout.notes.append(f"{len(bad)} unreadable files are left out: {_names(bad, layout)}")
+        layout.notes.append(
+            f"{len(bad)} unreadable {'file is' if len(bad) == 1 else 'files are'} left out: {_names(bad, layout)}"
+        )
     lost = [Loss.of(layout.name_of(p), fact.size, size, fit) for p, fact in known.items()]
     layout.notes += losses_in_words(lost, size)
     _complete(splits, layout, validation, test, seed)

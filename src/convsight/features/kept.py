@@ -28,7 +28,8 @@ from convsight.progress import report
 from convsight.storage import write_atomic
 
 if TYPE_CHECKING:
-    from convsight.datasets import Dataset, Split
+    from convsight.datasets import Split
+    from convsight.features.selection import Selection
 
 FOLDER, ANSWERS = "features", "answers.safetensors"
 READ = 4 * PIXELS  # numbers in the pictures that are read together
@@ -37,35 +38,35 @@ SHARD = 1024  # pictures; at most so many are lost when the process is killed
 
 def keep_features(
     net: Classifier,
-    data: Dataset,
+    splits: Mapping[str, Split],
     folder: Path,
     rank: int = 0,
     world: int = 1,
     dtype: torch.dtype = torch.float32,
 ) -> None:
-    """One pass over all pictures of `data`: the vectors that feed the head of `net`, in shards; only what is missing.
+    """One pass over all pictures: the vectors that feed the head of `net`, in shards; only what is missing.
 
     Process number `rank` of `world` makes its share of the shards. dtype: the format in which layers compute.
     """
     with head_inputs(net, dtype) as vectors_of:
-        _keep(net, vectors_of, data, folder, rank, world, dtype)
+        _keep(net, vectors_of, splits, folder, rank, world, dtype)
 
 
 def _keep(
     net: Classifier,
     vectors_of: VectorsOf,
-    data: Dataset,
+    splits: Mapping[str, Split],
     folder: Path,
     rank: int,
     world: int,
     dtype: torch.dtype,
 ) -> None:
-    places = [(name, shard) for name, split in data.splits.items() for shard in range(_count(split))]
+    places = [(name, shard) for name, split in splits.items() for shard in range(_count(split))]
     mine = places[rank::world]
-    total, done = sum(_size(data.splits[name], shard) for name, shard in mine), 0
+    total, done = sum(_size(splits[name], shard) for name, shard in mine), 0
     made_by = _made_by(net) | {"format": str(dtype)}
     for name, shard in mine:
-        split = data.splits[name]
+        split = splits[name]
         path, about = _path(folder, name, shard, _count(split)), _about(made_by, split)
         if _metadata(path) != about:
             part = split.take(range(shard * SHARD, min((shard + 1) * SHARD, len(split))))
@@ -91,6 +92,18 @@ def kept_features(folder: Path, name: str, split: Split) -> Float[Tensor, "n d"]
         part = _tensor(_path(folder, name, shard, count), "vectors")
         rows[shard * SHARD : shard * SHARD + len(part)] = part
     return rows
+
+
+def features_by_shards(net: Classifier, chosen: Selection, folder: Path) -> Float[Tensor, "n d"]:
+    """The vectors of these pictures, in their order; a pass that was stopped goes on from its last shard in `folder`.
+
+    A network that was trained by a probe on these pictures has them already.
+    """
+    known = [kept(net, split, net.feature_layer) for _, split in chosen.parts]
+    if all(each is not None for each in known):
+        return torch.cat([each[0] for each in known if each is not None])
+    keep_features(net, dict(chosen.parts), folder)
+    return torch.cat([kept_features(folder, name, split) for name, split in chosen.parts])
 
 
 def keep_answers(net: Classifier, folder: Path, scores: Mapping[str, Float[Tensor, "n k"]]) -> None:

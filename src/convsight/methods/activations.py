@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -29,6 +30,12 @@ from convsight.units.sample import SPLITS, sample
 
 MOST_PICTURES = 12
 NO_CLASSES = "η² is not told: it needs two classes, and a class with two pictures."
+
+ORDERS = {
+    "channel": "",
+    "response": ", those that answer most strongly",
+    "class": ", those that tell the classes apart best",
+}
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,7 @@ class Activations(Method):
 
     title = "Feature maps"
     per_layer = True
+    for_report = MappingProxyType({"most": 16, "order": "class"})
     kind = Pictures
     source = "Zeiler & Fergus 2013, arXiv:1311.2901; Moran 1950"
 
@@ -101,7 +109,9 @@ class Activations(Method):
                 *((told_apart(found, chance) if found.eta2 is not None else NO_CLASSES,) if words else ()),
                 f"Judged by {words or _given(len(images))}. {faults(found)}",
                 *why_not,
-                *_left_out(len(found.means), len(shown), len(images)),
+                *_left_out(
+                    len(found.means), len(shown), len(images), ORDERS[self.order] if rank is not None else ""
+                ),
             ),
             images=tiles,
             values=values,
@@ -180,10 +190,10 @@ def _given(n: int) -> str:
     )
 
 
-def _left_out(channels: int, shown: int, pictures: int) -> tuple[str, ...]:
+def _left_out(channels: int, shown: int, pictures: int, order: str) -> tuple[str, ...]:
     notes = []
     if shown < channels:
-        notes.append(f"{shown} of {channels} channels are shown; most= and channels= show others.")
+        notes.append(f"{shown} of {channels} channels are shown{order}; most= and channels= show others.")
     if pictures > MOST_PICTURES:
         notes.append(f"The first {MOST_PICTURES} of {pictures} pictures are drawn; .values has them all.")
     return tuple(notes)

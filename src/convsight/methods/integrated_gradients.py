@@ -50,6 +50,7 @@ class IntegratedGradients(Method):
 
     title = "Integrated gradients"
     kind = Map
+    many_passes = True
     source = "Sundararajan et al. 2017, arXiv:1703.01365"
 
     baseline: str = knob(

@@ -69,6 +69,7 @@ class Occlusion(Method):
 
     title = "Occlusion"
     kind = Map
+    many_passes = True
     source = "Zeiler & Fergus 2013, arXiv:1311.2901"
 
     patch: int | tuple[int, int] | None = knob(

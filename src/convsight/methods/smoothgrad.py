@@ -41,6 +41,7 @@ class Smoothgrad(Method):
 
     title = "SmoothGrad"
     kind = Map
+    many_passes = True
     source = "Smilkov et al. 2017, arXiv:1706.03825"
 
     samples: int = knob(25, "more samples give a smoother map and take proportionally longer", low=1)

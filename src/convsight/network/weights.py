@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from convsight.network.checkpoint import Checkpoint, aliases, fitted
 from convsight.network.checkpoint_file import held_in, state_dicts
 
+MADE_BY = "made_by"  # in the header of a .safetensors file: who wrote it
+
 
 def read_checkpoint(path: str | Path) -> Checkpoint:
     """The tables of tensors in a .safetensors, .pth, .pt, .bin or .ckpt file; pickled code is never run.
@@ -44,6 +46,19 @@ def read_metadata(path: str | Path | None) -> dict[str, Any]:
         except ValueError:
             found[name] = text
     return found
+
+
+def exported_settings(path: str | Path | None) -> dict[str, Any]:
+    """How a network was prepared whose weights convsight exported to this file; empty for any other file.
+
+    The arguments of `Classifier`: classes, task, input_size, channels, crop, mean, std.
+    """
+    said = read_metadata(path)
+    if MADE_BY not in said:
+        return {}
+    channels, height, width = (int(n) for n in str(said["input"]).split("x"))
+    found = {name: said[name] for name in ("classes", "task", "crop", "mean", "std") if name in said}
+    return {**found, "classes": tuple(said["classes"]), "input_size": (height, width), "channels": channels}
 
 
 def put_weights(module: nn.Module, state: Mapping[str, Tensor] | Checkpoint, where: str) -> tuple[str, ...]:

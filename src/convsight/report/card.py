@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from convsight import __version__
+from convsight.errors import ConvsightError
 from convsight.results.kinds import Verdict
 from convsight.results.tables import asides, headline
 from convsight.run import Run
@@ -96,7 +98,7 @@ def _measured(run: Run) -> Iterator[str]:
         )
     if test.get("confused"):
         worst = test["confused"][0]
-        yield f"Most often mistaken: {worst['true']} for {worst['predicted']} ({worst['count']} times)."
+        yield f"Most often mistaken: {worst['true']} for {worst['predicted']} ({worst['share']:.0%} of its pictures)."
 
 
 def _share(value: float | None) -> str:
@@ -124,7 +126,10 @@ def _verdicts(run: Run) -> list[Verdict] | None:
 def _data(run: Run) -> str:
     data, pictures = run.config["data"], run.config["data"]["pictures"]
     counts = ", ".join(f"{n:,} {name}" for name, n in pictures.items())
-    noticed = "".join(f"\n- {note}" for note in run.config.get("notes", ()))
+    notes = list(run.config.get("notes", ()))
+    with suppress(ConvsightError):  # the pictures may be gone
+        notes = [*run.dataset.notes, *notes]
+    noticed = "".join(f"\n- {note}" for note in dict.fromkeys(notes))
     return f"{data['name']}: {counts} pictures." + (f"\n{noticed}" if noticed else "")
 
 

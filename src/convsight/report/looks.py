@@ -21,6 +21,7 @@ from convsight.results.result import Result, inline_image
 from convsight.run import Run
 
 CELL_PX = 192  # the least height of a map in the grid of all techniques
+JUDGED = (0, 2)  # of the pictures looked at: a right one and, where there is one, a wrong one
 FIGURE = "figure.html"  # of a stored result, as the report shows it
 Choose = Callable[[type[Method]], bool]
 
@@ -135,7 +136,7 @@ def _given(run: Run, images: Images | None, method: type[Method]) -> dict[str, A
 def _answer(run: Run, method: type[Method], given: dict[str, Any]) -> Result | str:
     tell(0.5, method.title)
     try:
-        return run.answer(method(), **given)
+        return run.answer(method(**method.for_report), **given)
     except ConvsightError as error:
         return f"{method.title}: {error}"
 
@@ -148,19 +149,50 @@ def _lights(run: Run, images: Images, result: Result | str) -> str:
     if "target" not in method.needs():
         return ""
     tell(0.5, f"How far to trust {result.title}")
-    given = {"images": run.classifier.fit(images), "data": run.dataset}
-    made = provenance_about(result, "trust", {"seed": 0}, given)
+    asked = [i for i in (JUDGED[:1] if method.many_passes else JUDGED) if i < len(images)]
+    some, part = images[asked], _of_pictures(result, asked)
+    given = {"images": run.classifier.fit(some), "data": run.dataset}
+    made = provenance_about(part, "trust", {"seed": 0}, given)
     try:
-        judged = run.results.once(made, lambda: _judged(run, images, result))
+        judged = run.results.once(made, lambda: _judged(run, some, part))
     except ConvsightError as error:
         return _shown(run, f"{result.title}: {error}")
-    return _figure(run, judged, made.key)
+    return _asked_of(run, asked, len(images), method) + _figure(run, judged, made.key)
 
 
 def _judged(run: Run, images: Images, result: Map) -> Result:
     from convsight.trust_checks import trust  # its statistics take a second to import
 
     return trust(run.classifier, images, result, data=run.dataset)
+
+
+def _of_pictures(result: Map, index: list[int]) -> Map:
+    """The maps of some of the pictures."""
+    return Map(
+        title=result.title,
+        provenance=result.provenance,
+        values=result.values[index],
+        signed=result.signed,
+        full_colour=result.full_colour,
+        labels_of=tuple(result.labels_of[i] for i in index if i < len(result.labels_of)),
+    )
+
+
+def _asked_of(run: Run, asked: list[int], total: int, method: type[Method]) -> str:
+    """Of which pictures the lights were asked, where it was not all of them."""
+    if len(asked) == total:
+        return ""
+    which = " and ".join(str(i + 1) for i in asked)
+    why = (
+        "each of its maps takes dozens of passes, and four more are made"
+        if method.many_passes
+        else "four more maps of each are made"
+    )
+    command = f"convsight show {method.name} {run.path} PICTURE --trust"
+    return (
+        f'<p class="note">How far to trust it was asked of picture{"s" * (len(asked) > 1)} {which} of the {total} above, '
+        f"for {why}. Of any picture: <code>{html.escape(command)}</code></p>"
+    )
 
 
 def _title(result: Result | str) -> str:

@@ -9,22 +9,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from convsight.bring import load
 from convsight.checking import check, findings_of, write_relabel
 from convsight.checking.finding import counted
+from convsight.checking.relabel import suggestions
 from convsight.checking.saved import save_check
-from convsight.datasets import Dataset, dataset
+from convsight.datasets import Dataset
 from convsight.errors import InputError
-from convsight.network.classifier import Classifier
+from convsight.features.kept import FOLDER as FEATURES
 from convsight.report.leaning import audited
 from convsight.report.leaning import make as audit_run
 from convsight.report.verdict import answers
 from convsight.results.kinds import Table
 from convsight.results.stored import Results
 from convsight.results.tables import asides, headline
-from convsight.run import CONFIG, METRICS, RESULTS, Run
+from convsight.run import CONFIG, RESULTS, Run
 from convsight.training import train
-from convsight.training.opening import HELD_OUT
+from convsight.training.opening import opened
+from convsight.training.run_folder import refuse_a_run
+from convsight.training.start import Start, is_from_elsewhere, start_from
 
 RELABEL = "relabel.csv"
 OPENING = (
@@ -34,6 +36,7 @@ OPENING = (
     "validation",
     "fit",
     "bands",
+    "task",
 )  # options that decide which pictures there are
 CHAPTERS = ("The pictures themselves", "Training and test", "What it leans on", "The report")
 
@@ -64,6 +67,8 @@ def story(
     out: str | Path | None = None,
     seed: int = 0,
     relabel: str | Path | None = None,
+    resume: bool = True,
+    overwrite: bool = False,
     tell: Tell | None = None,
     say: Callable[[str], None] | None = None,
     progress: Any = None,
@@ -79,6 +84,7 @@ def story(
         as in `train`; the labels are judged by the features of `network` too, where it comes from elsewhere.
     out: the run's directory, by default `runs/NAME-story`. It also gets `report.html`, and `relabel.csv` with the labels
         that are probably wrong: they are not applied until you hand them over with `relabel`.
+    resume, overwrite: whether to go on with the run that is in `out`, or to throw it away; with neither it is refused.
     tell: called with a `Part` as each part begins and ends. say: called with each sentence about what was noticed or
         chosen (files that cannot be read, pictures held out, the recipe). progress: as in `train`.
 
@@ -87,8 +93,12 @@ def story(
     >>> run = story("photos/", network="torchvision:mobilenet_v3_large", weights="weights.pth")   # doctest: +SKIP
     >>> run.metrics["test"]["accuracy"], run.path / "report.html"                                 # doctest: +SKIP
     """
-    pictures = _opened(data, options, relabel)
+    start = start_from(network, weights) if network and is_from_elsewhere(network) else None
+    pictures = _opened(data, options, relabel, start)
     folder = Path(out) if out is not None else Path("runs") / f"{_tidy(pictures.name)}-story"
+    resume = resume and not overwrite
+    if not resume and not overwrite:
+        refuse_a_run(folder)
     asked = {"network": network, "weights": weights, "relabel": relabel, **options}
     given = {name: value for name, value in asked.items() if value is not None}
     teller = _Teller(tell or (lambda part: None))
@@ -97,7 +107,7 @@ def story(
         say(sentence)
 
     with teller.part() as end:
-        found = _checked(data, pictures, network, weights, folder, seed)
+        found = _checked(data, pictures, start, folder, seed)
         end(f"{counted(findings_of(found))}")
     with teller.part() as end:
         run = train(
@@ -105,13 +115,14 @@ def story(
             recipe,
             seed=seed,
             out=folder,
-            resume=_begun(folder),
+            resume=resume and (folder / CONFIG).is_file(),
+            overwrite=overwrite,
             progress=progress,
             say=lambda sentence: None if sentence in pictures.notes else say(sentence),
             **given,
         )
         save_check(run, found)
-        if any(finding.problem == "mislabelled" for finding in findings_of(found)):
+        if suggestions(findings_of(found)):
             _suggest(found, folder / RELABEL)
         end(_tested(run))
     with teller.part() as end:
@@ -121,13 +132,12 @@ def story(
     return run
 
 
-def _opened(data: Any, options: Mapping[str, Any], relabel: str | Path | None) -> Dataset:
-    """The pictures with the splits that the training will have."""
-    opening: dict[str, Any] = (
-        {"validation": HELD_OUT[data]} if isinstance(data, str) and data in HELD_OUT else {}
-    )
-    opening |= {name: options[name] for name in OPENING if options.get(name) is not None}
-    return dataset(data, relabel=relabel, **opening)
+def _opened(
+    data: Any, options: Mapping[str, Any], relabel: str | Path | None, start: Start | None
+) -> Dataset:
+    """The pictures with the splits, and at the size, that the training will have."""
+    opening = {name: options[name] for name in OPENING if options.get(name) is not None}
+    return opened(data, {**opening, **({"relabel": relabel} if relabel else {})}, start)[0]
 
 
 class _Teller:
@@ -149,29 +159,14 @@ def _tidy(name: str) -> str:
     return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name)
 
 
-def _checked(
-    data: Any, pictures: Dataset, network: str | None, weights: Any, folder: Path, seed: int
-) -> Table:
-    """The check by the network that is trained on, or by simple features; kept in the run's results."""
-    results, net = Results(folder / RESULTS), _from_elsewhere(network, weights)
+def _checked(data: Any, pictures: Dataset, start: Start | None, folder: Path, seed: int) -> Table:
+    """The check by the network that is trained on, kept in the run's results; a probe finds its features made.
+
+    One of our own networks knows nothing before it is trained, so simple features judge there.
+    """
+    results, net = Results(folder / RESULTS), None if start is None else start.net
     source = data if isinstance(data, (str, Path)) else None
-    return check(pictures, net, seed=seed, results=results, folder=source)
-
-
-def _from_elsewhere(network: str | None, weights: Any) -> Classifier | None:
-    """The network whose features judge labels; None for one of ours, which knows nothing before it is trained."""
-    if network is None:
-        return None
-    if ":" not in network and not (Path(network).expanduser() / CONFIG).is_file():
-        return None
-    return load(network, None if weights is None or str(weights) == "published" else weights)
-
-
-def _begun(folder: Path) -> bool:
-    """Whether a training is there to go on with, or to be opened."""
-    if (folder / CONFIG).is_file() and not (folder / METRICS).is_file():
-        return True
-    return (folder / METRICS).is_file()
+    return check(pictures, net, seed=seed, results=results, folder=source, keep=folder / FEATURES)
 
 
 def _suggest(found: Table, path: Path) -> None:

@@ -8,12 +8,13 @@ from typing import Any
 
 from convsight.checking import findings_of, read_check
 from convsight.checking.finding import Finding, counted
+from convsight.checking.relabel import in_words
 from convsight.errors import ConvsightError
 from convsight.features.selection import Selection
 from convsight.report.leaning import audited
 from convsight.results.kinds import Verdict
 from convsight.results.tables import asides, headline
-from convsight.run import Run
+from convsight.run import Run, train_again
 from convsight.shortcuts.pictures import FEWEST, auditable_classes
 
 FAR = 0.05  # between training and validation accuracy: it learnt its pictures by heart
@@ -108,7 +109,8 @@ def _leans(run: Run) -> Answer | None:
         return Answer("What does it lean on?", "not audited", "Nobody has looked for shortcuts yet.", "open")
     found = [verdict for verdict in verdicts if verdict.found]
     if not found:
-        return Answer("What does it lean on?", "nothing found", verdicts[0].sentence, "good")
+        said = verdicts[0].sentence.removeprefix("Nothing found: ")
+        return Answer("What does it lean on?", "nothing found", f"{said[0].upper()}{said[1:]}", "good")
     more = f" And {len(found) - 1} more." if len(found) > 1 else ""
     return Answer(
         "What does it lean on?", f"{found[0].target}: {found[0].kind}", found[0].sentence + more, "bad"
@@ -150,18 +152,13 @@ def _about_pictures(run: Run) -> Iterator[Step]:
             "Look for wrong labels, copies and leaks among the pictures.", f"convsight check {run.path}"
         )
         return
-    leaks = sum(f.problem == "leak" for f in findings)
-    if leaks:
-        yield Step(f"Take the {leaks:,} copies that are in two splits out of one of them, and test again.")
-    wrong = sum(f.problem == "mislabelled" for f in findings)
-    if wrong:
-        source, path = run.config["data"].get("source") or "DATA", run.path / "relabel.csv"
-        train, write = f"convsight train {source} --relabel {path}", f"convsight check {run.path}"
+    changes = in_words(findings)
+    if changes:
+        path = run.path / "relabel.csv"
         there = path.is_file()
         yield Step(
-            f"Go through the {wrong:,} doubtful labels in relabel.csv{'' if there else ', which this writes'}, and train "
-            "with them.",
-            train if there else write,
+            f"Go through relabel.csv{'' if there else ', which this writes'} ({changes}), edit it, and train with it.",
+            f"{train_again(run)} --relabel {path}" if there else f"convsight check {run.path}",
         )
 
 

@@ -35,7 +35,7 @@ from convsight.shortcuts.saved import described
 from convsight.shortcuts.search import Tried, carriers, chosen, confirmed, explored
 from convsight.shortcuts.surroundings import Surroundings
 from convsight.shortcuts.transplant import holm
-from convsight.shortcuts.words import TITLES, claim, claim_around
+from convsight.shortcuts.words import TITLES, claim, claim_around, share
 
 LEAST = 0.08  # a cue counts as found if the lower end of its interval is above this
 LEVEL = 0.01  # and if its p-value, corrected by Holm for everything that was measured, is below this
@@ -169,7 +169,7 @@ def nothing(
     kinds = only or ", ".join(TITLES.values())
     strongest = max((v.flip_rate - v.control_rate for v in verdicts), default=0.0)
     measured = (
-        f"The strongest that was measured turned {strongest:.0%} more pictures than its control."
+        f"The strongest that was measured turned {share(strongest)} more pictures than its control."
         if verdicts
         else "None did enough on the half for choosing to be measured on the other."
     )
@@ -210,9 +210,7 @@ def _verdict(net: Classifier, sample: Sample, t: Tried, p_value: float, seed: in
     has, distinct = carriers(t.candidate, sample.confirm, sample.explore, t.target)
     shown, marks = gallery(net, t, seed)
     parameters, tensors = described(probe)
-    difference = (
-        f"{effect.difference:.0%} (95% interval {interval[0]:.0%} to {interval[1]:.0%}, n = {effect.n})"
-    )
+    difference = f"{share(effect.difference)} (95% interval {share(interval[0])} to {share(interval[1])}, n = {effect.n})"
     return Verdict(
         title=f"{name}: {probe.kind_name}",
         found=found,

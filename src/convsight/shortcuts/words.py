@@ -38,6 +38,15 @@ TITLES = {
 FEW = 4  # so many other classes are called by their names
 
 
+def share(value: float) -> str:
+    """A share in whole percent, nothing without a sign.
+
+    >>> share(-0.003), share(-0.03), share(0.126)
+    ('0%', '-3%', '13%')
+    """
+    return f"{round(value, 2) + 0.0:.0%}"
+
+
 def place_of(mask: Tensor) -> str:
     """Where in the picture a mask lies: "top-left corner", "left edge", "middle", "rim" (all around), ...
 

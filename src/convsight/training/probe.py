@@ -45,7 +45,7 @@ def probe(job: Job, net: Classifier, fabric: Fabric, head_name: str) -> Probed:
     """Make what is missing of the features, fit the head, and put it into `job.network`, in place."""
     folder = job.folder / FOLDER
     job.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    keep_features(net, job.data, folder, fabric.global_rank, fabric.world_size, job.precision.dtype)
+    keep_features(net, job.data.splits, folder, fabric.global_rank, fabric.world_size, job.precision.dtype)
     fabric.barrier()
     features = {name: kept_features(folder, name, split) for name, split in job.data.splits.items()}
     head = fabric.broadcast(_fitted(job, features) if fabric.is_global_zero else None)

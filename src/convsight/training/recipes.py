@@ -105,7 +105,7 @@ RECIPES: dict[str, Recipe] = {
         ),
         Recipe(
             "finetune",
-            "the same, then all layers learn on, the first ones slowest: minutes",
+            "a probe, then all layers learn on, the first ones slowest: minutes",
             network="",
             start="probe",
             epochs=4,

@@ -22,15 +22,23 @@ def needs_training(folder: Path, config: dict[str, Any], *, resume: bool, overwr
         for kept in (RESULTS, FEATURES):
             shutil.rmtree(folder / kept, ignore_errors=True)
         return True
-    finished = (folder / METRICS).is_file()
     if not resume:
-        state = "a finished run" if finished else "an unfinished run; resume=True (--resume) goes on with it"
-        raise InputError(
-            f"{folder} holds {state}. Choose another out=, or overwrite=True (--overwrite) to throw it away"
-        )
+        refuse_a_run(folder)
+    finished = (folder / METRICS).is_file()
     if finished:
         same_training(folder, about(Run(folder).config), about(config))
     return not finished
+
+
+def refuse_a_run(folder: Path) -> None:
+    """InputError if there is a run in `folder`, finished or not."""
+    if not (folder / CONFIG).is_file():
+        return
+    finished = (folder / METRICS).is_file()
+    state = "a finished run" if finished else "an unfinished run; resume=True (--resume) goes on with it"
+    raise InputError(
+        f"{folder} holds {state}. Choose another out=, or overwrite=True (--overwrite) to throw it away"
+    )
 
 
 def new_folder(name: str) -> Path:
