@@ -93,15 +93,13 @@ def test_what_a_check_found_is_in_the_verdict_and_in_a_chapter(run: cs.Run, tmp_
 
 def test_next_steps_follow_what_was_measured(run: cs.Run, monkeypatch: pytest.MonkeyPatch) -> None:
     finding = Finding("a", "leak", "x", "", 1.0, "train", "b", "A copy.", "Keep one.")
-    monkeypatch.setattr(verdict, "_findings", lambda _: [finding, replace(finding, problem="mislabelled")])
+    wrong = replace(finding, id="c", problem="mislabelled", suggested="y")
+    monkeypatch.setattr(verdict, "_findings", lambda _: [finding, wrong])
     shortcut = cs.Verdict(found=True, sentence="Bag leans on the border.", target="Bag", kind="border")
     monkeypatch.setattr(verdict, "audited", lambda _: [shortcut])
     said = verdict.steps(run)
-    assert (
-        "1 copies" in said[0].sentence
-        and "convsight check" in said[1].command
-        and "convsight fix" in said[2].command
-    )
+    assert "1 label to change, 1 copy to leave out" in said[0].sentence
+    assert "convsight check" in said[0].command and "convsight fix" in said[1].command
     answers = {a.question: a for a in verdict.answers(run)}
     assert (
         answers["What does it lean on?"].tone == "bad"

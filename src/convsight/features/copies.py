@@ -30,6 +30,15 @@ COARSE_LEAST = 0.80  # agreement at 16 pixels below which a pair is given up
 ALIKE, FINE = 0.95, 0.75  # least correlation of grey levels, and of their fine structure, of a copy
 RIVALS = 3  # of each picture's candidates, those that are taken for ordinary neighbours
 RIVAL = 0.15  # of the disagreement with an ordinary neighbour: what a copy may disagree by at most
+BLURRED = (
+    0.10,
+    0.15,
+)  # a copy that was resized or cropped may agree by so much less where fine structure agrees by so much more
+PLAIN_ALIKE, PLAIN_FINE, PLAIN_RIVAL = (
+    0.99,
+    0.10,
+    0.35,
+)  # of skies and the like, whose little structure JPEG changes most
 PLAIN = 1 / 255  # pictures with a smaller standard deviation show nothing to compare
 AT_ONCE = 1024  # pairs
 
@@ -90,8 +99,7 @@ def copies(small: Float[Tensor, "n c s s"], alike: float = ALIKE, fine: float = 
         parts.append(_compared(grey, pairs[part], mirrored[part]))
         report(start / max(len(pairs), 1), f"comparing pairs: {start:,} of {len(pairs):,}")
     agree, structure, kept = (torch.cat(each) for each in zip(*parts, strict=True))
-    apart = _apart(pairs, agree, len(small)) & _apart(pairs, structure, len(small))
-    chosen = ((agree >= alike) & (structure >= fine) & apart).nonzero()[:, 0]
+    chosen = _are_copies(pairs, agree, structure, len(small), alike, fine).nonzero()[:, 0]
     best: dict[tuple[int, int], Copy] = {}
     for i in chosen[agree[chosen].argsort(descending=True, stable=True)].tolist():
         first, second = pairs[i].tolist()
@@ -151,9 +159,26 @@ def _compared(
     return agree, structure, windows[:, 2] * windows[:, 3]
 
 
-def _apart(pairs: Int64[Tensor, "m 2"], agree: Float[Tensor, " m"], n: int) -> Bool[Tensor, " m"]:
-    """Which pairs agree much better than each of the two does with an ordinary neighbour."""
-    return (1 - agree) <= RIVAL * (1 - _rivals(pairs, agree, n)[pairs].amax(1))
+def _are_copies(
+    pairs: Int64[Tensor, "m 2"],
+    agree: Float[Tensor, " m"],
+    structure: Float[Tensor, " m"],
+    n: int,
+    alike: float,
+    fine: float,
+) -> Bool[Tensor, " m"]:
+    """Which pairs show one picture: in one of three ways, each beyond what ordinary neighbours have in common.
+
+    Both numbers are high; or fine structure agrees so well that the rest may agree less, as after resizing and cropping;
+    or the whole agrees so well that fine structure may agree less, as in plain pictures after compression.
+    """
+    rival, fine_rival = _rivals(pairs, agree, n)[pairs].amax(1), _rivals(pairs, structure, n)[pairs].amax(1)
+    apart, fine_apart = (1 - agree) / (1 - rival), (1 - structure) / (1 - fine_rival)
+    both = (agree >= alike) & (structure >= fine) & (apart <= RIVAL) & (fine_apart <= RIVAL)
+    less, more = BLURRED
+    by_structure = (agree >= alike - less) & (structure >= fine + more) & (fine_apart <= RIVAL)
+    plain = (agree >= PLAIN_ALIKE) & (structure >= fine - PLAIN_FINE)
+    return both | by_structure | (plain & (apart <= RIVAL) & (fine_apart <= PLAIN_RIVAL))
 
 
 def _rivals(pairs: Int64[Tensor, "m 2"], agree: Float[Tensor, " m"], n: int) -> Float[Tensor, " n"]:

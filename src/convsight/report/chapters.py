@@ -20,7 +20,7 @@ from convsight.report.looks import inside, looks, space, where
 from convsight.report.predictions import predictions
 from convsight.results.draw import showing
 from convsight.results.kinds import Pictures
-from convsight.results.tables import asides, confusion_table, loss_curve, measured
+from convsight.results.tables import confusion_table, headline, loss_curve, measured
 from convsight.run import Run
 
 SCORES = {  # what the log of a training holds beside the loss: its column, a title, the axis
@@ -174,8 +174,20 @@ def _test(run: Run) -> list[str]:
     test = run.metrics["test"]
     if not test:
         return ["<p>There are no test pictures.</p>"]
-    said = "".join(f"<p>{html.escape(line)}.</p>" for line in asides(test))
+    said = "".join(f"<p>{html.escape(line)}</p>" for line in _of_all(run))
     figures = [f'<div class="pair">{"".join(part.html() for part in measured(test))}</div>']
     if 2 < len(test.get("classes", ())) <= 30:
         figures.append(confusion_table(test).html())
     return [f'<div class="words">{said}</div>', *figures, *_or_why_not(lambda: predictions(run))]
+
+
+def _of_all(run: Run) -> list[str]:
+    """What a probe says of all pictures, where the test pictures alone are few; the chapter's line has the test."""
+    whole = run.metrics.get("cross_validation")
+    if not whole:
+        return []
+    value, words = headline(whole)
+    words = words.replace("test pictures", "pictures")
+    return [
+        f"{value} {words}: a probe, each picture answered by a head that did not see it ({whole['folds']} folds)."
+    ]
