@@ -8,10 +8,12 @@ the suspects, so that wrong labels spoil them less. Near-duplicates stay in one 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
@@ -22,6 +24,7 @@ from convsight.training.cross_validation import out_of_fold
 from convsight.training.linear_head import fit_head
 
 FOLDS = 5
+SURE_OF = 0.9  # least probability of a picture's best class to count it among those that tell which classes are mixed up
 MOST_SUSPECTS = 0.1  # of the pictures that the second heads leave out at most: a weak probe suspects too many
 
 
@@ -65,19 +68,57 @@ def judge(
 def judged(chances: Float[Tensor, "n k"], labels: Int64[Tensor, " n"]) -> Judged:
     """Suspicion and suspects by these out-of-fold probabilities.
 
-    Suspicion is the mean of 1 − p(given), which finds labels that are wrong at random, and of p(other) over p(given) +
-    p(other), which finds those that were taken for a similar class.
+    Suspicion is 1 − p(given) / (p(given) + Σ p(other) · weight), where the weight of another class is how often it
+    carries the given label (`confusion`): 1 for all where labels are wrong at random. Of classes that are never told
+    surely a low p(given) says less, so it counts √(t / t(given)) times, with the mean p(given) t of the label that is
+    told most surely.
 
     >>> chances = torch.tensor([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9], [0.9, 0.1]])
     >>> found = judged(chances, torch.tensor([0, 0, 1, 1]))
     >>> found.suspect.tolist(), found.suggested.tolist(), found.suspicion.argmax().item()
     ([False, False, False, True], [1, 1, 0, 0], 3)
     """
+    suggested = chances.scatter(1, labels[:, None], -1.0).argmax(1)
+    others = (chances * confusion(chances, labels)[:, labels].T).sum(1)
     given = chances.gather(1, labels[:, None])[:, 0]
-    other, suggested = chances.scatter(1, labels[:, None], -1.0).max(1)
-    suspicion = ((1 - given) + other / (given + other).clamp(min=1e-12)) / 2
+    told = own_chances(chances, labels)
+    easier = (told.max() / told[labels].clamp(min=1e-6)).sqrt()
+    suspicion = 1 - (easier * given / (given + others).clamp(min=1e-12)).clamp(max=1)
     suspect = confident_of(chances, labels) != labels
     return Judged(chances, suspicion, suggested, suspect)
+
+
+def confusion(chances: Float[Tensor, "n k"], labels: Int64[Tensor, " n"]) -> Float[Tensor, "k k"]:
+    """How often each class (row) carries each label (column), against the average of all pairs; 0 on the diagonal.
+
+    Counted on the pictures of which the probe is sure, beyond what it expects itself: of those that are surely j so many
+    carry the label g, and the probabilities say how many would if no label were wrong. The counts are taken as far as
+    they are concentrated, from not at all where they vary no more than by chance to wholly where each class has one that
+    it is taken for.
+    """
+    k = chances.shape[1]
+    sureness, best = chances.max(1)
+    sure = sureness >= SURE_OF
+    more = F.one_hot(labels, k).float() - chances
+    excess = torch.zeros(k, k).index_add_(0, best[sure], more[sure]).clamp(min=0).fill_diagonal_(0)
+    others = ~torch.eye(k, dtype=torch.bool)
+    mean = float(excess[others].mean())
+    if k < 3 or mean == 0:
+        return others.float()
+    chance = mean * (
+        1 + 2 * math.sqrt(2 / (int(others.sum()) - 1))
+    )  # Poisson's variance, and two standard errors
+    spread = (float(excess[others].var(unbiased=False)) - chance) / mean**2
+    concentrated = min(1.0, max(0.0, spread / (k - 2)))
+    counted = (excess + mean) / (2 * mean)
+    return (1 + concentrated * (counted - 1)) * others
+
+
+def own_chances(chances: Float[Tensor, "n k"], labels: Int64[Tensor, " n"]) -> Float[Tensor, " k"]:
+    """The mean probability that pictures of each label get for it; 0 for labels that no picture carries."""
+    k = chances.shape[1]
+    own = chances.gather(1, labels[:, None])[:, 0]
+    return torch.zeros(k).index_add_(0, labels, own) / torch.bincount(labels, minlength=k).clamp(min=1)
 
 
 def confident_of(chances: Float[Tensor, "n k"], labels: Int64[Tensor, " n"]) -> Int64[Tensor, " n"]:
@@ -85,11 +126,8 @@ def confident_of(chances: Float[Tensor, "n k"], labels: Int64[Tensor, " n"]) -> 
 
     A class counts where its probability reaches the mean that pictures with its label get; of several the likeliest.
     """
-    k = chances.shape[1]
-    own = chances.gather(1, labels[:, None])[:, 0]
-    counts = torch.bincount(labels, minlength=k)
-    means = torch.zeros(k).index_add_(0, labels, own) / counts.clamp(min=1)
-    means = torch.where(counts > 0, means, torch.inf)
+    counts = torch.bincount(labels, minlength=chances.shape[1])
+    means = torch.where(counts > 0, own_chances(chances, labels), torch.inf)
     reached = chances >= means - 1e-6
     best = torch.where(reached, chances, -1.0).argmax(1)
     return torch.where(reached.any(1), best, labels)

@@ -30,15 +30,10 @@ COARSE_LEAST = 0.80  # agreement at 16 pixels below which a pair is given up
 ALIKE, FINE = 0.95, 0.75  # least correlation of grey levels, and of their fine structure, of a copy
 RIVALS = 3  # of each picture's candidates, those that are taken for ordinary neighbours
 RIVAL = 0.15  # of the disagreement with an ordinary neighbour: what a copy may disagree by at most
-BLURRED = (
-    0.10,
-    0.15,
-)  # a copy that was resized or cropped may agree by so much less where fine structure agrees by so much more
-PLAIN_ALIKE, PLAIN_FINE, PLAIN_RIVAL = (
-    0.99,
-    0.10,
-    0.35,
-)  # of skies and the like, whose little structure JPEG changes most
+# a copy that was resized or cropped may agree by so much less, where fine structure agrees by so much more
+BLURRED_ALIKE, BLURRED_FINE, BLURRED_RIVAL = 0.10, 0.15, 0.18
+# of skies and the like, whose little structure compression changes most
+PLAIN_ALIKE, PLAIN_FINE, PLAIN_RIVAL = 0.99, 0.10, 0.35
 PLAIN = 1 / 255  # pictures with a smaller standard deviation show nothing to compare
 AT_ONCE = 1024  # pairs
 
@@ -173,10 +168,11 @@ def _are_copies(
     or the whole agrees so well that fine structure may agree less, as in plain pictures after compression.
     """
     rival, fine_rival = _rivals(pairs, agree, n)[pairs].amax(1), _rivals(pairs, structure, n)[pairs].amax(1)
-    apart, fine_apart = (1 - agree) / (1 - rival), (1 - structure) / (1 - fine_rival)
+    apart = (1 - agree) / (1 - rival).clamp(min=1e-9)
+    fine_apart = (1 - structure) / (1 - fine_rival).clamp(min=1e-9)
     both = (agree >= alike) & (structure >= fine) & (apart <= RIVAL) & (fine_apart <= RIVAL)
-    less, more = BLURRED
-    by_structure = (agree >= alike - less) & (structure >= fine + more) & (fine_apart <= RIVAL)
+    blurred = (agree >= alike - BLURRED_ALIKE) & (structure >= fine + BLURRED_FINE)
+    by_structure = blurred & (apart <= BLURRED_RIVAL) & (fine_apart <= RIVAL)
     plain = (agree >= PLAIN_ALIKE) & (structure >= fine - PLAIN_FINE)
     return both | by_structure | (plain & (apart <= RIVAL) & (fine_apart <= PLAIN_RIVAL))
 
