@@ -5,6 +5,7 @@ lesson-2 (Udacity's second solution) on drawn garments, and, where CONVSIGHT_SHA
 MobileNetV2 at 224×224. Scores and every layer's values of `--pictures` random pictures are compared with PyTorch
 (10,000 numbers of each value at most). Ready counts from the navigation. A drag frame is from the key press to the
 scores and the maps on the screen drawn anew, layout and paint included; the browser does not wait for a screen's rhythm.
+Seconds of the clock grow with what else the machine does (`load`); CPU milliseconds of the page's thread hardly do.
 
     python benchmarks/live.py --quick
     python benchmarks/live.py --pictures 100 --json live.json
@@ -18,7 +19,7 @@ import os
 import shutil
 import statistics
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -115,18 +116,42 @@ def largest_gap(page: Page, net: cs.Classifier, pictures: int) -> float:
     return gap
 
 
+class Clock:
+    """CPU seconds of the page's only thread, which other programs on the machine lengthen little."""
+
+    def __init__(self, page: Page):
+        self.session = page.context.new_cdp_session(page)
+        self.session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def now(self) -> float:
+        metrics = self.session.send("Performance.getMetrics")["metrics"]
+        return next(each["value"] for each in metrics if each["name"] == "TaskDuration")
+
+    def each(self, what: Callable[[], Any], n: int = 1) -> tuple[Any, float]:
+        """What comes back, and CPU milliseconds for each of `n`."""
+        started = self.now()
+        return what(), round(1000 * (self.now() - started) / n, 1)
+
+
+def opened(page: Page, address: str) -> float:
+    """Seconds until the page is ready."""
+    page.goto(address)
+    page.locator("html[data-ready]").wait_for(state="attached", timeout=90_000)
+    return float(page.locator("html").get_attribute("data-ready") or "nan") / 1000
+
+
 def measured(page: Page, file: Path, net: cs.Classifier, knobs: dict[str, int], n: int, pictures: int) -> dict[str, Any]:  # fmt: skip
-    page.goto(file.as_uri() + "#/play?ops=all")
-    page.locator("html[data-ready]").wait_for(state="attached")
+    clock = Clock(page)
+    ready, ready_cpu = clock.each(lambda: opened(page, file.as_uri() + "#/play?ops=all"))
     page.locator("canvas[data-layer]").first.wait_for()
-    ready = float(page.locator("html").get_attribute("data-ready") or "nan") / 1000
     page.evaluate(DRAG, 8)
-    scores, frames = page.evaluate(SCORES, n), page.evaluate(DRAG, n)
+    scores, scores_cpu = clock.each(lambda: page.evaluate(SCORES, n), n)
+    frames, frame_cpu = clock.each(lambda: page.evaluate(DRAG, n), n)
     page.goto(file.as_uri() + "#/image")
     page.reload()
-    page.locator("html[data-ready]").wait_for(state="attached")
+    page.locator("html[data-ready]").wait_for(state="attached", timeout=90_000)
     page.wait_for_timeout(1000)
-    maps = [page.evaluate(OCCLUDE, knobs) for _ in range(3)]
+    maps, map_cpu = clock.each(lambda: [page.evaluate(OCCLUDE, knobs) for _ in range(2)], 2)
     return {
         "MB": round(file.stat().st_size / 1e6, 2),
         "weights": page.evaluate("convsight.about.notes")[0],
@@ -135,7 +160,9 @@ def measured(page: Page, file: Path, net: cs.Classifier, knobs: dict[str, int], 
         "scores_ms": quantiles(scores),
         "frame_ms": quantiles(frames),
         "occlusion_s": [round(statistics.median(each) / 1000, 2) for each in zip(*maps, strict=True)],
+        "cpu_ms": {"ready": ready_cpu, "scores": scores_cpu, "frame": frame_cpu, "occlusion": map_cpu},
         "largest_gap": largest_gap(page, net, pictures) if pictures else None,
+        "load": os.getloadavg()[0],
         "n": n,
     }
 
@@ -152,6 +179,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="two small networks, 20 repetitions, 2 pictures")
     parser.add_argument("--pictures", type=int, help="compared with PyTorch (default: 100; quick: 2)")
     parser.add_argument("--only", nargs="+", help="names of networks: fast, lesson-2, resnet20, mobilenet_v2")
+    parser.add_argument("--repeat", type=int, help="drags and passes (default: 100; quick: 20)")
     parser.add_argument("--keep", type=Path, help="a folder in which pages are kept and found again")
     parser.add_argument("--json", type=Path, help="write the figures there")
     given = parser.parse_args()
@@ -167,7 +195,9 @@ def main() -> None:
             if not file.is_file():
                 cs.live_page(net, shown(net), file)
             page = browser.new_page(viewport={"width": 1280, "height": 900}, offline=True)
-            found[name] = measured(page, file, net, knobs, 20 if given.quick else 100, pictures)
+            found[name] = measured(
+                page, file, net, knobs, given.repeat or (20 if given.quick else 100), pictures
+            )
             page.close()
             print(name, json.dumps(found[name]), "goal:", GOALS.get(name), flush=True)
         browser.close()
