@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from convsight.cli.console import bar, err, out, print_json
+from convsight.cli.console import bar, err, out, print_json, save_result
 from convsight.cli.inputs import classifier, data_of, run_of
 from convsight.errors import InputError
 from convsight.results.kinds import Verdict
-from convsight.shortcuts.find import find_shortcuts
-from convsight.shortcuts.pictures import split_to_audit
-from convsight.shortcuts.saved import AUDIT, mark_own, owned, save_verdicts
+from convsight.shortcuts.find import audit_run, find_shortcuts
+from convsight.shortcuts.saved import AUDIT, mark_own
 
 FOUND = 3  # exit status of --fail-on found, for CI
 
@@ -24,29 +24,19 @@ def audit(given: argparse.Namespace, rest: list[str]) -> int:
         return _own(given, None if run is None else run.path)
     net = classifier(given.model, given)
     data = data_of(given.data, given.model, net, given.fit)
-    own = owned(run.path) if run else []
+    ask = find_shortcuts if run is None else partial(audit_run, run.path)
     with bar(f"Auditing on {data.name}", quiet=given.json):
-        verdicts = find_shortcuts(
-            net, data, split=given.split, target=given.target, per_class=given.limit, own=own,
-            seed=given.seed, masks=given.masks, fit=given.fit,
+        verdicts = ask(
+            net, data, split=given.split, target=given.target, per_class=given.limit, seed=given.seed,
+            masks=given.masks, fit=given.fit,
         )  # fmt: skip
-    if run is not None:
-        about = {
-            "data": data.name,
-            "split": given.split or split_to_audit(data),
-            "weights": net.weights_hash,
-            "seed": given.seed,
-        }
-        save_verdicts(run.path, verdicts, about)
     if given.json:
         print_json([_row(i, v) for i, v in enumerate(verdicts, 1)])
     else:
         _tell(verdicts, given, None if run is None else run.path)
     if given.out:
         first = replace(verdicts[0], parts=(*verdicts[0].parts, *verdicts[1:]))
-        path = first.save(Path(given.out).expanduser())
-        if not given.json:
-            out.print(f"saved {path}", soft_wrap=True)
+        save_result(first, given.out, quiet=given.json)
     found = any(v.found for v in verdicts)
     return FOUND if found and given.fail_on == "found" else 0
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from convsight.cli.console import bar, err, out, print_json, print_result
+from convsight.cli.console import bar, err, out, print_json, print_result, save_result
 from convsight.cli.inputs import classifier, data_of, pictures, run_of
 from convsight.picture import read_picture
 from convsight.trust_checks import rank_methods
@@ -32,7 +31,5 @@ def compare_maps(given: argparse.Namespace, rest: list[str]) -> int:
         for note in table.notes:
             err.print(f"note: {note}", markup=False)
     if given.out:
-        path = table.save(Path(given.out).expanduser())
-        if not given.json:
-            out.print(f"saved {path}", soft_wrap=True)
+        save_result(table, given.out, quiet=given.json)
     return 0

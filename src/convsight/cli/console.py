@@ -6,6 +6,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -16,6 +17,7 @@ from rich.table import Table as RichTable
 from convsight.progress import Step, listening
 from convsight.results.kinds import Table
 from convsight.results.plot import cell_text
+from convsight.results.result import Result
 
 LINES = 10  # of epochs that stay on the screen
 out = Console(highlight=False)
@@ -48,6 +50,13 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: st
 
 def print_result(table: Table) -> None:
     print_table(table.columns, table.rows, table.title)
+
+
+def save_result(result: Result, path: str, *, quiet: bool = False) -> None:
+    """Save a result where `-o` says, and name the file unless JSON alone is printed."""
+    saved = result.save(Path(path).expanduser())
+    if not quiet:
+        out.print(f"saved {saved}", soft_wrap=True)
 
 
 @contextlib.contextmanager

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
-from convsight.cli.console import bar, out, print_json, print_notes, print_result
+from convsight.cli.console import bar, out, print_json, print_notes, print_result, save_result
 from convsight.cli.inputs import classifier, data_of
 from convsight.errors import InputError
 from convsight.results.kinds import Table
@@ -52,9 +51,7 @@ def compare(given: argparse.Namespace, rest: list[str]) -> int:
     else:
         print_result(result)
     if given.out:
-        path = result.save(Path(given.out))
-        if not given.json:
-            out.print(f"saved {path}", soft_wrap=True)
+        save_result(result, given.out, quiet=given.json)
     return 0
 
 

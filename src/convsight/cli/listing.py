@@ -8,6 +8,7 @@ import inspect
 import os
 import platform
 import shutil
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -70,20 +71,20 @@ def layers(given: argparse.Namespace, rest: list[str]) -> int:
 
 
 def networks(given: argparse.Namespace, rest: list[str]) -> int:
-    known = known_networks()
-    if given.json:
-        print_json(known)
-    else:
-        print_table(("network", "what it is"), list(known.items()))
+    _print_known(given, "network", known_networks())
     return 0
 
 
-def datasets(given: argparse.Namespace, rest: list[str]) -> int:
-    known = dict(known_datasets())
+def _print_known(given: argparse.Namespace, what: str, known: Mapping[str, str]) -> None:
     if given.json:
-        print_json(known)
+        print_json(dict(known))
     else:
-        print_table(("data set", "what it is"), list(known.items()))
+        print_table((what, "what it is"), list(known.items()))
+
+
+def datasets(given: argparse.Namespace, rest: list[str]) -> int:
+    _print_known(given, "data set", dict(known_datasets()))
+    if not given.json:
         out.print(
             "Or a folder with one folder of pictures per class, a .csv, .parquet or .npz file, hf:FOLDER as save_to_disk "
             "of Hugging Face's datasets writes it, or hf:NAME of its hub."
@@ -162,12 +163,5 @@ def _entry(method: type[Method]) -> dict[str, Any]:
     knobs = [
         {key: value for key, value in vars(k).items() if value not in ("", None, ())} for k in entry.knobs
     ]
-    return {
-        "name": entry.name,
-        "title": entry.title,
-        "summary": entry.summary,
-        "kind": entry.kind,
-        "needs": dict(entry.needs),
-        "knobs": knobs,
-        "source": entry.source,
-    }
+    told = {key: value for key, value in vars(entry).items() if key != "method"}
+    return told | {"knobs": knobs, "needs": dict(entry.needs)}

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from convsight.cli.console import bar, err, out, print_result
+from convsight.cli.console import bar, err, out, print_result, save_result
 from convsight.cli.inputs import classifier, data_of, knobs, pictures, run_of
 from convsight.cli.listing import describe
 from convsight.errors import InputError
@@ -209,7 +209,7 @@ def _keep(result: Result, given: argparse.Namespace, name: str) -> None:
     """Print the notes, and save the picture where `--out` says or under the technique's name."""
     _tell(result)
     if given.out:
-        out.print(f"saved {result.save(Path(given.out).expanduser())}", soft_wrap=True)
+        save_result(result, given.out)
     else:
         path = result.save(Path(f"{name}.png"))
         out.print(f"saved {path} (choose with -o FILE)", soft_wrap=True)

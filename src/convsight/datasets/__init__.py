@@ -21,7 +21,7 @@ from convsight.datasets.fashion_mnist import fashion_mnist, from_idx
 from convsight.datasets.folder_layout import Layout
 from convsight.datasets.huggingface import SCHEME, lay_out_huggingface
 from convsight.datasets.idx import find_idx
-from convsight.datasets.image_folder import from_layout, image_folder
+from convsight.datasets.image_folder import image_folder
 from convsight.datasets.listed import TABLES, lay_out_tables, tables_in
 from convsight.datasets.locate import locate
 from convsight.datasets.relabelled import relabelled
@@ -231,7 +231,7 @@ def _from_pictures(path: Path, shape: Shape, progress: Progress | None, options:
         return _from_layout(lay_out_columns(path, stored, **columns), shape, progress, options)
     tables = tables_in(path) if path.is_dir() else [path]
     if tables:
-        return from_layout(lay_out_tables(tables, **columns), **shape.asked(), progress=progress, **options)
+        return image_folder(lay_out_tables(tables, **columns), **shape.asked(), progress=progress, **options)
     if columns:
         raise InputError(f"{path} has no table with a column of files, so there is no {next(iter(columns))}=")
     if is_plain(path):
@@ -242,7 +242,7 @@ def _from_pictures(path: Path, shape: Shape, progress: Progress | None, options:
 def _from_layout(layout: Layout, shape: Shape, progress: Progress | None, options: dict[str, Any]) -> Dataset:
     """The data set of a table's rows; without labels all of them are the test split."""
     if layout.task:
-        return from_layout(layout, **shape.asked(), progress=progress, **options)
+        return image_folder(layout, **shape.asked(), progress=progress, **options)
     cells = [cell for rows in layout.splits.values() for cell, _ in rows]
     doors = (layout.read, layout.facts)
     size, channels = common_shape(cells, shape.size, shape.channels, *doors)

@@ -101,7 +101,7 @@ def from_arrays(
         named, numbers = _numbered(one_hot, classes)
     sources = [(x, axes or _grey_axes(x, len(numbers[split]))) for split, (x, _) in pairs.items()]
     opened, notes = _opened(sources, as_size(size), channels, fit, bits)
-    splits = {
+    splits: dict[str, Any] = {
         split: Split(_store(images, split), numbers[split], named, _ids(split, len(numbers[split])))
         for split, images in zip(pairs, opened, strict=True)
     }
@@ -115,8 +115,8 @@ def from_arrays(
     task = "multilabel" if several else "classify" if named else "locate"
     if not named:
         outputs = tuple(outputs) or tuple(f"output {i}" for i in range(numbers["train"].shape[1]))
-    train, held_out, tested = splits["train"], splits["validation"], splits["test"]
-    return Dataset(name, named, train, held_out, tested, task, () if named else tuple(outputs), notes)
+    outputs = () if named else tuple(outputs)
+    return Dataset(name, named, **splits, task=task, outputs=outputs, notes=notes)
 
 
 def _opened(

@@ -7,6 +7,7 @@ where the truth about a picture must be known. They are drawings: an accuracy on
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int64, UInt8
@@ -51,7 +52,7 @@ def drawn_garments(
     if validation is not None:
         n_validation = round(n_train * validation) if validation < 1 else int(validation)
     size_px = size_px or (64 if colour else 28)
-    splits: dict[str, Split] = {}
+    splits: dict[str, Any] = {}
     for part, (name, n) in enumerate({"train": n_train, "validation": n_validation, "test": n_test}.items()):
         if n < len(CLASSES):
             raise InputError(
@@ -61,8 +62,7 @@ def drawn_garments(
         pixels, labels = draw(n, size_px, colour=colour, seed=3 * seed + part)
         splits[name] = Split(MemoryStore(pixels), labels, CLASSES, [f"drawn/{name}/{i}" for i in range(n)])
     name = "drawn-garments-colour" if colour else "drawn-garments"
-    train, held, test = splits["train"], splits["validation"], splits["test"]
-    return Dataset(name, CLASSES, train, held, test, notes=("drawn by a program, not photographed",))
+    return Dataset(name, CLASSES, **splits, notes=("drawn by a program, not photographed",))
 
 
 def draw(

@@ -15,7 +15,7 @@ import torch
 from convsight.datasets.base import Dataset, Split
 from convsight.datasets.deep import common_top
 from convsight.datasets.download import Progress
-from convsight.datasets.folder_layout import Layout, lay_out
+from convsight.datasets.folder_layout import Layout, lay_out, some
 from convsight.datasets.hold_out import hold_out
 from convsight.datasets.pixels import FileStore, MemoryStore
 from convsight.errors import ConvsightError, DataError, InputError
@@ -29,7 +29,7 @@ CHUNK = 256
 
 
 def image_folder(
-    path: str | Path,
+    path: str | Path | Layout,
     *,
     size: int | Size | None = None,
     channels: int | None = None,
@@ -45,6 +45,7 @@ def image_folder(
 ) -> Dataset:
     """Pictures in `class/img` or in `train|val|test/class/img`; classes in alphabetical order.
 
+    path: the folder, or the layout of pictures that a table or a list names.
     size: (h, w) or a number; without it the one size that all pictures (or at least half) have, otherwise the
         median, rounded to 8; never above 224 unless asked.
     channels: 1 grey, 3 RGB, or how many there are; without it grey if every file is grey.
@@ -59,29 +60,7 @@ def image_folder(
 
     Raises DataNotFound, DataError (no classes, one class, too many unreadable files: it says which).
     """
-    layout = lay_out(Path(path).expanduser())
-    return from_layout(
-        layout, size=size, channels=channels, fit=fit, validation=validation, test=test, seed=seed,
-        max_bad=max_bad, in_memory=in_memory, workers=workers, bits=bits, progress=progress,
-    )  # fmt: skip
-
-
-def from_layout(
-    layout: Layout,
-    *,
-    size: int | Size | None = None,
-    channels: int | None = None,
-    fit: str = "crop",
-    validation: float | int = 0.1,
-    test: float | int = 0.15,
-    seed: int = 0,
-    max_bad: float | int = 0.05,
-    in_memory: bool | None = None,
-    workers: int = 4,
-    bits: int | None = None,
-    progress: Progress | None = None,
-) -> Dataset:
-    """The data set of pictures that are laid out, in a folder or in a table; the arguments of `image_folder`."""
+    layout = path if isinstance(path, Layout) else lay_out(Path(path).expanduser())
     pictures = [picture for split in layout.splits.values() for picture, _ in split]
     facts = dict(zip(pictures, _facts(layout, pictures, channels, workers, progress), strict=True))
     bad = {picture for picture, fact in facts.items() if fact is None}
@@ -108,15 +87,15 @@ def from_layout(
     splits = {name: _read_split(name, layout, bad, store, in_memory, progress) for name in layout.splits}
     _stop_if_many(bad, len(pictures), max_bad, layout, channels)
     if bad:
+        left_out = some(sorted(map(layout.name_of, bad)), 10)
         layout.notes.append(
-            f"{len(bad)} unreadable {'file is' if len(bad) == 1 else 'files are'} left out: {_names(bad, layout)}"
+            f"{len(bad)} unreadable {'file is' if len(bad) == 1 else 'files are'} left out: {left_out}"
         )
     lost = [Loss.of(layout.name_of(p), fact.size, size, fit) for p, fact in known.items()]
     layout.notes += losses_in_words(lost, size)
     _complete(splits, layout, validation, test, seed)
-    train, held, tested = splits["train"], splits["validation"], splits["test"]
-    name, classes = layout.root.resolve().name, layout.classes
-    return Dataset(name, classes, train, held, tested, layout.task, layout.outputs, tuple(layout.notes))
+    about = {"task": layout.task, "outputs": layout.outputs, "notes": tuple(layout.notes)}
+    return Dataset(layout.root.resolve().name, layout.classes, **splits, **about)
 
 
 def _read_split(
@@ -210,11 +189,6 @@ def _why(picture: Any, layout: Layout, channels: int | None) -> str:
     except ConvsightError as error:
         return str(error) if str(picture) in str(error) else f"{layout.name_of(picture)}: {error}"
     return f"{layout.name_of(picture)}: unreadable"
-
-
-def _names(bad: set[Any], layout: Layout, most: int = 10) -> str:
-    names = sorted(map(layout.name_of, bad))
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _complete(

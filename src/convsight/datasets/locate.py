@@ -35,9 +35,8 @@ def locate(garments: Dataset, *, canvas: int | Size = 48, seed: int = 0) -> Data
         name: _placed(split, (h, w), Generator().manual_seed(3 * seed + part))
         for part, (name, split) in enumerate(garments.splits.items())
     }
-    train, validation, test = (splits[name] for name in garments.splits)
-    name = f"locate:{garments.name}"
-    return Dataset(name, (), train, validation, test, "locate", OUTPUTS, garments.notes, garments.found)
+    about = {"task": "locate", "outputs": OUTPUTS, "notes": garments.notes, "found": garments.found}
+    return Dataset(f"locate:{garments.name}", (), **splits, **about)
 
 
 def ink_box(pixels: UInt8[Tensor, "n 1 h w"]) -> Float[Tensor, "n 4"]:

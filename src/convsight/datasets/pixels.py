@@ -154,10 +154,6 @@ class FileStore:
         )
         return to_stored(pixels, self.dtype)[0]
 
-    def in_memory(self) -> MemoryStore:
-        """All of them, read now."""
-        return MemoryStore(self.read(torch.arange(len(self))))
-
     def _stack(self, futures: list[Future[Tensor]]) -> Shaped[Tensor, "b c h w"]:
         if not futures:
             return torch.empty(0, self.channels, *self.size, dtype=self.dtype)

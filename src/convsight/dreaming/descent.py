@@ -13,6 +13,11 @@ OnStep = Callable[[int, Tensor], None]
 MEMORY = 12  # steps whose gradients L-BFGS remembers
 
 
+def milestones(steps: int, most: int) -> list[int]:
+    """At most `most` steps in equal ratios, the last among them: those whose pictures are kept."""
+    return sorted({max(1, round(steps ** (i / (most - 1)))) for i in range(1, most)} | {steps})
+
+
 def lbfgs(
     loss: Loss, start: Tensor, steps: int, on_step: OnStep, box: tuple[float, float] | None = None
 ) -> Tensor:

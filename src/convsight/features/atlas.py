@@ -58,8 +58,4 @@ def _pages(chosen: Selection) -> Iterator[tuple[Float[Tensor, "c h w"], tuple[in
     """Each page with the (height, width) of its thumbnails; the last one is only as tall as it must be."""
     for numbers in torch.arange(len(chosen)).split(ACROSS**2):
         small = shrink(chosen[numbers].pixels, THUMBNAIL_PX)
-        c, h, w = small.shape[1:]
-        rows = -(-len(small) // ACROSS)
-        blank = torch.ones(rows * ACROSS - len(small), c, h, w)
-        tiles = torch.cat([small, blank]).view(rows, ACROSS, c, h, w)
-        yield tiles.permute(2, 0, 3, 1, 4).reshape(c, rows * h, ACROSS * w), (h, w)
+        yield draw.mosaic(small, ACROSS), (small.shape[2], small.shape[3])

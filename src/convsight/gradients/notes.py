@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from convsight.gradients.relu_rules import NAMES, Rectifiers
+from convsight.images import Images
 from convsight.network.classifier import Classifier
 from convsight.network.operations import RECTIFIERS
 from convsight.network.targets import Target
@@ -36,6 +39,17 @@ def in_colour(per_channel: Float[Tensor, "n c h w"], captions: tuple[str, ...]) 
     return (Pictures(title=title, images=pixels, captions=captions[:MOST_ROWS], columns=3, tile_px=300),)
 
 
+def pixel_fields(
+    images: Images, signal: Any, aim: Target, per_channel: Float[Tensor, "n c h w"]
+) -> dict[str, Any]:
+    """The fields of a Map that all maps of what arrived at the pixels fill alike; the strongest 1% share one colour.
+
+    signal: what flowed back, with the scores that its `labels` tell.
+    """
+    labels = signal.labels(aim)
+    return {"full_colour": 0.99, "pictures": images.pixels, "labels_of": labels, "per_channel": per_channel}
+
+
 def zero_notes(net: Classifier, aim: Target, arrived: Tensor, scores: Tensor) -> tuple[str, ...]:
     """A sentence about the pictures whose map is zero everywhere, with the reason where it can be known."""
     empty = (arrived.flatten(1) == 0).all(1).nonzero().flatten().tolist()
@@ -59,11 +73,6 @@ def empty_cam_notes(cam: Tensor, positive: bool) -> tuple[str, ...]:
         return ()
     more = "; gradcam(positive=False) shows what speaks against it" if positive else ""
     return (f"Empty map for {_pictures(empty, len(cam))}: no region speaks for the target{more}.",)
-
-
-def score_notes(net: Classifier, aim: Target) -> tuple[str, ...]:
-    """What the reader of a map of this target should know of the network's outputs, and of the target."""
-    return net.notes_on(aim)
 
 
 def _last_kind(net: Classifier) -> str:

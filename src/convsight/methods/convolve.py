@@ -87,7 +87,7 @@ class Convolve(Method):
             top = sum(heights[:row]) + 0.3
             self._show_picture(plot.place(made, 0.05, top, MAP_INCHES, tall), picture, kernel, values)
             _show_kernel(made, 3.05 if len(kernel.weights) == 3 else 2.85, top, kernel)
-            limit = _bright(values)
+            limit = plot.bright(values)
             _show_map(made, 4.55, top, tall, values, "RdBu_r", limit, "feature map")
             if self.relu:
                 _show_map(made, 7.85, top, tall, values.relu(), "gray", limit, "after ReLU")
@@ -130,12 +130,6 @@ def _padded(maps: list[Tensor]) -> list[Tensor]:
     """Maps of different sizes in one tensor: NaN where a smaller map has no value (below and right)."""
     height, width = max(m.shape[1] for m in maps), max(m.shape[2] for m in maps)
     return [F.pad(m, (0, width - m.shape[2], 0, height - m.shape[1]), value=torch.nan) for m in maps]
-
-
-def _bright(values: Tensor) -> float:
-    """Where the colours end: few pixels of a photo are strong edges, so at the 99.5% quantile of |value|."""
-    sizes = values.abs().flatten().sort().values
-    return float(sizes[round(0.995 * (len(sizes) - 1))]) or draw.limit_of(values)
 
 
 def _show_kernel(made: Figure, left: float, top: float, kernel: Kernel) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from convsight.dreaming.descent import milestones
 from convsight.dreaming.fourier import Canvas
 from convsight.dreaming.objective import Objective
 from convsight.dreaming.transforms import Wobble
@@ -99,7 +100,7 @@ class Dream(Method):
         wobble = Wobble(round(self.jitter * min(size)), self.turn, self.zoom)
         spectrum = canvas.spectrum.requires_grad_()
         adam = torch.optim.Adam([spectrum], lr=self.lr)
-        frames, keep = [canvas.pixels().detach()], _milestones(self.steps)
+        frames, keep = [canvas.pixels().detach()], milestones(self.steps, FRAMES)
         for step in range(1, self.steps + 1):
             score, alike = goal.climb(net, wobble(canvas.pixels(), generator))
             gain = score.sum() - self.diversity * score.detach().abs().sum() * alike
@@ -122,7 +123,7 @@ class Dream(Method):
         names = [_short(label) for goal in goals for label in goal.aim.labels]
         images = torch.cat([d.frames[-1] for d in dreams])
         captions = tuple(f"{n}: {number(s)}" for n, s in zip(names, after.tolist(), strict=True))
-        steps = (0, *_milestones(self.steps))
+        steps = (0, *milestones(self.steps, FRAMES))
         grown = Pictures(
             images=torch.cat([d.frames[:, v] for d in dreams for v in range(self.variants)]),
             columns=len(steps),
@@ -161,8 +162,3 @@ class _Dreamt:
 def _short(label: str) -> str:
     """The first of a class's names, "goldfish, Carassius auratus"; a unit's label as it is."""
     return label if ", channel " in label else label.split(",")[0]
-
-
-def _milestones(steps: int) -> list[int]:
-    """At most FRAMES steps in equal ratios, the last among them."""
-    return sorted({max(1, round(steps ** (i / (FRAMES - 1)))) for i in range(1, FRAMES)} | {steps})

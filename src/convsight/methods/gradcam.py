@@ -9,7 +9,7 @@ from convsight.coalitions.game import scores_for
 from convsight.errors import InputError
 from convsight.gradients.cam import averaging_notes, class_activation, enlarged, map_layer
 from convsight.gradients.cam_weights import TITLES
-from convsight.gradients.notes import empty_cam_notes, score_labels, score_notes
+from convsight.gradients.notes import empty_cam_notes, score_labels
 from convsight.gradients.score_cam import score_activation
 from convsight.images import Images
 from convsight.method import Method, knob
@@ -97,7 +97,7 @@ class Gradcam(Method):
                 _coarseness(net, chosen, images.size),
                 *(averaging_notes(found) if weights == "gradcam" else ()),
                 *empty_cam_notes(cam, self.positive),
-                *score_notes(net, aim),
+                *net.notes_on(aim),
             ),
             values=enlarged(cam, images.size),
             signed=not self.positive,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from convsight.gradients.backprop import backpropagate
-from convsight.gradients.notes import score_notes
+from convsight.gradients.notes import pixel_fields
 from convsight.images import Images
 from convsight.method import Method
 from convsight.network.classifier import Classifier
@@ -47,14 +47,11 @@ class GradientXInput(Method):
             caption="Red: this pixel, compared with black, raises the score; blue: it lowers it.",
             notes=(
                 *signal.notes,
-                *score_notes(net, aim),
+                *net.notes_on(aim),
                 "A black pixel counts nothing here, whatever it means.",
             ),
             values=product.sum(1),
             signed=True,
             unit="score",
-            full_colour=0.99,
-            pictures=images.pixels,
-            labels_of=signal.labels(aim),
-            per_channel=product,
+            **pixel_fields(images, signal, aim, product),
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from convsight.gradients.backprop import backpropagate
-from convsight.gradients.notes import in_colour, score_notes, strongest
+from convsight.gradients.notes import in_colour, pixel_fields, strongest
 from convsight.images import Images
 from convsight.method import Method
 from convsight.network.classifier import Classifier
@@ -50,13 +50,10 @@ class GuidedBackprop(Method):
         signal = backpropagate(net, aim, images.pixels, "guided")
         return Map(
             caption="Lines trace what excites the target: red where brighter would, blue where darker would.",
-            notes=(*signal.notes, *score_notes(net, aim)),
+            notes=(*signal.notes, *net.notes_on(aim)),
             values=strongest(signal.pixels),
             signed=True,
             unit="guided gradient",
-            full_colour=0.99,
-            pictures=images.pixels,
-            labels_of=signal.labels(aim),
-            per_channel=signal.pixels,
             parts=in_colour(signal.pixels, signal.labels(aim)),
+            **pixel_fields(images, signal, aim, signal.pixels),
         )

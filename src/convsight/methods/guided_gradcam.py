@@ -7,7 +7,7 @@ from typing import Any
 
 from convsight.gradients.backprop import backpropagate
 from convsight.gradients.cam import averaging_notes, class_activation, enlarged, map_layer
-from convsight.gradients.notes import empty_cam_notes, in_colour, score_notes, strongest
+from convsight.gradients.notes import empty_cam_notes, in_colour, pixel_fields, strongest
 from convsight.images import Images
 from convsight.method import Method
 from convsight.network.classifier import Classifier
@@ -51,14 +51,11 @@ class GuidedGradcam(Method):
                 *signal.notes,
                 *empty_cam_notes(cam, True),
                 *averaging_notes(found),
-                *score_notes(net, aim),
+                *net.notes_on(aim),
             ),
             values=strongest(product),
             signed=True,
             unit="guided gradient × class activation",
-            full_colour=0.99,
-            pictures=images.pixels,
-            labels_of=signal.labels(aim),
-            per_channel=product,
             parts=in_colour(product, signal.labels(aim)),
+            **pixel_fields(images, signal, aim, product),
         )

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convsight.gradients.backprop import backpropagate, weighted_gradient
-from convsight.gradients.notes import score_notes, zero_notes
+from convsight.gradients.notes import pixel_fields, zero_notes
 from convsight.images import Images
 from convsight.imaging.blur import blurred
 from convsight.method import Method, knob
@@ -77,17 +77,14 @@ class IntegratedGradients(Method):
             caption=f"Red carries the score up on the way from {NAMES[self.baseline]} to this, blue down.",
             notes=(
                 *zero_notes(net, aim, shares, here.scores),
-                *score_notes(net, aim),
+                *net.notes_on(aim),
                 completeness(shares.double().sum((1, 2, 3)).float(), rise),
             ),
             values=shares.sum(1),
             signed=True,
             unit="score",
-            full_colour=0.99,
-            pictures=pixels,
-            labels_of=here.labels(aim),
-            per_channel=shares,
             clean_score=here.scores,
+            **pixel_fields(images, here, aim, shares),
         )
 
 

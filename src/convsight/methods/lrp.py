@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from convsight.gradients.notes import score_notes
+from convsight.gradients.notes import pixel_fields
 from convsight.gradients.relevance.composites import COMPOSITES, FIRST, Strengths, composite
 from convsight.gradients.relevance.heatmap import relevance
 from convsight.images import Images
@@ -83,12 +83,9 @@ class Lrp(Method):
         found = relevance(net, aim, images.pixels, composite(self.rule, self.first, strengths))
         return Map(
             caption="Red: the score is made of this; blue: this speaks against it.",
-            notes=(*found.notes, *score_notes(net, aim)),
+            notes=(*found.notes, *net.notes_on(aim)),
             values=found.pixels.sum(1),
             signed=True,
             unit="score",
-            full_colour=0.99,
-            pictures=images.pixels,
-            labels_of=found.labels(aim),
-            per_channel=found.pixels,
+            **pixel_fields(images, found, aim, found.pixels),
         )

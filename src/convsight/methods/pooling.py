@@ -123,7 +123,7 @@ class Pooling(Method):
         step = max(tall, 1.95) + 0.5
         made = plot.figure(3.0 + 5.75 * windows + 1.45 * globally, step * len(stack))
         for row, (before, after) in enumerate(zip(stack, pooled, strict=True)):
-            top, limit = step * row + 0.32, _bright(before)
+            top, limit = step * row + 0.32, plot.bright(before)
             axes = plot.place(made, 0.1, top, wide, tall)
             _show(axes, before, limit, f"feature map {row + 1}: {before.shape[0]}×{before.shape[1]}")
             if windows:
@@ -249,12 +249,6 @@ def edge_maps(pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, "n 4 h2 w2"]:
         raise InputError(f"4×4 edge kernels do not fit into a picture of {size}; take a larger one")
     weights = torch.stack([kernel.weights for kernel in kernels("lesson")])
     return F.conv2d(fit_pixels(draw.visible(pixels), None, 1), weights).relu()
-
-
-def _bright(values: Tensor) -> float:
-    """Where white is: few nodes answer strongly, so at the 99.5% quantile."""
-    ordered = values.flatten().sort().values
-    return float(ordered[round(0.995 * (len(ordered) - 1))]) or draw.limit_of(values)
 
 
 def _grid(axes: Any, numbers: Tensor, name: str, limit: float) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from convsight.gradients.backprop import backpropagate
-from convsight.gradients.notes import score_notes
+from convsight.gradients.notes import pixel_fields
 from convsight.images import Images
 from convsight.method import Method
 from convsight.network.classifier import Classifier
@@ -45,11 +45,8 @@ class Saliency(Method):
         signal = backpropagate(net, aim, images.pixels)
         return Map(
             caption="Bright: a small change of this pixel changes the score most.",
-            notes=(*signal.notes, *score_notes(net, aim)),
+            notes=(*signal.notes, *net.notes_on(aim)),
             values=signal.pixels.abs().amax(1),
             unit="|∂ score ÷ ∂ pixel|",
-            full_colour=0.99,
-            pictures=images.pixels,
-            labels_of=signal.labels(aim),
-            per_channel=signal.pixels,
+            **pixel_fields(images, signal, aim, signal.pixels),
         )

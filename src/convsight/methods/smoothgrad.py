@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from convsight.gradients.backprop import backpropagate, weighted_gradient
-from convsight.gradients.notes import score_notes, zero_notes
+from convsight.gradients.notes import pixel_fields, zero_notes
 from convsight.images import Images
 from convsight.method import Method, knob
 from convsight.network.classifier import Classifier
@@ -62,13 +62,10 @@ class Smoothgrad(Method):
         )
         return Map(
             caption=f"Bright: this pixel matters on average over {self.samples} noisy copies of the picture.",
-            notes=(*zero_notes(net, aim, mean, clean.scores), *score_notes(net, aim)),
+            notes=(*zero_notes(net, aim, mean, clean.scores), *net.notes_on(aim)),
             values=mean.abs().amax(1),
             unit="|mean ∂ score ÷ ∂ pixel|",
-            full_colour=0.99,
-            pictures=images.pixels,
-            labels_of=clean.labels(aim),
-            per_channel=mean,
+            **pixel_fields(images, clean, aim, mean),
         )
 
     def copies(self, pixels: Tensor):

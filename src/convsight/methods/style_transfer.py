@@ -111,7 +111,7 @@ class StyleTransfer(Method):
 
     def _paint(self, goal: Goal, picture: Tensor) -> _Painted:
         numbers, decode, box = self._start(picture)
-        frames, history, keep = [decode(numbers).detach()], [], _milestones(self.steps)
+        frames, history, keep = [decode(numbers).detach()], [], descent.milestones(self.steps, FRAMES)
         latest: list[Tensor] = []
 
         def loss(x: Tensor) -> Tensor:
@@ -164,7 +164,7 @@ class StyleTransfer(Method):
             rows.append(torch.stack([pictures.pixels[i], manner, *(f[0] for f in p.frames[1:])]))
         longest = max(len(row) for row in rows)
         rows = [torch.cat([row, row[-1:].expand(longest - len(row), -1, -1, -1)]) for row in rows]
-        steps = [f"step {s}" for s in _milestones(self.steps)][: longest - 2]
+        steps = [f"step {s}" for s in descent.milestones(self.steps, FRAMES)][: longest - 2]
         grown = Pictures(
             images=torch.cat(rows), columns=longest, title="How it was painted",
             headings=("content", "style (cropped)", *steps),
@@ -206,8 +206,3 @@ class _Painted:
     values: Tensor
     frames: list[Tensor]
     history: Tensor  # steps 3
-
-
-def _milestones(steps: int) -> list[int]:
-    """At most FRAMES steps in equal ratios, the last among them."""
-    return sorted({max(1, round(steps ** (i / (FRAMES - 1)))) for i in range(1, FRAMES)} | {steps})

@@ -8,8 +8,7 @@ from contextlib import suppress
 from convsight.errors import ConvsightError, DataError
 from convsight.results.kinds import Verdict
 from convsight.run import Run
-from convsight.shortcuts.pictures import split_to_audit
-from convsight.shortcuts.saved import audited_weights, owned, read_verdicts, save_verdicts
+from convsight.shortcuts.saved import audited_weights, read_verdicts
 
 
 def leans(run: Run, audit: bool) -> list[str]:
@@ -48,10 +47,6 @@ def prepare(run: Run) -> None:
 
 def make(run: Run) -> list[Verdict]:
     """The audit on the run's own test pictures, or on all where those are too few; kept in the run."""
-    from convsight.shortcuts.find import find_shortcuts  # its statistics take a second to import
+    from convsight.shortcuts.find import audit_run  # its statistics take a second to import
 
-    net, data = run.classifier, run.dataset
-    verdicts = find_shortcuts(net, data, own=owned(run.path))
-    about = {"data": data.name, "split": split_to_audit(data), "weights": net.weights_hash, "seed": 0}
-    save_verdicts(run.path, verdicts, about)
-    return verdicts
+    return audit_run(run.path, run.classifier, run.dataset)

@@ -19,7 +19,7 @@ import matplotlib
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Shaped, UInt8
 from PIL import Image
 from torch import Tensor
 
@@ -105,6 +105,12 @@ def _pages(pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, "n 1 h2 w2"]:
     padded = F.pad(pixels, (0, line, 0, line, 0, side * side - c), value=1.0)  # white lines between the pages
     grid = padded.view(n, 1, side, side, h + line, w + line).transpose(3, 4)
     return grid.reshape(n, 1, side * (h + line), side * (w + line))[:, :, :-line, :-line]
+
+
+def mosaic(tiles: Shaped[Tensor, "n c h w"], columns: int, blank: float = 1.0) -> Shaped[Tensor, "c h2 w2"]:
+    """Tiles side by side in rows of `columns`, with no gap; what is left of the last row is `blank`."""
+    full = F.pad(tiles, (0, 0, 0, 0, 0, 0, 0, -len(tiles) % columns), value=blank)
+    return full.unflatten(0, (-1, columns)).permute(2, 0, 3, 1, 4).flatten(3).flatten(1, 2)
 
 
 def overlay(

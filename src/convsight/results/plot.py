@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from convsight.results.draw import RGB
+from convsight.results.draw import RGB, limit_of
 
 if TYPE_CHECKING:  # what draws charts takes a third of a second to import: only where a chart is drawn
     from matplotlib.figure import Figure
@@ -75,6 +75,12 @@ def as_pixels(made: Figure) -> Float[Tensor, "c h w"]:
     picture = torch.from_numpy(pixels(made)).permute(2, 0, 1).float() / 255
     made.set_layout_engine("none")
     return picture
+
+
+def bright(values: Tensor) -> float:
+    """Where a colour scale of answers ends: few are strong, so at the 99.5% quantile of |value|."""
+    sizes = values.abs().flatten().sort().values
+    return float(sizes[round(0.995 * (len(sizes) - 1))]) or limit_of(values)
 
 
 def number_grid(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -43,9 +43,6 @@ class Gain(Probe):
     def strength(self, of: Pixels) -> Float[Tensor, " n"]:
         return -brightest(of) if self.darker else brightest(of)
 
-    def numbers(self) -> dict[str, Any]:
-        return {"darker": self.darker, "factor": self.factor, "threshold": self.threshold}
-
 
 def brightest(of: Pixels) -> Float[Tensor, " n"]:
     """The 99.95% quantile of each picture's pixels, which in small pictures is about the brightest pixel."""
@@ -76,9 +73,6 @@ class Cast(Probe):
         """The component of the picture's tint in the direction of `factor`, in nats."""
         direction = torch.tensor(self.factor).log()
         return tint(of) @ (direction - direction.mean()) / (direction.norm() + 1e-6)
-
-    def numbers(self) -> dict[str, Any]:
-        return {"factor": list(self.factor), "threshold": self.threshold}
 
 
 def tint(of: Pixels) -> Float[Tensor, "n c"]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from convsight.datasets import Split, as_dataset
+from convsight.datasets import Dataset, Split, as_dataset
 from convsight.errors import InputError
 from convsight.features.selection import Selection
 from convsight.network.classifier import Classifier, as_classifier
@@ -28,10 +28,10 @@ from convsight.shortcuts.known_recall import known_recall
 from convsight.shortcuts.marked import is_own
 from convsight.shortcuts.overlay import find_overlays
 from convsight.shortcuts.pattern import find_patterns
-from convsight.shortcuts.pictures import pictures_to_audit
+from convsight.shortcuts.pictures import pictures_to_audit, split_to_audit
 from convsight.shortcuts.precedence import told_apart
 from convsight.shortcuts.sample import Sample, draw_sample
-from convsight.shortcuts.saved import described
+from convsight.shortcuts.saved import described, owned, save_verdicts
 from convsight.shortcuts.search import Tried, carriers, chosen, confirmed, explored
 from convsight.shortcuts.surroundings import Surroundings
 from convsight.shortcuts.transplant import holm
@@ -40,6 +40,26 @@ from convsight.shortcuts.words import TITLES, claim, claim_around, share
 LEAST = 0.08  # a cue counts as found if the lower end of its interval is above this
 LEVEL = 0.01  # and if its p-value, corrected by Holm for everything that was measured, is below this
 SHOWN = 3  # how many verdicts about cues that were measured but not found are returned
+
+
+def audit_run(
+    folder: Path,
+    net: Classifier,
+    data: Dataset,
+    *,
+    own: Sequence[Mapping[str, Any]] | None = None,
+    **options: Any,
+) -> list[Verdict]:
+    """What `find_shortcuts` says, stored in a run's folder.
+
+    own: what was marked as the object itself; None for what was marked in this run.
+    """
+    verdicts = find_shortcuts(net, data, own=owned(folder) if own is None else own, **options)
+    split, seed = options.get("split") or split_to_audit(data), options.get("seed", 0)
+    save_verdicts(
+        folder, verdicts, {"data": data.name, "split": split, "weights": net.weights_hash, "seed": seed}
+    )
+    return verdicts
 
 
 def find_shortcuts(

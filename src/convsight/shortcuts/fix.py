@@ -19,11 +19,10 @@ from convsight.images import Images
 from convsight.network.classifier import Classifier
 from convsight.results.kinds import Verdict
 from convsight.run import CONFIG, METRICS, Run
-from convsight.shortcuts.find import find_shortcuts
-from convsight.shortcuts.pictures import split_to_audit
+from convsight.shortcuts.find import audit_run
 from convsight.shortcuts.probes import Probe
 from convsight.shortcuts.reliance import Groups, groups
-from convsight.shortcuts.saved import load_verdicts, owned, save_verdicts
+from convsight.shortcuts.saved import load_verdicts, owned
 from convsight.shortcuts.swap import drawn, exchange, swapped
 from convsight.storage import write_json
 from convsight.training import train
@@ -215,15 +214,7 @@ def _audited(run: Run, old: Run, data: Dataset, seed: int) -> tuple[Verdict, ...
     """The audit of the new network, saved in its run. It passes over what the user marked as the object in
     the old run.
     """
-    verdicts = find_shortcuts(run.classifier, data, seed=seed, own=owned(old.path))
-    about = {
-        "data": data.name,
-        "split": split_to_audit(data),
-        "weights": run.classifier.weights_hash,
-        "seed": seed,
-    }
-    save_verdicts(run.path, verdicts, about)
-    return tuple(verdicts)
+    return tuple(audit_run(run.path, run.classifier, data, own=owned(old.path), seed=seed))
 
 
 def _remember(result: Fixed, old: Run, number: int, record: dict[str, Any], share: float) -> None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -48,9 +47,6 @@ class Grating(Pattern):
 
     def strength(self, of: Pixels) -> Float[Tensor, " n"]:
         return super().strength(of) / self.seen
-
-    def numbers(self) -> dict[str, Any]:
-        return {**super().numbers(), "seen": self.seen}
 
     def is_all(self, of: Pixels, others: Pixels) -> bool:
         """Whether these waves are all of the class's fixed fine structure; that of a tag or a watermark has

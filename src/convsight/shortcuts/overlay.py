@@ -23,7 +23,14 @@ from torch import Tensor
 
 from convsight.imaging.blur import blurred
 from convsight.shortcuts.laid_over import LaidOver, fitted_amount
-from convsight.shortcuts.pattern import Pattern, corner_mean, fixed_pattern, of_and_others, plain_corners
+from convsight.shortcuts.pattern import (
+    Pattern,
+    corner_mean,
+    fixed_pattern,
+    of_and_others,
+    plain_corners,
+    regressed,
+)
 from convsight.shortcuts.probes import Pixels
 from convsight.shortcuts.sample import Half, affordable
 
@@ -76,9 +83,6 @@ class Overlay(LaidOver):
         place = self.mask((of.shape[2], of.shape[3]))
         return super().marks(of) if place is None else place.expand(len(of), -1, -1)
 
-    def numbers(self) -> dict[str, Any]:
-        return {"scale": self.scale}
-
 
 def find_overlays(half: Half, targets: Sequence[int]) -> dict[int, list[Overlay | Pattern]]:
     """For each class the layer that sets it apart more than any other class is, once for each level that may
@@ -105,7 +109,9 @@ def _layers(of: Pixels, others: Pixels) -> list[Overlay | Pattern]:
 
 def fitted(of: Pixels, others: Pixels, keep: Float[Tensor, "d h w"]) -> list[Overlay]:
     """The layer that the class's pictures have and the others have not, at each level that may be its zero."""
-    (own_add, own_times, noise), (base_add, base_times, base_noise) = (_line(x) for x in (of, others))
+    (own_add, own_times, noise), (base_add, base_times, base_noise) = (
+        regressed(steps(x), _around(x)) for x in (of, others)
+    )
     step_add, step_times = keep * (own_add - base_add), keep * (own_times - base_times)
     weight = keep / ((noise + base_noise) / 2 + 1e-4)
     whole = integrated(step_add), integrated(step_times)
@@ -179,16 +185,6 @@ def _kept(of: Pixels, others: Pixels) -> Float[Tensor, "d h w"]:
     near = F.max_pool2d((alone > CRISP * least).float()[None], 3, 1, 1)[0] > 0
     kept = (plain > NEAR * least) & near
     return kept.float().repeat_interleave(of.shape[1], 0)
-
-
-def _line(of: Pixels) -> tuple[Tensor, Tensor, Tensor]:
-    """Intercept and slope of the steps against the brightness around them, and the variance about the line."""
-    around, rise = _around(of), steps(of)
-    mean_around, mean_rise = around.mean(0), rise.mean(0)
-    covariance = ((around - mean_around) * (rise - mean_rise)).mean(0)
-    times = covariance / ((around - mean_around).square().mean(0) + 0.01)
-    add = mean_rise - times * mean_around
-    return add, times, (rise - add - times * around).square().mean(0)
 
 
 def _around(of: Pixels) -> Float[Tensor, "n d h w"]:

@@ -7,7 +7,7 @@ found again in many pictures of the class and in few others, whatever its place,
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -66,9 +66,6 @@ class Patch(Probe):
 
     def strength(self, of: Pixels) -> Float[Tensor, " n"]:
         return self._found(of)[0]
-
-    def numbers(self) -> dict[str, Any]:
-        return {"seed": self.seed, "step": self.step}
 
     @property
     def _size(self) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -71,9 +71,6 @@ class Pattern(LaidOver):
         rest = of - smooth - self.base_add - self.base_times * smooth
         expected = self.add + self.times * smooth
         return fitted_amount(rest, expected, self.weight)
-
-    def numbers(self) -> dict[str, Any]:
-        return {"reach": self.reach, "scale": self.scale, "fixed": self.fixed}
 
 
 def find_patterns(half: Half, targets: Sequence[int]) -> dict[int, list[tuple[Pattern, bool]]]:
@@ -160,12 +157,16 @@ def corner_mean(of: Pixels) -> Float[Tensor, " n"]:
 def line(of: Pixels, reach: float) -> tuple[Tensor, Tensor, Tensor]:
     """Intercept and slope of the fine structure against the smoothed picture, and the variance around them."""
     smooth = blurred(of, reach)
-    fine = of - smooth
-    mean_smooth, mean_fine = smooth.mean(0), fine.mean(0)
-    covariance = ((smooth - mean_smooth) * (fine - mean_fine)).mean(0)
-    times = covariance / ((smooth - mean_smooth).square().mean(0) + 0.01)
-    add = mean_fine - times * mean_smooth
-    return add, times, (fine - add - times * smooth).square().mean(0)
+    return regressed(of - smooth, smooth)
+
+
+def regressed(values: Tensor, brightness: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Intercept and slope over the pictures, at each place, of values against brightness; the variance around them."""
+    mean_bright, mean_value = brightness.mean(0), values.mean(0)
+    covariance = ((brightness - mean_bright) * (values - mean_value)).mean(0)
+    times = covariance / ((brightness - mean_bright).square().mean(0) + 0.01)
+    add = mean_value - times * mean_bright
+    return add, times, (values - add - times * brightness).square().mean(0)
 
 
 def _typical(values: Tensor) -> tuple[float, float]:

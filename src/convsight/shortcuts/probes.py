@@ -9,7 +9,7 @@ A probe carries one aspect over: the pixels of a place, the level of the backgro
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 import torch
@@ -93,8 +93,10 @@ class Probe:
         return self.marks(after)
 
     def numbers(self) -> dict[str, Any]:
-        """The parameters as plain numbers."""
-        return {}
+        """The parameters that are plain: numbers, words and lists of numbers."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        plain = {n: v for n, v in values.items() if isinstance(v, (int, float, str, tuple))}
+        return {n: list(v) if isinstance(v, tuple) else v for n, v in plain.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,9 +121,6 @@ class Region(Probe):
 
     def marks(self, of: Pixels) -> Bool[Tensor, "n h w"]:
         return self.where.expand(len(of), -1, -1)
-
-    def numbers(self) -> dict[str, Any]:
-        return {"name": self.name}
 
     def strength(self, of: Pixels) -> Float[Tensor, " n"]:
         """Minus the mean distance from the template, inside the place; 0 everywhere without a template."""
@@ -160,9 +159,6 @@ class Background(Probe):
         here, there = (((of - v).abs().amax(1) < close).float().mean((1, 2)) for v in (level, usual))
         return (here - there) / (here + there + 0.05)
 
-    def numbers(self) -> dict[str, Any]:
-        return {"usual": list(self.usual), "level": list(self.level), "near": self.near}
-
 
 SIGMAS = tuple(0.1 * i for i in range(2, 21))  # in pixels of a 28×28 picture
 
@@ -194,9 +190,6 @@ class Sharpness(Probe):
         more.
         """
         return smoothness(of)
-
-    def numbers(self) -> dict[str, Any]:
-        return {"sigma": self.sigma, "threshold": self.threshold}
 
 
 def smoothness(of: Pixels) -> Float[Tensor, " n"]:
@@ -244,9 +237,6 @@ class Compression(Probe):
         residual = (compressed(of, self.quality) - of).abs().mean((1, 2, 3))
         detail = (of[..., 1:] - of[..., :-1]).abs().mean((1, 2, 3)) + 0.005
         return -(residual / detail + 1e-4).log()
-
-    def numbers(self) -> dict[str, Any]:
-        return {"quality": self.quality, "threshold": self.threshold}
 
 
 def background_level(of: Pixels) -> Float[Tensor, "n c 1 1"]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -71,9 +71,6 @@ class Surroundings(Probe):
 
     def landed(self, onto: Pixels, after: Pixels) -> Bool[Tensor, "n h w"]:
         return self.marks(onto)
-
-    def numbers(self) -> dict[str, Any]:
-        return {"part": self.part}
 
     def _of_part(self, h: int) -> Float[Tensor, "1 h 1"]:
         """1 in the rows that are exchanged, 0 in the others, with a soft change between."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import torch
-
 from convsight.features.atlas import ACROSS
 from convsight.results import draw
 from convsight.results.kinds import Points
@@ -23,7 +21,4 @@ def atlas_page(points: Points, number: int) -> bytes:
     """One sheet, only as tall as it must be."""
     assert points.pictures is not None
     small = points.pictures[number * ACROSS**2 : (number + 1) * ACROSS**2]
-    c, h, w = small.shape[1:]
-    rows = -(-len(small) // ACROSS)
-    tiles = torch.cat([small, torch.ones(rows * ACROSS - len(small), c, h, w)]).view(rows, ACROSS, c, h, w)
-    return draw.webp(draw.rgb(tiles.permute(2, 0, 3, 1, 4).reshape(c, rows * h, ACROSS * w)), 80)
+    return draw.webp(draw.rgb(draw.mosaic(small, ACROSS)), 80)

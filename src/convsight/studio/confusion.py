@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from convsight.datasets import Dataset
 from convsight.errors import InputError
 from convsight.features.selection import Selection
 from convsight.features.vectors import as_net_classes, as_net_labels
@@ -33,10 +34,7 @@ def confusion(studio: Studio, split: str) -> schemas.Confusion:
         )  # fmt: skip
     truth = as_net_classes(studio.net, Selection.of(studio.data, split))
     if truth is None:
-        raise InputError(
-            f"the labels of {studio.data.name} ({_few(studio.data.classes)}) do not name the network's classes "
-            f"({_few(studio.net.classes)}); --classes names them"
-        )
+        raise _other_names(studio, studio.data)
     # imports lightning, which takes two seconds, so only here and below
     from convsight.training.evaluate import class_metrics
 
@@ -66,10 +64,7 @@ def label_scores(studio: Studio, split: str) -> schemas.LabelScores:
         return schemas.LabelScores(labels=[], map=None, exact=None, n=0, job=job)
     truth = as_net_labels(studio.net, Selection.of(studio.data, split))
     if truth is None:
-        raise InputError(
-            f"the labels of {studio.data.name} ({_few(studio.data.classes)}) are not the network's "
-            f"({_few(studio.net.classes)}); --classes names them"
-        )
+        raise _other_names(studio, studio.data)
     from convsight.training.by_label import label_metrics
 
     net, chances = studio.net, studio.net.chances(known.logits)
@@ -99,6 +94,13 @@ def _known_or_job(studio: Studio, split: str) -> tuple[Predicted | None, str | N
     )  # fmt: skip
     job.finished.wait(0.05)
     return studio.predictions.get(split), job.id
+
+
+def _other_names(studio: Studio, data: Dataset) -> InputError:
+    return InputError(
+        f"the labels of {data.name} ({_few(data.classes)}) do not name the network's ({_few(studio.net.classes)}); "
+        "--classes names them"
+    )
 
 
 def _few(names: tuple[str, ...]) -> str:

@@ -45,7 +45,7 @@ class Job:
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.finished = threading.Event()
         self.stop: Callable[[], None] | None = None  # called by `cancel`, such as to interrupt a training
-        self._cancelled = False
+        self.cancelled = False
         self._told = 0.0
 
     def info(self) -> schemas.Job:
@@ -63,7 +63,7 @@ class Job:
 
     def step(self, fraction: float, message: str, picture: str | None = None, **more: Any) -> None:
         """Report progress; raises Cancelled if the job was cancelled."""
-        if self._cancelled and self.stop is None:
+        if self.cancelled and self.stop is None:
             raise Cancelled
         self.fraction, self.message = fraction, message
         now = time.monotonic()
@@ -83,15 +83,11 @@ class Job:
 
     def cancel(self) -> None:
         """Ask the job to stop: one that waits never starts, one that runs ends at its next report."""
-        self._cancelled = True
+        self.cancelled = True
         if self.status == "queued":
             self._end("cancelled", "cancelled")
         elif self.stop is not None and not self.finished.is_set():
             self.stop()
-
-    @property
-    def cancelled(self) -> bool:
-        return self._cancelled
 
     def run(self, work: Callable[[Job], Any]) -> None:
         """Do the work in this thread; never raises, whatever the work does."""
@@ -108,7 +104,7 @@ class Job:
         except BaseException as error:  # a worker thread must outlive anything that a technique does
             self._fail(ConvsightError(f"it stopped with {type(error).__name__}: {error}"))
         else:
-            stopped = self._cancelled and self.stop is not None
+            stopped = self.cancelled and self.stop is not None
             self._end(
                 "cancelled" if stopped else "done", "stopped; everything is saved" if stopped else "done"
             )

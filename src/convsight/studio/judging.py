@@ -71,23 +71,11 @@ def light_png(studio: Studio, key: str, index: int) -> bytes:
 
 
 def _look(studio: Studio) -> None:
-    from convsight.shortcuts.find import find_shortcuts
-    from convsight.shortcuts.pictures import split_to_audit
-    from convsight.shortcuts.saved import owned, save_verdicts
+    from convsight.shortcuts.find import audit_run, find_shortcuts
 
-    assert studio.data is not None
-    run = studio.run
-    own = owned(run.path) if run is not None else []
-    verdicts = find_shortcuts(studio.net, studio.data, own=own)
-    if run is not None:
-        about = {
-            "data": studio.data.name,
-            "split": split_to_audit(studio.data),
-            "weights": studio.weights,
-            "seed": 0,
-        }
-        save_verdicts(run.path, verdicts, about)
-    studio.verdicts = verdicts
+    net, data, run = studio.net, studio.data, studio.run
+    assert data is not None
+    studio.verdicts = find_shortcuts(net, data) if run is None else audit_run(run.path, net, data)
 
 
 def verdicts_of(studio: Studio) -> list[Verdict] | None:

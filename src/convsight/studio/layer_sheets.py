@@ -7,9 +7,7 @@ from __future__ import annotations
 import math
 from urllib.parse import quote
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -49,7 +47,7 @@ def layer_filters_png(studio: Studio, layer: str) -> bytes:
     first = studio.net.layers.convolutions()[0].name == studio.net.layers[layer].name
     if first and weights.shape[1] == 3:
         limit = weights.abs().amax((1, 2, 3), keepdim=True).clamp(min=1e-12)
-        return sheet([draw.rgb(each) for each in 0.5 + weights / (2 * limit)])
+        return draw.png(draw.rgb(draw.mosaic(0.5 + weights / (2 * limit), columns_of(len(weights)))))
     return coloured_sheet(weights.mean(1), True)
 
 
@@ -69,32 +67,16 @@ def receptive(studio: Studio, layer: str, y: int, x: int) -> schemas.ReceptiveBo
     return schemas.ReceptiveBox(y0=box.top, x0=box.left, y1=box.bottom, x1=box.right)
 
 
-def sheet(tiles: list[np.ndarray]) -> bytes:
-    """RGB tiles of one size in rows of `columns_of` as PNG, with no gap."""
-    columns = columns_of(len(tiles))
-    blank = [np.full_like(tiles[0], 255)] * (-len(tiles) % columns)
-    rows = [np.concatenate(row, 1) for row in _rows([*tiles, *blank], columns)]
-    return draw.png(np.concatenate(rows, 0))
-
-
 def coloured_sheet(values: Float[Tensor, "c h w"], signed: bool) -> bytes:
-    """As `sheet`, with one map per tile in the colours of `draw.colours`, each scaled to its own largest
-    magnitude.
-    """
-    columns = columns_of(len(values))
+    """One map a tile in the colours of `draw.colours`, each scaled to its own largest magnitude, as PNG."""
     limits = values.abs().amax((1, 2), keepdim=True)
     scaled = values / torch.where(limits > 0, limits, 1)
     index = ((scaled + 1) / 2 if signed else scaled).clamp(0, 1).mul(255).round().to(torch.uint8)
-    tiles = F.pad(index, (0, 0, 0, 0, 0, -len(values) % columns)).unflatten(0, (-1, columns))
-    return draw.scale_png(tiles.permute(0, 2, 1, 3).flatten(2).flatten(0, 1).numpy(), signed)
+    return draw.scale_png(draw.mosaic(index[:, None], columns_of(len(values)), 0)[0].numpy(), signed)
 
 
 def columns_of(n: int) -> int:
     return max(1, math.ceil(math.sqrt(n)))
-
-
-def _rows(tiles: list[np.ndarray], columns: int) -> list[list[np.ndarray]]:
-    return [tiles[i : i + columns] for i in range(0, len(tiles), columns)]
 
 
 def _values(studio: Studio, layer: str, picture: str) -> Float[Tensor, "c h w"]:

@@ -56,18 +56,12 @@ def ask(studio: Studio, request: schemas.ResultRequest) -> Asked:
     method = find_method(request.method)
     made = method(**knob_values(method, request.knobs))
     needs = method.needs()
-    given = {
-        "net": True, "data": studio.data is not None, "images": bool(request.pictures),
-        "target": request.target is not None, "layer": request.layer is not None,
-        "style": request.style is not None, "donor": request.donor is not None,
-        "query": bool(request.query or request.pictures),
-    }  # fmt: skip
-    for name, required in needs.items():
-        if required and not given.get(name):
-            raise InputError(f"{method.name} needs {WORDS.get(name, name)}")
     if request.layer is not None and "layer" in needs:
         studio.net.layers[request.layer]
     arguments = arguments_of(studio, made, request)
+    for name, must in needs.items():
+        if must and name not in arguments:
+            raise InputError(f"{method.name} needs {WORDS.get(name, name)}")
     key = made.provenance(**arguments).key
     return Asked(made, request, key or _key_here(studio, request), arguments, lasting=bool(key))
 
@@ -125,24 +119,21 @@ def keep(studio: Studio, key: str, result: Result, python: str, asked: Asked | N
 
 def arguments_of(studio: Studio, method: Method, request: schemas.ResultRequest) -> dict[str, Any]:
     """What the technique's `compute` is called with."""
-    needs = method.needs()
+    needs, shown = method.needs(), request.pictures
     found: dict[str, Any] = {}
-    if "net" in needs and (needs["net"] or "images" not in needs or request.pictures):
+    if "net" in needs and (needs["net"] or "images" not in needs or shown):
         found["net"] = studio.net
-    if "images" in needs and request.pictures:
-        found["images"] = _pictures(studio, method, request.pictures)
     if "data" in needs and studio.data is not None:
         found["data"] = studio.data
-    if "query" in needs:
-        found["query"] = _pictures(studio, method, request.query or request.pictures)
-    if "style" in needs and request.style is not None:
-        found["style"] = _pictures(studio, method, [request.style])
+    style = [] if request.style is None else [request.style]
+    for name, pictures in {"images": shown, "query": request.query or shown, "style": style}.items():
+        if name in needs and pictures:
+            found[name] = _pictures(studio, method, pictures)
     if "donor" in needs and request.donor is not None:
         found["donor"] = studio.pictures.some([request.donor])
-    if "target" in needs and request.target is not None:
-        found["target"] = request.target
-    if "layer" in needs and request.layer is not None:
-        found["layer"] = request.layer
+    for name in ("target", "layer"):
+        if name in needs and getattr(request, name) is not None:
+            found[name] = getattr(request, name)
     return found
 
 
@@ -161,12 +152,11 @@ def file(studio: Studio, key: str, name: str) -> tuple[bytes, str]:
         if not dot or not number.isdigit() or int(number) >= len(result.parts):
             raise DataNotFound(f"no {name!r} in this result")
         result = result.parts[int(number)]
-    found_file = file_of(studio, result, rest)
-    if found_file is None:
+    made = file_of(studio, result, rest)
+    if made is None:
         raise DataNotFound(f"no {name!r} in this result; its files are in its `downloads` and `payload`")
-    make, media = found_file
     with DRAWING:
-        return studio.store.once(f"{key}/{name}", make), media
+        return studio.store.once(f"{key}/{name}", made[0]), made[1]
 
 
 def found(studio: Studio, key: str) -> Kept:
@@ -179,14 +169,10 @@ def found(studio: Studio, key: str) -> Kept:
 def lane(method: Method) -> str:
     """Which thread computes a technique: pictures by optimisation take minutes, whole data sets seconds."""
     needs, names = method.needs(), {knob.name for knob in method.knobs()}
-    if not method.in_report or ("net" in needs and {"steps", "iterations"} & names and not _one_pass(method)):
+    optimises = "net" in needs and {"steps", "iterations"} & names  # or averages over steps, as some maps do
+    if not method.in_report or (optimises and not issubclass(method.kind, Map)):
         return "heavy"
     return "data" if needs.get("data") else "quick"
-
-
-def _one_pass(method: Method) -> bool:
-    """Techniques that explain given pictures answer with a map at once, however many steps they average."""
-    return issubclass(method.kind, Map)
 
 
 def _described(studio: Studio, kept: Kept, result: Result, url: str, prefix: str) -> schemas.Result:

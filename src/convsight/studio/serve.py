@@ -107,16 +107,11 @@ def _listen(host: str, port: int, more: int) -> socket.socket:
             made.bind((host, number))
             made.listen(2048)
             return made
-        except socket.gaierror as error:
-            made.close()
-            raise InputError(
-                f"--host {host!r} is no address of this machine; 127.0.0.1 is the usual one"
-            ) from error
         except OSError as error:
             made.close()
             if error.errno == errno.EACCES:
                 raise StorageError(f"port {number} needs more rights; choose one above 1023") from error
-            if error.errno == errno.EADDRNOTAVAIL:
+            if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
                 raise InputError(
                     f"--host {host!r} is no address of this machine; 127.0.0.1 is the usual one"
                 ) from error

@@ -83,7 +83,7 @@ class Studio:
     @functools.cached_property
     def info(self) -> schemas.Session:
         """What the page requests first; computed once."""
-        finished, obstacle = self.run is not None, no_audit(self.net, self.data)
+        obstacle = no_audit(self.net, self.data)
         return schemas.Session(
             title=self.title,
             version=__version__,
@@ -93,17 +93,12 @@ class Studio:
             ],
             dataset=_dataset(self.data),
             methods=[_method(entry) for entry in catalogue().values()],
-            metrics=self.run.metrics if self.run is not None and finished else None,
-            log=self.run.log if self.run is not None and finished else None,
+            metrics=self.run.metrics if self.run is not None else None,
+            log=self.run.log if self.run is not None else None,
             samples=self._samples(),
             run=self.run.name if self.run is not None else None,
             limits=schemas.Limits(upload_bytes=MOST_BYTES, upload_pixels=MOST_PIXELS),
-            can=schemas.Can(
-                train=True,
-                audit=not obstacle,
-                map=self.data is not None,
-                no_audit=obstacle,
-            ),
+            can=schemas.Can(train=True, audit=not obstacle, map=self.data is not None, no_audit=obstacle),
         )
 
     def _samples(self) -> list[str]:
@@ -118,16 +113,12 @@ class Studio:
             return [f"{name}:{i}" for i in range(min(SAMPLES, len(split)))]
         for rank in range(SAMPLES):
             for label in range(len(self.data.classes)):
-                places = self._places(name, label)
+                places = (split.labels == label).nonzero().flatten()[:SAMPLES].tolist()
                 if rank < len(places):
                     taken.append(f"{name}:{places[rank]}")
             if len(taken) >= SAMPLES:
                 break
         return taken[:SAMPLES]
-
-    def _places(self, split: str, label: int) -> list[int]:
-        assert self.data is not None
-        return (self.data.splits[split].labels == label).nonzero().flatten()[:SAMPLES].tolist()
 
 
 def _model(net: Classifier, source: str) -> schemas.ModelInfo:
