@@ -13,7 +13,6 @@ from convsight.results import draw
 from convsight.results.kinds import Map, Verdict
 from convsight.results.sheet import without_words
 from convsight.studio import results, schemas
-from convsight.studio.payloads import number
 from convsight.studio.session import Studio
 from convsight.trust_checks import Light
 
@@ -119,6 +118,6 @@ def _light(key: str, index: int, light: Light) -> schemas.Light:
     captions = [] if light.pictures is None else list(light.pictures.captions)
     return schemas.Light(
         name=light.title, answer=light.verdict, sentence=light.sentence,
-        numbers={name: number(value) for name, value in light.numbers.items()}, pictures=pictures,
+        numbers=dict(light.numbers), pictures=pictures,
         captions=captions,
     )  # fmt: skip

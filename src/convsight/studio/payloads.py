@@ -76,14 +76,14 @@ def quick_look(result: Result) -> str | None:
 
 def _map(studio: Studio, result: Map, base: str) -> schemas.MapPayload:
     n, h, w = result.values.shape
-    limits = [number(draw.limit_of(each, result.full_colour)) for each in result.values]
+    limits: list[float | None] = [draw.limit_of(each, result.full_colour) for each in result.values]
     clean = result.clean_score
     return schemas.MapPayload(
         n=n, h=h, w=w,
         signed=result.signed,
         unit=result.unit,
-        low=number(result.values.min()),
-        high=number(result.values.max()),
+        low=float(result.values.min()),
+        high=float(result.values.max()),
         limit=limits,
         labels=list(result.labels_of),
         clean_scores=None if clean is None else numbers(clean),
@@ -187,22 +187,14 @@ def _name(names: tuple[str, ...], label: Any) -> str | None:
     return names[int(label)] if label is not None and 0 <= int(label) < len(names) else None
 
 
-def _curve(studio: Studio, result: Curve, base: str) -> schemas.CurvePayload:
-    return curve_data(result)
-
-
 def curve_data(result: Curve) -> schemas.CurvePayload:
     series = [
-        schemas.SeriesData(name=s.name, x=[plain(x) for x in s.x], y=[number(y) for y in s.y])
+        schemas.SeriesData(name=s.name, x=[plain(x) for x in s.x], y=[float(y) for y in s.y])
         for s in result.series
     ]
     return schemas.CurvePayload(
         series=series, x_label=result.x_label, y_label=result.y_label, style=result.style
     )
-
-
-def _table(studio: Studio, result: Table, base: str) -> schemas.TablePayload:
-    return table_data(result)
 
 
 def table_data(result: Table) -> schemas.TablePayload:
@@ -211,21 +203,18 @@ def table_data(result: Table) -> schemas.TablePayload:
 
 
 def _verdict(studio: Studio, result: Verdict, base: str) -> schemas.VerdictPayload:
-    low, high = result.interval
     return schemas.VerdictPayload(
         found=result.found,
         sentence=result.sentence,
         target=result.target,
         cue=result.kind,
-        flip_rate=number(result.flip_rate),
-        control_rate=number(result.control_rate),
-        interval=(number(low), number(high)),
-        p_value=number(result.p_value),
+        flip_rate=result.flip_rate,
+        control_rate=result.control_rate,
+        interval=result.interval,
+        p_value=result.p_value,
         n=result.n,
-        accuracy=None
-        if result.accuracy is None
-        else (_or_none(result.accuracy[0]), _or_none(result.accuracy[1])),
-        prevalence=_or_none(result.prevalence),
+        accuracy=result.accuracy,
+        prevalence=result.prevalence,
         carriers=[name for name in picture_ids(studio.data, result.carriers, "all") if name],
         remedy=result.remedy,
         region=f"{base}region.png" if result.region is not None else None,
@@ -253,13 +242,9 @@ def _without_words(result: Result) -> bytes:
         return draw.png(result.draw_self())
 
 
-def _or_none(value: float | None) -> float | None:
-    return None if value is None else number(value)
-
-
 PAYLOADS: dict[type[Result], Callable[[Studio, Any, str], Any]] = {
-    Map: _map, Pictures: _pictures, Points: _points, Ranking: _ranking, Curve: _curve, Table: _table,
-    Verdict: _verdict,
+    Map: _map, Pictures: _pictures, Points: _points, Ranking: _ranking, Verdict: _verdict,
+    Curve: lambda studio, result, base: curve_data(result), Table: lambda studio, result, base: table_data(result),
 }  # fmt: skip
 
 
@@ -268,15 +253,9 @@ def floats(values: Tensor) -> bytes:
     return np.ascontiguousarray(values.detach().float().cpu().numpy().astype("<f4")).tobytes()
 
 
-def number(value: Any) -> float | None:
-    """A number that JSON has, or None."""
-    value = float(value)
-    return value if math.isfinite(value) else None
-
-
 def numbers(values: Tensor, digits: int = 17) -> list[float | None]:
     """One number an entry, rounded where many of them travel."""
-    return [number(round(v, digits)) for v in values.flatten().tolist()]
+    return [round(v, digits) for v in values.flatten().tolist()]
 
 
 def plain(value: Any) -> Any:
@@ -284,5 +263,5 @@ def plain(value: Any) -> Any:
     if isinstance(value, bool) or value is None or isinstance(value, (int, str)):
         return value
     if isinstance(value, float):
-        return number(value)
+        return value if math.isfinite(value) else None
     return value.item() if hasattr(value, "item") else str(value)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from convsight.studio.schemas.base import Model
+from convsight.studio.schemas.base import Model, Number
 from convsight.studio.schemas.results import Result
 
 
@@ -24,7 +24,7 @@ class Light(Model):
     name: str
     answer: Literal["yes", "no", "can't tell"]
     sentence: str
-    numbers: dict[str, Any]
+    numbers: dict[str, Number]
     pictures: list[str]
     captions: list[str]
 
