@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from convsight.progress import Step, listening, report, span
+from convsight.progress import Step, listening, report, report_count, span
 
 
 def test_a_report_nobody_listens_to_does_nothing():
@@ -35,6 +35,18 @@ def test_spans_nest_into_their_share_of_the_whole():
                 report(0.0, "start")
                 report(1.0, "end")
     assert [s.fraction for s in heard] == [0.25, 0.5, 0.75, 1.0]
+
+
+def test_what_is_counted_travels_as_numbers_and_spans_scale_its_share():
+    heard: list[Step] = []
+    with listening(heard.append), span(0.5, 1.0):
+        report_count(1000, 2000, "pictures", "features", within=(0.0, 0.5))
+        report_count(0, 0, "pairs")
+    assert [(s.fraction, s.done, s.total, s.unit) for s in heard] == [
+        (0.625, 1000, 2000, "pictures"),
+        (0.5, 0, 0, "pairs"),
+    ]
+    assert [s.words for s in heard] == ["features: 1,000 of 2,000 pictures", ""]
 
 
 def test_a_listener_that_raises_ends_the_work_and_stops_listening():

@@ -118,7 +118,7 @@ def test_the_layout_is_streamed_while_it_forms(net, data):
     with listening(steps.append):
         cs.tsne(net, data, iterations=150)
     seen = [step for step in steps if step.picture is not None]
-    assert [step.message for step in seen] == [f"t-SNE step {i} of 150" for i in (50, 100, 150)]
+    assert [step.words for step in seen] == [f"t-SNE: {i} of 150 steps" for i in (50, 100, 150)]
     assert seen[0].picture.shape == (3, 240, 240) and (seen[0].picture < 1).any()
 
 

@@ -137,7 +137,7 @@ def test_it_reports_how_far_it_is(net):
     with listening(heard.append):
         gather(net, split_of(9), ["conv1"])
     assert heard[-1].fraction == 1
-    assert heard[-1].message == "9 of 9 pictures"
+    assert heard[-1].words == "9 of 9 pictures"
 
 
 def test_an_alias_answers_like_the_layer_it_stands_for():

@@ -40,16 +40,12 @@ export type Check = Schemas['Check'];
 export type Finding = Schemas['Finding'];
 export type Trust = Schemas['Trust'];
 export type Light = Schemas['Light'];
+export type Gaps = Schemas['Gaps'];
 export type Atlas = Schemas['Atlas'];
 export type Box = Schemas['Box'];
 
-/** One event of a job: `step` carries a fraction and words, perhaps a picture so far; `epoch` a line of the log. */
-export interface Step {
-  fraction?: number | null;
-  message?: string;
-  /** How many positions of a map are answered so far, of how many. */
-  done?: number;
-  total?: number;
+/** One event of a job: how far it is, and perhaps the picture so far; `training` has the numbers of a training. */
+export interface Step extends Partial<Pick<Job, 'fraction' | 'message' | 'done' | 'total' | 'unit'>> {
   picture?: string;
   [more: string]: unknown;
 }

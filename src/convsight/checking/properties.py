@@ -13,7 +13,7 @@ from torch import Tensor
 from convsight.checking.subject import Subject
 from convsight.images import Images
 from convsight.opening.files import facts_of
-from convsight.progress import report
+from convsight.progress import report_count
 
 OF_PIXELS = (
     "brightness", "contrast", "saturation", "red against green", "blue against yellow", "sharpness",
@@ -42,7 +42,7 @@ def properties_of(subject: Subject) -> Properties:
     for images in subject.batches():
         rows.append(of_pixels(images))
         done += len(images)
-        report(0.7 * done / len(subject), f"light and colour of {done:,} of {len(subject):,} pictures")
+        report_count(done, len(subject), "pictures", "light and colour", within=(0.0, 0.7))
     values, names = torch.cat(rows), OF_PIXELS
     files = [subject.file(i) for i in range(len(subject))]
     if any(file is not None for file in files):
@@ -93,5 +93,5 @@ def _of_files(files: list[Path | None]) -> Float[Tensor, "n p"]:
         (h, w), bytes_ = facts.size, file.stat().st_size
         rows[i] = torch.tensor([h, w, w / h, bytes_ / (h * w), kinds.index(file.suffix.lower())])
         if i % 512 == 0:
-            report(0.7 + 0.3 * i / len(files), f"files of {i:,} of {len(files):,} pictures")
+            report_count(i, len(files), "pictures", "files", within=(0.7, 1.0))
     return rows

@@ -20,7 +20,7 @@ from convsight.features.selection import Selection
 from convsight.features.vectors import features_of
 from convsight.images import Images
 from convsight.network.classifier import Classifier
-from convsight.progress import report
+from convsight.progress import report_count
 
 BATCH = 256
 TO_LEARN = 2000  # pictures from which patch features are learnt
@@ -69,7 +69,7 @@ class Subject:
         for images in self.chosen.batches(BATCH):
             rows.append(learnt(images))
             done += len(images)
-            report(done / len(self), f"features of {done:,} of {len(self):,} pictures")
+            report_count(done, len(self), "pictures", "features")
         return torch.cat(rows)
 
     @property

@@ -72,7 +72,7 @@ def bar(description: str, quiet: bool = False) -> Iterator[None]:
         task = progress.add_task(description, total=1.0, words="")
 
         def listen(step: Step) -> None:
-            progress.update(task, completed=step.fraction, words=step.message)
+            progress.update(task, completed=step.fraction, words=step.words)
 
         with listening(listen):
             yield
@@ -112,7 +112,7 @@ class TrainingDisplay:
     def _say(self, step: Step) -> None:
         """Show what happens before the first step."""
         assert self._progress is not None
-        self._progress.update(self._task, words=step.message)
+        self._progress.update(self._task, words=step.words)
 
     def __call__(self, p: Any) -> None:
         if self.quiet:

@@ -13,7 +13,7 @@ from convsight.network.batching import chunk_size, in_chunks
 from convsight.network.classifier import Classifier
 from convsight.network.targets import Target
 from convsight.occluding.whole import WholePasses
-from convsight.progress import report
+from convsight.progress import report_count
 
 Coalitions = Bool[Tensor, "m r"]  # which of r regions each of m coalitions shows
 Scores = Callable[[Float[Tensor, "m c h w"]], Float[Tensor, "m t"]]
@@ -47,9 +47,7 @@ class Game:
             shown = coalitions[part][:, self.regions][:, None]
             found = self.scores(torch.where(shown, self.picture, self.fills[fills[part]])).double()
             self.passes += len(found)
-            report(
-                self.passes / max(self.budget, self.passes), f"{self.passes} passes of at most {self.budget}"
-            )
+            report_count(self.passes, max(self.budget, self.passes), "passes at most")
             return found
 
         return torch.cat(in_chunks(run, len(coalitions), chunk_size(self.picture.shape)))

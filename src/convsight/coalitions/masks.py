@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convsight.network.batching import chunk_size, in_chunks
-from convsight.progress import report
+from convsight.progress import report_count
 
 Z95 = 1.959964  # of the normal distribution
 
@@ -54,7 +54,7 @@ def effect_of_showing(
             sums[at].add_((found**power)[:, None, None].mul(mask).sum(0))
         for at, power in enumerate((0, 1, 2), 2):
             sums[at].add_((found**power)[:, None, None].mul(mask.square()).sum(0))
-        report(part.stop / count, f"{part.stop} of {count} masks")
+        report_count(part.stop, count, "masks")
         return float(found.sum())
 
     scores = sum(in_chunks(run, count, chunk_size(picture.shape))) / count

@@ -19,7 +19,7 @@ from torch import Tensor
 from convsight.features.exact import nearest
 from convsight.images import Images
 from convsight.imaging.fitting import fit_pixels
-from convsight.progress import report
+from convsight.progress import report_count
 
 SIDE_PX, COARSE_PX, DESCRIPTOR_PX = 32, 16, 8
 CANDIDATES = 10  # nearest thumbnails that are compared with each picture
@@ -68,7 +68,7 @@ def thumbnails(batches: Iterable[Images], total: int) -> Float[Tensor, "n c s s"
         pixels = images.pixels if images.channels in (1, 3) else images.pixels.mean(1, keepdim=True)
         parts.append(fit_pixels(pixels, (SIDE_PX, SIDE_PX), pixels.shape[1], "stretch"))
         done += len(images)
-        report(done / max(total, 1), f"looking at {done:,} of {total:,} pictures")
+        report_count(done, total, "pictures", "looking")
     return torch.cat(parts)
 
 
@@ -92,7 +92,7 @@ def copies(small: Float[Tensor, "n c s s"], alike: float = ALIKE, fine: float = 
     for start in range(0, len(pairs), AT_ONCE):
         part = slice(start, start + AT_ONCE)
         parts.append(_compared(grey, pairs[part], mirrored[part]))
-        report(start / max(len(pairs), 1), f"comparing pairs: {start:,} of {len(pairs):,}")
+        report_count(start, len(pairs), "pairs", "comparing")
     agree, structure, kept = (torch.cat(each) for each in zip(*parts, strict=True))
     chosen = _are_copies(pairs, agree, structure, len(small), alike, fine).nonzero()[:, 0]
     best: dict[tuple[int, int], Copy] = {}

@@ -23,7 +23,7 @@ from convsight.features.shards import DTYPES, Rows, arrow, shard_name, write_sha
 from convsight.features.vectors import as_net_classes, losses, passes
 from convsight.images import Images
 from convsight.network.classifier import Classifier
-from convsight.progress import report
+from convsight.progress import report_count
 from convsight.storage import write_json
 
 if TYPE_CHECKING:
@@ -82,9 +82,9 @@ def extract(
         if path.exists():
             continue
         span = range(index * shard_size, min((index + 1) * shard_size, total))
-        report(done / len(mine), f"features: shard {index + 1} of {count}")
+        report_count(done, len(mine), "shards", "features")
         write_shard(path, _rows(net, chosen, span, layer, thumbnails), dtype)
-    report(1.0, f"features: {len(mine)} of {count} shards are there")
+    report_count(len(mine), len(mine), "shards", "features")
     return FeatureStore.open(folder)
 
 

@@ -24,7 +24,7 @@ from torch import Tensor
 from convsight.features.head_inputs import VectorsOf, head_inputs
 from convsight.network.batching import PIXELS
 from convsight.network.classifier import Classifier
-from convsight.progress import report
+from convsight.progress import report_count
 from convsight.storage import write_atomic
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _keep(
             for batch in part.batches(max(1, READ // (net.channels * net.input_size[0] * net.input_size[1]))):
                 rows.append(vectors_of(net.fit(batch).pixels.contiguous(memory_format=torch.channels_last)))
                 seen = done + sum(map(len, rows))
-                report(seen / total, f"features of {seen:,} of {total:,} pictures")
+                report_count(seen, total, "pictures", "features")
             write_atomic(path, save({"vectors": torch.cat(rows)}, metadata=about))
         done += _size(split, shard)
 

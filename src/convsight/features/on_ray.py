@@ -14,7 +14,7 @@ from convsight.errors import InputError, required
 from convsight.features.extract import extract
 from convsight.features.folder import FeatureStore
 from convsight.network.classifier import Classifier
-from convsight.progress import report
+from convsight.progress import report_count
 
 RETRIES = 3  # how often a task whose worker died is started again
 
@@ -45,7 +45,7 @@ def extract_on_ray(
     while waiting:
         ready, waiting = ray.wait(waiting)
         _result(ray, ready[0])
-        report((tasks - len(waiting)) / tasks, f"features: {tasks - len(waiting)} of {tasks} tasks are done")
+        report_count(tasks - len(waiting), tasks, "tasks", "features")
     return FeatureStore.open(folder)
 
 

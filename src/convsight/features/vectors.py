@@ -18,7 +18,7 @@ from convsight.images import Images
 from convsight.network.batching import chunk_size, in_chunks
 from convsight.network.classifier import Classifier
 from convsight.network.layers import feature_vectors
-from convsight.progress import report
+from convsight.progress import report_count
 
 if TYPE_CHECKING:
     from convsight.datasets import Split
@@ -143,7 +143,7 @@ def _run(
         rows.append(vectors)
         logits.append(scores)
         here += len(images)
-        report((done + here) / total, f"features of {done + here:,} of {total:,} pictures ({name})")
+        report_count(done + here, total, "pictures", f"features of {name}")
     return torch.cat(rows), torch.cat(logits)
 
 

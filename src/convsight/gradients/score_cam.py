@@ -12,7 +12,7 @@ from convsight.gradients.cam import Activation, enlarged
 from convsight.network.batching import chunk_size, in_chunks
 from convsight.network.classifier import Classifier
 from convsight.network.targets import Target
-from convsight.progress import report
+from convsight.progress import report_count
 
 Scores = Callable[[Float[Tensor, "m c h w"]], Float[Tensor, "m 1"]]  # of one picture's target
 
@@ -46,7 +46,7 @@ def _weights(
     def run(part: slice) -> Tensor:
         masks = scaled(enlarged(maps[part], tuple(picture.shape[1:])))[:, None]  # type: ignore[arg-type]
         found = scores(mean + (picture - mean) * masks)[:, 0]
-        report(part.stop / len(maps), f"{part.stop} of {len(maps)} feature maps")
+        report_count(part.stop, len(maps), "feature maps")
         return found
 
     return torch.cat(in_chunks(run, len(maps), chunk_size(picture.shape))).softmax(0)

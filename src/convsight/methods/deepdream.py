@@ -17,7 +17,7 @@ from convsight.images import Images
 from convsight.method import Method, knob
 from convsight.network.batching import chunk_size, in_chunks
 from convsight.network.classifier import Classifier
-from convsight.progress import report
+from convsight.progress import report_count
 from convsight.results.draw import number
 from convsight.results.kinds import Curve, Pictures, Series
 
@@ -104,8 +104,8 @@ class Deepdream(Method):
             for step in range(self.steps):
                 picture, strength = self._step(net, layer, picture, generator)
                 strengths.append(strength)
-                done = (i + (step + 1) / self.steps) / len(sizes)
-                report(done, f"octave {i + 1} of {len(sizes)}, step {step + 1}", picture[0])
+                done, total = i * self.steps + step + 1, len(sizes) * self.steps
+                report_count(done, total, "steps", f"octave {i + 1}", picture[0])
             detail = picture - base
             after_each.append((pictures + resized(detail, pictures.shape[2:])).clamp(0, 1))
         return _Dreamt(torch.stack([*after_each[:-1], picture]), torch.stack(strengths), len(sizes))

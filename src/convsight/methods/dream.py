@@ -15,7 +15,7 @@ from convsight.dreaming.transforms import Wobble
 from convsight.errors import InputError, ModelError
 from convsight.method import Method, knob
 from convsight.network.classifier import Classifier
-from convsight.progress import report, span
+from convsight.progress import report_count, span
 from convsight.results.draw import number
 from convsight.results.kinds import Pictures
 
@@ -108,8 +108,8 @@ class Dream(Method):
             adam.step()
             if step in keep:
                 frames.append(canvas.pixels().detach())
-                told = f"{_short(goal.aim.labels[0])}: step {step} of {self.steps}, {number(float(score.detach().max()))}"
-                report(step / self.steps, told, frames[-1][0])
+                told = f"{_short(goal.aim.labels[0])}, score {number(float(score.detach().max()))}"
+                report_count(step, self.steps, "steps", told, frames[-1][0])
         with torch.no_grad():
             before, after = goal.score(net, frames[0]).cpu(), goal.score(net, frames[-1]).cpu()
         if not bool(after.isfinite().all()):

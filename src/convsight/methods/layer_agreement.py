@@ -16,7 +16,7 @@ from convsight.method import Method, knob
 from convsight.network.batching import chunk_size
 from convsight.network.classifier import Classifier
 from convsight.network.operations import CONVOLUTIONS, LINEAR
-from convsight.progress import report
+from convsight.progress import report_count
 from convsight.results.kinds import Curve, Series
 
 MOST_VALUES = 2048  # of one picture at one layer: maps are averaged to a grid that fits
@@ -65,7 +65,7 @@ class LayerAgreement(Method):
         shares = []
         values = _all(net, chosen, names)
         for done, (name, rows) in enumerate(values.items()):
-            report(0.5 + 0.5 * done / len(values), f"neighbours at {name}")
+            report_count(done, len(values), "layers", f"neighbours at {name}", within=(0.5, 1.0))
             shares.append(label_agreement(rows, chosen.labels, self.k, sample=len(rows))[0])
         best = max(range(len(shares)), key=shares.__getitem__)
         chance = float(torch.bincount(chosen.labels).float().div(len(chosen)).square().sum())
@@ -102,7 +102,7 @@ def _all(net: Classifier, chosen: Selection, names: list[str]) -> dict[str, Tens
         for name in names:
             rows[name].append(_vector(seen[name].float().cpu()))
         done += len(batch)
-        report(0.5 * done / len(chosen), f"{done:,} of {len(chosen):,} pictures")
+        report_count(done, len(chosen), "pictures", within=(0.0, 0.5))
     return {name: torch.cat(parts) for name, parts in rows.items()}
 
 

@@ -17,7 +17,7 @@ from convsight.method import Method, knob
 from convsight.network.batching import chunk_size, in_chunks
 from convsight.network.classifier import Classifier
 from convsight.network.targets import Target
-from convsight.progress import report
+from convsight.progress import report_count
 from convsight.results import draw
 from convsight.results.kinds import Map, Pictures
 
@@ -82,7 +82,7 @@ class Segmentation(Method):
         masks = []
         for i, picture in enumerate(images.pixels):
             masks.append(self._cut(picture, fore[i], back[i]))
-            report((i + 1) / len(images), f"picture {i + 1} of {len(images)} cut")
+            report_count(i + 1, len(images), "pictures", "cutting")
         return _result(images, aim, torch.stack(masks), fore, back)
 
     def _cut(

@@ -16,7 +16,7 @@ from convsight.errors import InputError
 from convsight.images import Images
 from convsight.method import Method, knob
 from convsight.network.classifier import Classifier
-from convsight.progress import report, span
+from convsight.progress import report_count, span
 from convsight.results.kinds import Curve, Pictures, Series
 
 FRAMES = 5  # pictures kept on the way, at steps that grow in equal ratios
@@ -127,7 +127,7 @@ class StyleTransfer(Method):
             if step in keep and shown is not None:
                 frames.append(shown)
             told = None if shown is None else shown[0]
-            report(step / self.steps, f"step {step} of {self.steps}, style loss {latest[0][1]:.3g}", told)
+            report_count(step, self.steps, "steps", f"style loss {latest[0][1]:.3g}", told)
 
         if self.optimiser == "adam":
             found = descent.adam(loss, numbers, self.steps, on_step, box, self.lr)

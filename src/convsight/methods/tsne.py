@@ -15,7 +15,7 @@ from convsight.features.vectors import query_vectors
 from convsight.images import Images
 from convsight.method import Method, knob
 from convsight.network.classifier import Classifier
-from convsight.progress import report
+from convsight.progress import report_count
 from convsight.results.kinds import Points
 
 HONEST = (
@@ -83,8 +83,7 @@ class Tsne(Method):
         labels = shown.chosen.labels
 
         def watch(iteration: int, xy: Tensor) -> None:
-            words = f"t-SNE step {iteration} of {self.iterations}"
-            report(iteration / self.iterations, words, dots(xy[:, :2], labels))
+            report_count(iteration, self.iterations, "steps", "t-SNE", dots(xy[:, :2], labels))
 
         layout = embedding.tsne(
             shown.vectors.values,

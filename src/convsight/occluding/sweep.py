@@ -26,7 +26,7 @@ from convsight.occluding.occluders import Occluders
 from convsight.occluding.programs import known_program
 from convsight.occluding.self_check import CHECKED, TOLERANCE, largest_error
 from convsight.occluding.trace import Program
-from convsight.progress import report
+from convsight.progress import report_count
 
 MODES = ("auto", "exact", "dense", "fast")  # "fast" is an older name of "auto"
 UNFIT_FOR_WINDOWS = (RuntimeError, ValueError, IndexError, TypeError)  # what an operation raises on windows
@@ -200,7 +200,8 @@ class Sweep:
 
     def _report(self, group: slice, share: float) -> None:
         done = (group.start + (group.stop - group.start) * share) / len(self.pixels)
-        report(done, f"occlusion: {done:.0%} of the positions")
+        total = len(self.pixels) * len(self.occluders)
+        report_count(round(done * total), total, "positions", "occlusion")
 
 
 def _slices(n: int, size: int) -> Iterator[slice]:

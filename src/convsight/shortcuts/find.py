@@ -15,7 +15,7 @@ from convsight.errors import InputError
 from convsight.features.selection import Selection
 from convsight.network.classifier import Classifier, as_classifier
 from convsight.network.targets import resolve_target
-from convsight.progress import report
+from convsight.progress import report_count
 from convsight.results.kinds import Verdict
 from convsight.shortcuts.around import chosen_around, confirmed_around, explored_around
 from convsight.shortcuts.candidates import Patterns
@@ -124,7 +124,7 @@ def find_shortcuts(
     cutouts = Cutouts(None if masks is None else drawn_masks(masks, sample, fit))
     measured, tests = [], 0
     for i, k in enumerate(targets):
-        report(i / len(targets), net.classes[k].split(", ")[0])
+        report_count(i, len(targets), "classes", net.classes[k].split(", ")[0])
         tried = [] if only else explored(net, sample.explore, k, structures[k], seed)
         tests += len(tried)
         artefact = chosen(tried, lambda t: is_own(net, t, own))

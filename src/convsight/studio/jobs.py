@@ -41,6 +41,7 @@ class Job:
         self.what, self.key = what, key
         self.status: schemas.State = "queued"
         self.fraction, self.message = 0.0, "waiting"
+        self.count = (0, 0, "")  # how many of how many, and of what
         self.failure: ConvsightError | None = None
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.finished = threading.Event()
@@ -51,7 +52,7 @@ class Job:
     def info(self) -> schemas.Job:
         return schemas.Job(
             id=self.id, what=self.what, status=self.status, fraction=self.fraction, message=self.message,
-            key=self.key, error=None if self.failure is None else schemas.Problem.of(self.failure),
+            done=self.count[0], total=self.count[1], unit=self.count[2], key=self.key, error=None if self.failure is None else schemas.Problem.of(self.failure),
         )  # fmt: skip
 
     def tell(self, event: str, **words: Any) -> None:
@@ -61,17 +62,25 @@ class Job:
             self.events[:-20] = [*kept, *[("gone", {})] * (len(self.events) - 20 - len(kept))]
         self.events.append((event, words))
 
-    def step(self, fraction: float, message: str, picture: str | None = None, **more: Any) -> None:
-        """Report progress; raises Cancelled if the job was cancelled."""
+    def step(
+        self,
+        fraction: float,
+        message: str,
+        picture: str | None = None,
+        count: tuple[int, int, str] = (0, 0, ""),
+        **more: Any,
+    ) -> None:
+        """Report progress, counted where things are; raises Cancelled if the job was cancelled."""
         if self.cancelled and self.stop is None:
             raise Cancelled
-        self.fraction, self.message = fraction, message
+        self.fraction, self.message, self.count = fraction, message, count
         now = time.monotonic()
         if picture is None and not more and now - self._told < EVERY_S:
             return
         self._told = now
         extra = {"picture": picture} if picture is not None else {}
-        self.tell("step", fraction=round(fraction, 4), message=message, **extra, **more)
+        counted = dict(zip(("done", "total", "unit"), count, strict=True))
+        self.tell("step", fraction=round(fraction, 4), message=message, **counted, **extra, **more)
 
     def listen(self, step: Step) -> None:
         """The listener for `convsight.progress`."""
@@ -79,7 +88,7 @@ class Job:
         if step.picture is not None and time.monotonic() - self._told >= EVERY_S:
             encoded = base64.b64encode(draw.png(draw.rgb(step.picture))).decode()
             picture = f"data:image/png;base64,{encoded}"
-        self.step(step.fraction, step.message, picture)
+        self.step(step.fraction, step.message, picture, (step.done, step.total, step.unit))
 
     def cancel(self) -> None:
         """Ask the job to stop: one that waits never starts, one that runs ends at its next report."""

@@ -213,9 +213,8 @@ def _streamed(maps: Iterator[Result], job: Job) -> Result:
         gaps = result.gaps
         if gaps is not None:
             share = gaps.share
-        words = job.message if gaps is None else f"{gaps.known} of {gaps.total} positions"
-        so_far = {} if gaps is None else {"done": gaps.known, "total": gaps.total}
-        job.step(max(share, job.fraction), words, quick_look(result), **so_far)
+        count = job.count if gaps is None else (gaps.known, gaps.total, "positions")
+        job.step(max(share, job.fraction), job.message, quick_look(result), count)
 
 
 def _pictures(studio: Studio, method: Method, names: list[str]) -> Images:

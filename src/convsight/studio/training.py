@@ -198,7 +198,7 @@ def _follow(job: Job, lines: Iterator[str]) -> str | None:
         if event == "step":
             told = {k: v if not isinstance(v, float) or math.isfinite(v) else None for k, v in words.items()}
             fraction = words["step"] / max(words["steps"], 1)
-            job.step(fraction, f"epoch {words['epoch']} of {words['epochs']}", training=told)
+            job.step(fraction, "", count=(words["epoch"], words["epochs"], "epochs"), training=told)
         elif event == "epoch":
             job.tell("epoch", **words)
         elif event == "failed":

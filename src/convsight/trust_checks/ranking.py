@@ -14,7 +14,7 @@ from torch import Tensor
 from convsight.errors import ConvsightError, InputError
 from convsight.methods import catalogue, find_method
 from convsight.network.classifier import Classifier, as_classifier
-from convsight.progress import report
+from convsight.progress import report_count
 from convsight.results.kinds import Map, Table
 from convsight.results.provenance import VERSIONS, Provenance, inputs_hash
 from convsight.trust_checks.classes import class_likeness
@@ -110,7 +110,7 @@ def rank_methods(
     marked = _cue(cue, images)
     ranked = []
     for i, technique in enumerate(asked):
-        report(i / len(asked), f"comparing {technique.name}")
+        report_count(i, len(asked), "techniques", f"comparing {technique.name}")
         ranked.append(_measured(technique, first, donors, reference, sure, marked, seed))
     made = Provenance(
         method="rank_methods", knobs={"passes": passes, "seed": seed}, arguments={"target": target if isinstance(target, (str, int)) else None},

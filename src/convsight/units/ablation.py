@@ -13,7 +13,7 @@ from convsight.datasets import Split
 from convsight.images import Images
 from convsight.network.batching import chunk_size, in_chunks
 from convsight.network.classifier import Classifier
-from convsight.progress import report
+from convsight.progress import report_count
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +55,7 @@ def switch_off(net: Classifier, pictures: Split, layer: str, channel: int, value
     for batch in pictures.batches(size):
         pairs += in_chunks(_both(net, net.fit(batch), layer, constant), len(batch), size)
         done += len(batch)
-        report(done / len(pictures), f"switched off for {done:,} of {len(pictures):,} pictures")
+        report_count(done, len(pictures), "pictures", "switched off")
     clean, without = (torch.cat(parts) for parts in zip(*pairs, strict=True))
     right = right_outputs(net, pictures)
     own = net.one_class and not bool((right >= 0).any())

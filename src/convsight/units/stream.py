@@ -15,7 +15,7 @@ from convsight.images import Images
 from convsight.network.batching import chunk_size, in_chunks
 from convsight.network.classifier import Classifier
 from convsight.network.layers import Layer
-from convsight.progress import report
+from convsight.progress import report_count
 from convsight.units.map_texture import correlation, eta_squared, morans_i
 from convsight.units.running import ByClass, Histogram, Strongest
 
@@ -148,7 +148,7 @@ def gather(
 
         in_chunks(run, len(fitted), size)
         done += len(fitted)
-        report(done / len(pictures), f"{done:,} of {len(pictures):,} pictures")
+        report_count(done, len(pictures), "pictures")
     found = {name: account.responses() for name, account in accounts.items()}
     return {name: found[layer.name] for name, layer in asked.items()}
 

@@ -913,6 +913,12 @@ export interface components {
         };
         /** Job */
         Job: {
+            /**
+             * Done
+             * @description how many are through, of `total`
+             * @default 0
+             */
+            done: number;
             error?: components["schemas"]["Problem"] | null;
             /** Fraction */
             fraction: number | null;
@@ -927,6 +933,18 @@ export interface components {
              * @enum {string}
              */
             status: "queued" | "running" | "done" | "failed" | "cancelled";
+            /**
+             * Total
+             * @description how many pictures, steps, ... there are; 0 where they are not counted
+             * @default 0
+             */
+            total: number;
+            /**
+             * Unit
+             * @description what is counted, such as "pictures"
+             * @default
+             */
+            unit: string;
             /** What */
             what: string;
         };
@@ -1051,7 +1069,7 @@ export interface components {
             name: string;
             /** Numbers */
             numbers: {
-                [key: string]: unknown;
+                [key: string]: number | null;
             };
             /** Pictures */
             pictures: string[];

@@ -53,7 +53,7 @@ export async function mapOf(asked: Asked): Promise<Made | null> {
       done += part.length;
       await rest(); // the page stays alive between two batches
     }
-    if (done < drops.length) asked.onStep({ fraction: done / drops.length, message: `${done} of ${drops.length} places`, picture: picture(spread(places, drops, about.size), about) });
+    if (done < drops.length) asked.onStep({ fraction: done / drops.length, done, total: drops.length, unit: 'places', picture: picture(spread(places, drops, about.size), about) });
   }
   const values = spread(places, drops, about.size);
   const seconds = (performance.now() - started) / 1000;

@@ -17,7 +17,7 @@ from torch import Tensor
 from convsight.errors import DataNotFound, InputError, required
 from convsight.features.folder import FeatureStore
 from convsight.features.index.answers import KEPT, Hit, Index, plan_of, rows_of
-from convsight.progress import report
+from convsight.progress import report_count
 
 TABLE = "features"
 ABOUT = b"convsight"
@@ -63,7 +63,7 @@ class LanceIndex(Index):
                 table = base.create_table(TABLE, rows.replace_schema_metadata(about), mode=mode)
             else:
                 table.add(rows)
-            report((done + 1) / plan["shards"], f"index: {done + 1} of {plan['shards']} shards")
+            report_count(done + 1, plan["shards"], "shards", "index")
         index = cls(table, plan)
         index._partition()
         return index

@@ -14,7 +14,7 @@ from convsight.errors import DataError, DataNotFound, InputError, required
 from convsight.features.folder import FeatureStore
 from convsight.features.index.answers import KEPT, Hit, Index, plan_of, rows_of
 from convsight.features.shards import vectors_in
-from convsight.progress import report
+from convsight.progress import report_count
 
 DISTANCES = {"l2": "EUCLID", "mse": "EUCLID", "cosine": "COSINE", "l1": "MANHATTAN"}
 LEFT_OUT = ("thumbnail",)  # a payload cannot hold bytes; the store keeps them
@@ -63,7 +63,7 @@ class QdrantIndex(Index):
             for done, rows in enumerate(rows_of(store)):
                 _upload(client, name, models, rows, start)
                 start += len(rows)
-                report((done + 1) / plan["shards"], f"index: {done + 1} of {plan['shards']} shards")
+                report_count(done + 1, plan["shards"], "shards", "index")
         return cls(client, name, plan)
 
     def __len__(self) -> int:

@@ -13,6 +13,9 @@ class Job(Model):
     status: State
     fraction: Number = Field(ge=0, le=1)
     message: str
+    done: int = Field(0, description="how many are through, of `total`")
+    total: int = Field(0, description="how many pictures, steps, ... there are; 0 where they are not counted")
+    unit: str = Field("", description='what is counted, such as "pictures"')
     key: str | None = None
     error: Problem | None = None
 

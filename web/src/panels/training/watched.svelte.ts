@@ -1,5 +1,6 @@
 // How far is the training that runs? Followed over its events; leaving the page does not stop it.
 import { get, job, remove } from '../../api';
+import { stepWords } from '../../parts/format';
 import { Following } from '../../parts/jobs.svelte';
 import type { Job } from '../../types';
 import { extended, type Row } from './log';
@@ -23,7 +24,7 @@ export class Watched {
     return this.#training.step?.fraction ?? 0;
   }
   get message(): string {
-    return this.#training.step?.message ?? STARTING;
+    return stepWords(this.#training.step, STARTING);
   }
   get error(): unknown {
     return this.#unstopped ?? this.#training.error;
