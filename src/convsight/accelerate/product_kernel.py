@@ -64,22 +64,22 @@ def _every(builder: Any, first: Any, pitch: Any) -> list[Any]:
 def _multiplying(lines: int) -> Any:
     """An instruction that multiplies `ROWS` rows of `count` numbers with the weights of 16 · `lines` outputs.
 
-    The rows are `pitch` bytes apart, their results `apart` bytes.
+    The rows are `pitch` bytes apart, their results `out_pitch` bytes.
     """
 
     def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        first, pitch, count, weight, out, apart = given
+        first, pitch, count, weight, out, out_pitch = given
         sums = _sums(builder, lines)
         for total in (total for row in sums for total in row):
             builder.store(EMPTY, total)
         _add_up(builder, sums, _every(builder, first, pitch), weight, count)
-        for to, row in zip(_every(builder, out, apart), sums, strict=True):
+        for to, row in zip(_every(builder, out, out_pitch), sums, strict=True):
             for i, total in enumerate(row):
                 builder.store(builder.load(total), line(builder, to, i), align=4)
         return context.get_dummy_value()
 
     found = types.void(*[types.int64] * 6), code
-    return intrinsic(lambda _, first, pitch, count, weight, out, apart: found)
+    return intrinsic(lambda _, first, pitch, count, weight, out, out_pitch: found)
 
 
 multiply1, multiply2, multiply4 = (_multiplying(lines) for lines in (1, 2, 4))
@@ -88,12 +88,12 @@ multiply1, multiply2, multiply4 = (_multiplying(lines) for lines in (1, 2, 4))
 def _convolving(lines: int) -> Any:
     """An instruction that computes 16 · `lines` outputs of `ROWS` places from all `channels` of their `count` cells.
 
-    `cells` is the address of an array with the address of each cell of each place; the places' values are `apart`
+    `cells` is the address of an array with the address of each cell of each place; the places' values are `out_pitch`
     bytes apart.
     """
 
     def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        cells, count, channels, weight, bias, out, apart, low, high = given
+        cells, count, channels, weight, bias, out, out_pitch, low, high = given
         sums = _sums(builder, lines)
         for row in sums:
             for i, total in enumerate(row):
@@ -107,7 +107,7 @@ def _convolving(lines: int) -> Any:
                 for place in _every(builder, first, of_row)
             ]
             _add_up(builder, sums, at, builder.add(weight, of_tap), channels)
-        for to, row in zip(_every(builder, out, apart), sums, strict=True):
+        for to, row in zip(_every(builder, out, out_pitch), sums, strict=True):
             for i, total in enumerate(row):
                 value = between(builder, builder.load(total), low, high)
                 builder.store(value, line(builder, to, i), align=4)
@@ -115,7 +115,7 @@ def _convolving(lines: int) -> Any:
 
     number = types.float32
     found = types.void(*[types.int64] * 7, number, number), code
-    return intrinsic(lambda _, cells, count, channels, weight, bias, out, apart, low, high: found)
+    return intrinsic(lambda _, cells, count, channels, weight, bias, out, out_pitch, low, high: found)
 
 
 convolve1, convolve2, convolve4 = (_convolving(lines) for lines in (1, 2, 4))

@@ -42,12 +42,12 @@ def _weighted(builder: Any, lines: Sequence[Any], numbers: Sequence[float]) -> A
 def _transform(matrix: Sequence[Sequence[float]], by_address: bool) -> Any:
     """An instruction that multiplies a matrix with lines of 16 floats, along one axis of a tile.
 
-    The input lines are `pitch` bytes apart, the outputs `apart` bytes. With `by_address` the inputs are not lines
+    The input lines are `pitch` bytes apart, the outputs `out_pitch` bytes. With `by_address` the inputs are not lines
     but the addresses of cells, to which `shift` is added.
     """
 
     def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        first, shift, pitch, out, apart = given
+        first, shift, pitch, out, out_pitch = given
         lines = []
         for i in range(len(matrix[0])):
             at = on(builder, first, i, pitch)
@@ -55,12 +55,12 @@ def _transform(matrix: Sequence[Sequence[float]], by_address: bool) -> Any:
                 at = builder.load(builder.inttoptr(at, LONG.as_pointer()))
             lines.append(read(builder, builder.add(at, shift)))
         for i, numbers in enumerate(matrix):
-            to = line(builder, on(builder, out, i, apart), 0)
+            to = line(builder, on(builder, out, i, out_pitch), 0)
             builder.store(_weighted(builder, lines, numbers), to, align=4)
         return context.get_dummy_value()
 
     found = types.void(*[types.int64] * 5), code
-    return intrinsic(lambda _, first, shift, pitch, out, apart: found)
+    return intrinsic(lambda _, first, shift, pitch, out, out_pitch: found)
 
 
 OUT, _, INTO = zip(*(matrices(m) for m in (1, *SIZES)), strict=True)
@@ -84,54 +84,54 @@ def finish(typing: Any, sums: Any, bias: Any, out: Any, low: Any, high: Any) -> 
 
 
 @njit(cache=True, nogil=True)
-def _gather(m, cells, on, pitch, out, apart):  # type: ignore[no-untyped-def]
+def _gather(m, cells, on, pitch, out, out_pitch):  # type: ignore[no-untyped-def]
     """Transform one column of a tile's cells, given the array of their addresses, for tiles of `m` cells."""
     if m == 1:
-        gather1(cells, on, pitch, out, apart)
+        gather1(cells, on, pitch, out, out_pitch)
     elif m == 2:
-        gather2(cells, on, pitch, out, apart)
+        gather2(cells, on, pitch, out, out_pitch)
     elif m == 3:
-        gather3(cells, on, pitch, out, apart)
+        gather3(cells, on, pitch, out, out_pitch)
     elif m == 4:
-        gather4(cells, on, pitch, out, apart)
+        gather4(cells, on, pitch, out, out_pitch)
     elif m == 5:
-        gather5(cells, on, pitch, out, apart)
+        gather5(cells, on, pitch, out, out_pitch)
     else:
-        gather6(cells, on, pitch, out, apart)
+        gather6(cells, on, pitch, out, out_pitch)
 
 
 @njit(cache=True, nogil=True)
-def _into(m, lines, pitch, out, apart):  # type: ignore[no-untyped-def]
+def _into(m, lines, pitch, out, out_pitch):  # type: ignore[no-untyped-def]
     """Transform one row of a tile, whose lines are `pitch` bytes apart, for tiles of `m` cells."""
     if m == 1:
-        into1(lines, 0, pitch, out, apart)
+        into1(lines, 0, pitch, out, out_pitch)
     elif m == 2:
-        into2(lines, 0, pitch, out, apart)
+        into2(lines, 0, pitch, out, out_pitch)
     elif m == 3:
-        into3(lines, 0, pitch, out, apart)
+        into3(lines, 0, pitch, out, out_pitch)
     elif m == 4:
-        into4(lines, 0, pitch, out, apart)
+        into4(lines, 0, pitch, out, out_pitch)
     elif m == 5:
-        into5(lines, 0, pitch, out, apart)
+        into5(lines, 0, pitch, out, out_pitch)
     else:
-        into6(lines, 0, pitch, out, apart)
+        into6(lines, 0, pitch, out, out_pitch)
 
 
 @njit(cache=True, nogil=True)
-def _back(m, lines, pitch, out, apart):  # type: ignore[no-untyped-def]
+def _back(m, lines, pitch, out, out_pitch):  # type: ignore[no-untyped-def]
     """Transform one row or column of products back to `m` cells."""
     if m == 1:
-        out1(lines, 0, pitch, out, apart)
+        out1(lines, 0, pitch, out, out_pitch)
     elif m == 2:
-        out2(lines, 0, pitch, out, apart)
+        out2(lines, 0, pitch, out, out_pitch)
     elif m == 3:
-        out3(lines, 0, pitch, out, apart)
+        out3(lines, 0, pitch, out, out_pitch)
     elif m == 4:
-        out4(lines, 0, pitch, out, apart)
+        out4(lines, 0, pitch, out, out_pitch)
     elif m == 5:
-        out5(lines, 0, pitch, out, apart)
+        out5(lines, 0, pitch, out, out_pitch)
     else:
-        out6(lines, 0, pitch, out, apart)
+        out6(lines, 0, pitch, out, out_pitch)
 
 
 @njit(cache=True, nogil=True)

@@ -10,7 +10,7 @@ from convsight.network.classifier import Classifier
 from convsight.network.layers import Layer
 
 if TYPE_CHECKING:
-    from convsight.studio.live_answers import Kept
+    from convsight.studio.live_answers import Contents
 
 TASKS = ("classify", "binary", "multilabel", "regress", "locate", "embed")  # one row of numbers a picture
 
@@ -38,7 +38,7 @@ def _is_vector(layer: Layer) -> bool:
     return len(layer.output_shape) == 1
 
 
-def about(net: Classifier, exported: Exported, kept: Kept, steps: dict[str, Any]) -> dict[str, Any]:
+def about(net: Classifier, exported: Exported, kept: Contents, steps: dict[str, Any]) -> dict[str, Any]:
     """The description that `web/src/live/about.ts` reads."""
     reader = net.reader
     each = reader.two or net.task == "multilabel" or reader.ending.kind in ("sigmoid", "log_sigmoid")

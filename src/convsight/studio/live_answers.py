@@ -29,7 +29,7 @@ LARGEST_FILTERS = 400_000  # bytes of filter sheets after which no more are kept
 
 
 @dataclass
-class Kept:
+class Contents:
     """What is put into the page. responses: answers by address; state: where it opens; panels: which it shows."""
 
     images: Images
@@ -43,14 +43,14 @@ class Kept:
     feature_layer: str | None = None
 
 
-def collected(studio: Studio, most: int, ask: Answer) -> Kept:
+def collected(studio: Studio, most: int, ask: Answer) -> Contents:
     """The pictures to begin with, and the audit if one was made."""
     names = studio.info.samples[:most]
     if not names:
         raise InputError(
             "a page to play with needs pictures: live_page(net, images) or live_page(net, data=...)"
         )
-    kept = Kept(studio.pictures.some(names))
+    kept = Contents(studio.pictures.some(names))
     for name, image in zip(names, kept.images, strict=True):
         _keep_picture(studio, kept, name, image)
     _near(studio, kept)
@@ -61,7 +61,7 @@ def collected(studio: Studio, most: int, ask: Answer) -> Kept:
     return kept
 
 
-def _near(studio: Studio, kept: Kept) -> None:
+def _near(studio: Studio, kept: Contents) -> None:
     """Pictures of the data set, evenly chosen, with their vectors and the plane in which these differ most.
 
     Left out for a network of large pictures, which would make the page too heavy.
@@ -91,7 +91,7 @@ def _near(studio: Studio, kept: Kept) -> None:
     }
 
 
-def _stamps(studio: Studio, kept: Kept) -> None:
+def _stamps(studio: Studio, kept: Contents) -> None:
     """Cues that the audit found, as two pictures of bytes each: what a stamp keeps of a pixel, and what it adds."""
     with torch.no_grad():
         stamps, kept.unstamped = stamps_of(studio, kept.images.pixels)
@@ -110,7 +110,7 @@ def _stamps(studio: Studio, kept: Kept) -> None:
         kept.stamps.append(told | packed)
 
 
-def _keep_picture(studio: Studio, kept: Kept, name: str, image: Images) -> None:
+def _keep_picture(studio: Studio, kept: Contents, name: str, image: Images) -> None:
     kept.responses[f"/api/pictures/{quote(name, safe=':')}.png"] = _picture(image)
     known = of_data(studio, name)
     if known is not None and known.label is not None:
@@ -125,7 +125,7 @@ def _picture(image: Images) -> dict[str, str]:
     return {"type": "image/png" if exact else "image/webp", "base64": base64.b64encode(content).decode()}
 
 
-def _session(studio: Studio, kept: Kept, names: list[str]) -> None:
+def _session(studio: Studio, kept: Contents, names: list[str]) -> None:
     """The session that the page opens with: it offers what the page computes itself, nothing else."""
     methods = [_computed(each) for each in studio.info.methods if each.name in COMPUTED]
     can = schemas.Can(train=False, audit="audit" in kept.panels, map="map" in kept.panels, no_audit="")
@@ -144,7 +144,7 @@ def _computed(method: schemas.MethodInfo) -> schemas.MethodInfo:
     return method.model_copy(update={"knobs": knobs, "needs": needs})
 
 
-def keep_filters(studio: Studio, kept: Kept, ask: Answer, drawn: Collection[str]) -> None:
+def keep_filters(studio: Studio, kept: Contents, ask: Answer, drawn: Collection[str]) -> None:
     """The filters of convolutions, but of those `drawn` by the page itself."""
     size = 0
     for layer in studio.info.layers:
@@ -155,7 +155,7 @@ def keep_filters(studio: Studio, kept: Kept, ask: Answer, drawn: Collection[str]
                 size += len(kept.responses[url]["base64"])
 
 
-def _keep(kept: Kept, ask: Answer, url: str) -> Any:
+def _keep(kept: Contents, ask: Answer, url: str) -> Any:
     """Keep the studio's own answer to a GET, with the pictures that it names; returns its content if it is JSON."""
     status, media, body = in_a_thread(lambda: ask(url))
     if status != 200:

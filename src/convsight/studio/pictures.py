@@ -17,7 +17,7 @@ from convsight.images import Images
 from convsight.network.classifier import Classifier
 from convsight.picture import picture_header, read_picture
 from convsight.results import draw
-from convsight.studio.recent import Store
+from convsight.studio.recent import Recent
 
 MOST_BYTES = 20 * 2**20
 MOST_PIXELS = 25_000_000
@@ -42,7 +42,7 @@ class Pictures:
 
     def __init__(self, net: Classifier, data: Dataset | None):
         self.net, self.data = net, data
-        self._kept = Store(MOST_KEPT_BYTES)
+        self._kept = Recent(MOST_KEPT_BYTES)
 
     def get(self, name: str) -> Images:
         """One picture at its own size; DataNotFound says which ids there are."""

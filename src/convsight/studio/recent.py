@@ -10,7 +10,7 @@ from typing import Any
 MOST_BYTES = 512 * 2**20
 
 
-class Store:
+class Recent:
     """Values by key, the most recently used ones within a number of bytes; safe for any number of threads."""
 
     def __init__(self, most_bytes: int = MOST_BYTES):

@@ -22,7 +22,7 @@ from convsight.studio.occluding import CleanPasses
 from convsight.studio.opened import Calls
 from convsight.studio.pictures import MOST_BYTES, MOST_PIXELS, Pictures
 from convsight.studio.predictions import Predictions
-from convsight.studio.recent import Store
+from convsight.studio.recent import Recent
 from convsight.studio.steps import step_of
 
 SAMPLES = 24
@@ -46,7 +46,7 @@ class Studio:
     is_album: bool = False  # whether the data is a folder of pictures not sorted into classes
     calls: Calls = field(default_factory=Calls)
     jobs: Jobs = field(default_factory=Jobs)
-    store: Store = field(default_factory=Store)
+    store: Recent = field(default_factory=Recent)
     verdicts: list[Verdict] | None = None  # of the last audit
     checked: Table | None = None  # what the last check of the pictures found
 
