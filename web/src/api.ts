@@ -1,31 +1,10 @@
-// How does the page ask? The only place that fetches; a frozen page answers from what was saved inside it.
+// How does the page ask? Every panel asks here; a frozen page answers from what was saved inside it.
+import { bytesOf, type Frozen, type FrozenState, jsonOf, readFrozen, type Saved } from './frozen';
+import { ApiError, Cancelled, floatsOf, request } from './request';
 import type { Job, Result, ResultRequest, Scores, Started, Step } from './types';
 
-interface Saved {
-  type: string;
-  body?: unknown;
-  base64?: string;
-}
-
-/** What `<script id="frozen">` holds: the answers by URL, and the key of each result that was asked for. */
-export interface Frozen {
-  state: string;
-  responses: Record<string, Saved>;
-}
-
-/** What was wrong, what was given, what would work: the server's words, shown as they are. */
-export class ApiError extends Error {
-  constructor(
-    message: string,
-    readonly given = '',
-    readonly works = '',
-    readonly status = 0,
-  ) {
-    super(message);
-  }
-}
-
-export class Cancelled extends Error {}
+export { ApiError, Cancelled };
+export type { Frozen, FrozenState };
 
 export interface Running<T> {
   done: Promise<T>;
@@ -55,11 +34,6 @@ const asked = new Set<string>(); // every GET whose answer a frozen copy of this
 const made = new Map<string, [key: string, hash: string]>(); // request → its result, and where it was seen
 const kept = new Map<string, Promise<unknown>>(); // answers at URLs whose content never changes
 
-function readFrozen(): Frozen | null {
-  const tag = typeof document === 'undefined' ? null : document.getElementById('frozen');
-  return tag?.textContent ? (JSON.parse(tag.textContent) as Frozen) : null;
-}
-
 export function isFrozen(): boolean {
   return saved !== null;
 }
@@ -88,12 +62,6 @@ export function ownPanels(): readonly string[] | null {
 export function frozenState(): FrozenState {
   if (!saved?.state) return { hash: '', made: [] };
   return JSON.parse(saved.state) as FrozenState;
-}
-
-export interface FrozenState {
-  hash: string;
-  /** Each request as JSON, the key of its result, and the address at which it was seen, if it was. */
-  made: [request: string, key: string, hash?: string][];
 }
 
 /** What an export of this page must hold. */
@@ -288,21 +256,6 @@ function empty(value: unknown): boolean {
   return value == null || (typeof value === 'object' && !Object.keys(value).length);
 }
 
-async function request(url: string, options: RequestInit = {}): Promise<Response> {
-  const answer = await fetch(url, options).catch((reason) => {
-    if (reason?.name === 'AbortError') throw new Cancelled('cancelled');
-    throw new ApiError('The server does not answer', url, 'look at the terminal where `convsight studio` runs');
-  });
-  if (!answer.ok) throw await problemOf(answer);
-  return answer;
-}
-
-async function problemOf(answer: Response): Promise<ApiError> {
-  const told = await answer.json().catch(() => ({}));
-  const words = typeof told.error === 'string' ? told.error : `The server answered ${answer.status}`;
-  return new ApiError(words, told.given ?? '', told.works ?? '', answer.status);
-}
-
 function remembered(url: string, ask: () => Promise<unknown>): Promise<unknown> {
   let answer = kept.get(url);
   if (!answer) {
@@ -331,19 +284,6 @@ function answerOf(url: string): Saved {
   const found = saved?.responses[url];
   if (!found) throw new ApiError(`${NOT_SAVED} without this part`, '', LIVE);
   return found;
-}
-
-function jsonOf(answer: Saved): unknown {
-  return typeof answer.body === 'string' ? JSON.parse(answer.body) : answer.body;
-}
-
-function bytesOf(answer: Saved): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(answer.base64 ?? ''), (letter) => letter.charCodeAt(0));
-}
-
-function floatsOf(buffer: ArrayBuffer): Float32Array {
-  const view = new DataView(buffer);
-  return Float32Array.from({ length: buffer.byteLength / 4 }, (_, i) => view.getFloat32(4 * i, true));
 }
 
 const MISSING_PICTURE =

@@ -12,7 +12,6 @@ import torch
 
 from convsight.datasets import Dataset, Split, as_dataset
 from convsight.errors import InputError
-from convsight.features.selection import Selection
 from convsight.network.classifier import Classifier, as_classifier
 from convsight.network.targets import resolve_target
 from convsight.progress import report_count
@@ -113,7 +112,8 @@ def find_shortcuts(
             "label against the rest, output=lambda out: out[:, 3], classes=['not fire', 'fire']"
         )
     started = time.perf_counter()
-    pictures, remark = _pictures(data, split, net)
+    given = isinstance(data, Split)
+    pictures, remark = (data, "") if given else pictures_to_audit(as_dataset(data, net), split)
     sample = draw_sample(net, pictures, per_class=per_class, seed=seed)
     targets = _targets(net, sample, target)
     if only not in (None, "surroundings"):
@@ -286,10 +286,6 @@ def _why_not(t: Tried, score: float, p_value: float) -> str:
     return f"The interval's lower end is not above {LEAST:.0%}" + (
         ", and chance explains it." if p_value > LEVEL else "."
     )
-
-
-def _pictures(data: Any, split: str | None, net: Classifier) -> tuple[Split | Selection, str]:
-    return (data, "") if isinstance(data, Split) else pictures_to_audit(as_dataset(data, net), split)
 
 
 def _targets(net: Classifier, sample: Sample, target: Any) -> tuple[int, ...]:
