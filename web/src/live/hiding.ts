@@ -37,7 +37,7 @@ export async function mapOf(asked: Asked): Promise<Made | null> {
   const drops: (number | null)[] = places.boxes.map(() => null);
   const started = performance.now();
   let done = 0;
-  let size = about.one_by_one ? 1 : 4;
+  let size = 1; // grows where passes are quick; a large network gains nothing from batches
   for (const level of levels(places)) {
     for (let at = 0; at < level.length; ) {
       const part = level.slice(at, at + size);
