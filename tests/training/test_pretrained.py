@@ -25,6 +25,7 @@ from convsight.network.new_head import head_place, put_channels, put_head
 from convsight.run import Run
 from convsight.training import RECIPES, train
 from convsight.training.evaluate import test as measure
+from convsight.training.one_error import clearly_worse
 from convsight.training.start import start_from
 
 NETWORK = '''
@@ -199,13 +200,20 @@ def test_without_torchvision_finetuning_goes_on_and_says_what_is_missing(
     assert not (tmp_path / "other").exists(), "it is refused before anything is computed"
 
 
-def test_weights_that_are_worse_than_the_probe_are_not_kept(network: str, tmp_path: Path) -> None:
-    run = train(
-        bar_data(), "finetune", network=network, epochs=3, patience=3, lr=0.3, first_rate=1.0, average=0.0,
-        out=tmp_path / "r",
+def test_the_last_weights_stay_unless_validation_is_clearly_worse(network: str, tmp_path: Path) -> None:
+    run = train(bar_data(), "finetune", network=network, epochs=3, lr=1e-5, out=tmp_path / "r")
+    assert len(run.log) == 4, "no epoch was clearly worse, so all were trained"
+    assert run.metrics["validation"]["validation_loss"] == run.log[-1]["validation_loss"]
+    wild = train(
+        bar_data(), "finetune", network=network, epochs=5, lr=0.3, first_rate=1.0, average=0.0,
+        out=tmp_path / "wild",
     )  # fmt: skip
-    best = min(row["validation_loss"] for row in run.log)
-    assert run.metrics["validation"]["validation_loss"] == best
+    assert all(
+        clearly_worse(row["validation_accuracy"], wild.log[0]["validation_accuracy"], 40)
+        for row in wild.log[1:]
+    )
+    assert wild.metrics["validation"]["validation_loss"] == wild.log[0]["validation_loss"], "the probe stays"
+    assert wild.metrics["training"]["stopped"] == "no validation as good as before for 3 epochs"
 
 
 def test_a_killed_finetuning_resumes_to_the_same_weights(network: str, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from convsight.training.job import Job
 from convsight.training.losses import loss_function
 from convsight.training.memory import freed_memory_kept
 from convsight.training.norms import keep_statistics
+from convsight.training.one_error import clearly_worse
 from convsight.training.optimisers import optimisers
 from convsight.training.parts import InParts
 from convsight.training.progress import Clock, Meter, Reporter, Tell
@@ -182,6 +183,7 @@ class Training:
             standing.stopped = f"the mean loss of an epoch fell below {recipe.until_loss:g}"
         elif recipe.patience and standing.epoch - self.last_progress() >= recipe.patience:
             what = "lower validation loss" if recipe.watch == "loss" else "better validation"
+            what = "validation as good as before" if recipe.watch == "last" else what
             standing.stopped = f"no {what} for {recipe.patience} epochs"
         standing.stopped = self.fabric.broadcast(standing.stopped)
         self.save()
@@ -208,7 +210,8 @@ class Training:
         """Keep the weights if validation was never better, as far as the training waits for that."""
         standing = self.standing
         if standing.best_loss is None or self.better(loss, score):
-            standing.best_loss, standing.best_score = loss, score
+            ever = standing.best_score if self.recipe.watch == "last" else None
+            standing.best_loss, standing.best_score = loss, score if ever is None else max(ever, score)
             standing.best_epoch = standing.epoch + 1
             if self.recipe.patience:
                 self.parts.best = {name: value.clone() for name, value in self.network.state_dict().items()}
@@ -216,7 +219,9 @@ class Training:
     def better(self, loss: float, score: float) -> bool:
         standing = self.standing
         assert standing.best_loss is not None
-        if self.recipe.watch == "loss" or standing.best_score is None or score == standing.best_score:
+        if self.recipe.watch == "last" and standing.best_score is not None and self.job.score == "accuracy":
+            return not clearly_worse(score, standing.best_score, len(self.job.data.validation))
+        if self.recipe.watch != "score" or standing.best_score is None or score == standing.best_score:
             return loss < standing.best_loss
         return (score > standing.best_score) == (self.job.score == "accuracy")
 

@@ -47,7 +47,8 @@ class Recipe:
         memory (0: as many as it takes).
     until_loss: stop when an epoch's mean loss is below. patience: stop after so many epochs without a better
         validation, and keep the best weights. watch: what is better: a lower "loss", or a better "score" (accuracy, or
-        error) and of equal ones the lower loss, from the end of the warm-up on.
+        error) and of equal ones the lower loss, from the end of the warm-up on; with "last" a later epoch is better unless
+        its accuracy is more than a standard error below the best (`one_error`; of numbers, the lower loss).
     """
 
     name: str
@@ -100,7 +101,7 @@ class Recipe:
             ("start", self.start, STARTS),
             ("way to treat norms", self.norms, NORMS),
             ("balance", self.balance, BALANCES),
-            ("thing to watch", self.watch, ("loss", "score")),
+            ("thing to watch", self.watch, ("loss", "score", "last")),
         ):
             check_known(value, known, f"no {what} '{value}'")
         if self.epochs < 1 and not self.start:

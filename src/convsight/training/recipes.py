@@ -123,6 +123,7 @@ RECIPES: dict[str, Recipe] = {
             balance="auto",
             pieces=0,
             patience=3,
+            watch="last",
         ),
     )
 }
