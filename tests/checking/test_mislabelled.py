@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from convsight.checking.mislabelled import confident_of, judge, judged
+from convsight.checking.mislabelled import confident_of, confusion, judge, judged
 
 
 def probabilities(n: int = 300, k: int = 4, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
@@ -74,3 +74,36 @@ def test_copies_do_not_confirm_each_others_wrong_label() -> None:
     groups[40:60] = 0
     apart, together = judge(features, labels, 2), judge(features, labels, 2, groups=groups)
     assert together.chances[0, 0] > apart.chances[0, 0] + 0.3
+
+
+def told_surely(labels: torch.Tensor, k: int = 5) -> torch.Tensor:
+    """Probabilities of a probe that is 96% sure of the true class, which is here number i modulo k."""
+    true = torch.arange(len(labels)) % k
+    return torch.full((len(labels), k), 0.04 / (k - 1)).scatter(1, true[:, None], 0.96)
+
+
+def test_a_class_weighs_more_where_errors_go_to_it_and_none_does_where_they_are_random() -> None:
+    true = torch.arange(1000) % 5
+    taken = torch.where(
+        (true == 0) & (torch.arange(1000) % 20 == 0), 1, true
+    )  # one class for another, 50 times
+    weights = confusion(told_surely(taken), taken)
+    assert (
+        weights[0, 1] > 2 * weights[~torch.eye(5, dtype=torch.bool)].median()
+        and weights.diagonal().sum() == 0
+    )
+
+    lot = torch.Generator().manual_seed(0)
+    wrong = torch.rand(1000, generator=lot) < 0.05
+    random = torch.where(wrong, (true + 1 + torch.randint(4, (1000,), generator=lot)) % 5, true)
+    torch.testing.assert_close(confusion(told_surely(random), random), 1 - torch.eye(5))
+
+
+def test_a_label_that_is_never_told_surely_is_doubted_less_for_it() -> None:
+    labels = torch.tensor([0] * 10 + [1] * 10)
+    given = torch.tensor([0.5] * 9 + [0.3] + [0.9] * 9 + [0.3])
+    chances = torch.stack(
+        [torch.where(labels == 0, given, 1 - given), torch.where(labels == 1, given, 1 - given)], 1
+    )
+    suspicion = judged(chances, labels).suspicion
+    assert suspicion[9] < suspicion[19], "0.3 says less of a class whose pictures get 0.48 on average"
