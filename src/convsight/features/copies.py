@@ -31,7 +31,7 @@ ALIKE, FINE = 0.95, 0.75  # least correlation of grey levels, and of their fine 
 RIVALS = 3  # of each picture's candidates, those that are taken for ordinary neighbours
 RIVAL = 0.15  # of the disagreement with an ordinary neighbour: what a copy may disagree by at most
 # a copy that was resized or cropped may agree by so much less, where fine structure agrees by so much more
-BLURRED_ALIKE, BLURRED_FINE, BLURRED_RIVAL = 0.10, 0.15, 0.18
+BLURRED_ALIKE, BLURRED_FINE = 0.10, 0.15
 # of skies and the like, whose little structure compression changes most
 PLAIN_ALIKE, PLAIN_FINE, PLAIN_RIVAL = 0.99, 0.10, 0.35
 PLAIN = 1 / 255  # pictures with a smaller standard deviation show nothing to compare
@@ -172,7 +172,7 @@ def _are_copies(
     fine_apart = (1 - structure) / (1 - fine_rival).clamp(min=1e-9)
     both = (agree >= alike) & (structure >= fine) & (apart <= RIVAL) & (fine_apart <= RIVAL)
     blurred = (agree >= alike - BLURRED_ALIKE) & (structure >= fine + BLURRED_FINE)
-    by_structure = blurred & (apart <= BLURRED_RIVAL) & (fine_apart <= RIVAL)
+    by_structure = blurred & (apart <= RIVAL) & (fine_apart <= RIVAL)
     plain = (agree >= PLAIN_ALIKE) & (structure >= fine - PLAIN_FINE)
     return both | by_structure | (plain & (apart <= RIVAL) & (fine_apart <= PLAIN_RIVAL))
 

@@ -68,7 +68,8 @@ def layers_to_show(run: Run, most: int = 6) -> list[str]:
 def _layer_fold(run: Run, images: Images | None, method: type[Method], layer: str, opened: bool) -> str:
     shape = "×".join(map(str, run.classifier.layers[layer].output_shape))
     result = _answer(run, method, _given(run, images, method) | {"layer": layer})
-    return f"<details{' open' if opened else ''}><summary>{html.escape(layer)} ({shape})</summary>{_shown(run, result)}</details>"
+    opening = f"<details{' open' if opened else ''}><summary>{html.escape(layer)} ({shape})</summary>"
+    return f'{opening}<div class="layer">{_shown(run, result)}</div></details>'
 
 
 def where(run: Run, images: Images) -> list[str]:
