@@ -85,9 +85,7 @@ def kept_features(folder: Path, name: str, split: Split) -> Float[Tensor, "n d"]
     if not count:
         return torch.zeros(0, 0)
     first = _tensor(_path(folder, name, 0, count), "vectors")
-    rows = first.new_empty(
-        len(split), first.shape[1]
-    )  # filled shard by shard: never all of them twice in memory
+    rows = first.new_empty(len(split), first.shape[1])  # filled by shards: never all of them twice in memory
     for shard in range(count):
         part = _tensor(_path(folder, name, shard, count), "vectors")
         rows[shard * SHARD : shard * SHARD + len(part)] = part
