@@ -15,7 +15,7 @@ CAPTION = (
     "Three separate checks. None is proof, and none is safe alone: maps that mislead have passed each of them, "
     "and maps that are right have failed."
 )
-COLUMNS = ("strongest part hidden", "map of an untrained copy", "map of the runner-up")
+COLUMNS = ("strongest part hidden", "untrained copy's map", "map of the runner-up")
 
 
 def figure(subject: Subject, lights: list[tuple[Light, ...]], provenance: Provenance) -> Pictures:
