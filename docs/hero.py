@@ -3,7 +3,7 @@
 python docs/hero.py        two minutes; writes docs/hero.png. Needs Chromium and the built page (`make tools`).
 
 Shirts with a planted tag, all drawn by convsight: above the page that computes, in which the tag is hidden; below what
-the audit proves, and how far a map of that picture can be trusted.
+the audit proves, how far a map of that picture can be trusted, and which of its regions are certain.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CLASS = "Shirt"
 
 
 def pictures(folder: Path) -> None:
-    """verdict.png, page.png and trust.png in `folder`."""
+    """verdict.png, page.png, trust.png and shapley.png in `folder`."""
     data = cs.dataset("drawn-garments", limit=4000)
     planted = plant(data, Cue("corner_tag", strength=3, seed=2), CLASS, prevalence=0.9).dataset
     run = cs.train(planted, "quick", out=folder / "run", seed=0, device="cpu")
@@ -35,6 +35,7 @@ def pictures(folder: Path) -> None:
     shirts = test[(test.labels == test.classes.index(CLASS)).nonzero().flatten()]
     shown = flipping(net, shirts)
     cs.trust(net, shown[0], "occlusion", CLASS, data=planted).save(folder / "trust.png")
+    cs.shapley(net, shown[0], CLASS, seed=0).save(folder / "shapley.png")
     photograph(cs.live_page(net, shown, folder / "live.html"), folder / "page.png")
 
 
@@ -62,19 +63,26 @@ def photograph(page: Path, to: Path) -> None:
 
 
 def composed(folder: Path) -> Image.Image:
-    """The page above, the verdict and the trust lights below, on white."""
-    page, verdict, trust = (Image.open(folder / f"{name}.png").convert("RGB") for name in ("page", "verdict", "trust"))  # fmt: skip
-    page, left = scaled(page, WIDE), scaled(top(verdict, 640), 860)
-    right = scaled(trust, WIDE - 860 - GAP)
-    made = Image.new("RGB", (WIDE, page.height + GAP + max(left.height, right.height)), "white")
+    """The page above; below the verdict beside the trust lights and a map that is pale where it is not certain."""
+    page, verdict, trust, shapley = (
+        Image.open(folder / f"{name}.png").convert("RGB") for name in ("page", "verdict", "trust", "shapley")
+    )
+    page, left = scaled(page, WIDE), scaled(top(verdict, 895), 860)
+    lights = scaled(top(trust, 308, 1046), WIDE - 860 - GAP)
+    regions = scaled(top(shapley, 448, 552), 580)
+    made = Image.new(
+        "RGB", (WIDE, page.height + GAP + max(left.height, lights.height + GAP + regions.height)), "white"
+    )
     made.paste(page, (0, 0))
     made.paste(left, (0, page.height + GAP))
-    made.paste(right, (860 + GAP, page.height + GAP))
+    made.paste(lights, (860 + GAP, page.height + GAP))
+    made.paste(regions, (860 + GAP, page.height + lights.height + 2 * GAP))
     return made
 
 
-def top(picture: Image.Image, height: int) -> Image.Image:
-    return picture.crop((0, 0, picture.width, min(height, picture.height)))
+def top(picture: Image.Image, height: int, width: int | None = None) -> Image.Image:
+    """The top left part of a sheet: its pictures, without the tables and the small print below."""
+    return picture.crop((0, 0, min(width or picture.width, picture.width), min(height, picture.height)))
 
 
 def scaled(picture: Image.Image, width: int) -> Image.Image:
