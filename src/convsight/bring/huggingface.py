@@ -16,10 +16,11 @@ from torch import nn
 from convsight.bring.brought import Brought
 from convsight.bring.torchvision_shim import import_torchvision
 from convsight.errors import ConvsightError, DataNotFound, MissingExtra, ModelError, required
+from convsight.exporting.program import first_line
+from convsight.network.tasks import PROBLEM_TYPES
 from convsight.network.weights import put_weights, read_checkpoint
 
 PROCESSOR = "preprocessor_config.json"
-TASKS = {"multi_label_classification": "multilabel", "regression": "regress"}
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -47,7 +48,7 @@ def from_huggingface(name: str, weights: str | Path | None) -> Brought:
         std=std,
         crop=crop,
         notes=(*notes, *words),
-        task=TASKS.get(getattr(config, "problem_type", None) or ""),
+        task=PROBLEM_TYPES.get(getattr(config, "problem_type", None) or ""),
     )
 
 
@@ -88,8 +89,7 @@ def _fetched(get: Any, name: str) -> Any:
     except ConvsightError:
         raise
     except Exception as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(f"hf:{name} could not be loaded ({reason}). {_way_out(name)}") from error
+        raise ModelError(f"hf:{name} could not be loaded ({first_line(error)}). {_way_out(name)}") from error
     finally:
         hub.set_verbosity(before)
 
@@ -167,9 +167,7 @@ def _normalisation(said: Mapping[str, Any]) -> tuple[Any, Any]:
     scale = 255 * float(said.get("rescale_factor", 1 / 255)) if said.get("do_rescale", True) else 255.0
     if tuple(mean) == (0.0,) and tuple(std) == (1.0,) and abs(scale - 1) < 1e-6:
         return None, None
-    shift = (
-        -1.0 if said.get("offset") else 0.0
-    )  # EfficientNet's: pictures in [-1, 1] before the normalisation
+    shift = -1.0 if said.get("offset") else 0.0  # EfficientNet's pictures lie in [-1, 1] before this
     mean = [(m - shift) / scale for m in mean]
     std = [s / scale for s in std]
     return (mean[0], std[0]) if len(mean) == 1 else (mean, std)

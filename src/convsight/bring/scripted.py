@@ -11,6 +11,7 @@ from torch import nn
 
 from convsight.bring.brought import Brought
 from convsight.errors import DataNotFound, ModelError
+from convsight.exporting.program import first_line
 
 
 def is_script(path: Path) -> bool:
@@ -27,13 +28,11 @@ def from_script(path: Path, _: None = None) -> Brought:
         raise DataNotFound(f"no TorchScript file {path}")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", DeprecationWarning
-            )  # TorchScript itself is deprecated, files of it stay
+            # TorchScript itself is deprecated; files of it stay.
+            warnings.simplefilter("ignore", DeprecationWarning)
             module = torch.jit.load(path, map_location="cpu")
     except (RuntimeError, ValueError) as error:
-        words = str(error).strip().splitlines()[0]
-        raise ModelError(f"{path} is no network saved by torch.jit.save: {words}") from error
+        raise ModelError(f"{path} is no network saved by torch.jit.save: {first_line(error)}") from error
     return Brought(module, path.stem, channels=_channels(module))
 
 

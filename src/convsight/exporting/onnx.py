@@ -7,23 +7,18 @@ the scores: the exported pass is the classifier's own, with the layers recorded.
 from __future__ import annotations
 
 import json
-import logging
 import re
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
 
 from convsight.errors import InputError, ModelError, required
 from convsight.exporting.half_weights import halve
+from convsight.exporting.program import described, first_line, quiet, traced
 from convsight.network.classifier import Classifier
-from convsight.network.interventions import Intervention, active_in
 from convsight.storage import write_atomic
 
 OPSET = 18  # the newest operator set that every runtime of the last three years reads
@@ -75,46 +70,11 @@ def to_onnx(
     if batch is None and net.habits.one_by_one:
         batch = 1
         notes.append("The file takes one picture at a time, because this network answers each picture alone.")
-    model = _named_safely(_translated(net, _traced(net, named, batch), named), named)
+    model = _named_safely(_translated(net, traced(net, "to ONNX", named, batch), named), named)
     _describe(model, net)
     if half:
         halve(model)
     return Exported(model.SerializeToString(), named, OPSET, tuple(notes))
-
-
-class Pass(nn.Module):
-    """What is exported: one pass of a classifier that returns its scores and the values of some layers."""
-
-    def __init__(self, net: Classifier, layers: Sequence[str]):
-        super().__init__()
-        self.module, self.net, self.layers = net.module, net, tuple(layers)
-        wanted: dict[Any, list[str]] = {}
-        for name in layers:
-            wanted.setdefault(net.layers[name].key, []).append(name)
-        self.recorded = Intervention(net.module, wanted, {})
-
-    def forward(self, pixels: Float[Tensor, "n c h w"]) -> tuple[Tensor, ...]:
-        with active_in(self.recorded):
-            scores = self.net.logits(pixels)
-        return scores, *(self.recorded.seen[name] for name in self.layers)
-
-
-def _traced(net: Classifier, layers: Sequence[str], batch: int | None) -> Any:
-    """The program of one pass; ModelError where the network cannot be followed without numbers."""
-    modes = [(module, module.training) for module in net.module.modules()]
-    pixels = torch.full((batch or 2, net.channels, *net.input_size), 0.5, device=net.device)
-    sizes = None if batch else ({0: torch.export.Dim("n")},)
-    whole = Pass(net, layers)
-    try:
-        with torch.no_grad(), quiet():
-            whole.eval()
-            return torch.export.export(whole, (pixels,), dynamic_shapes=sizes, strict=False)
-    except Exception as error:  # the exporter lets errors of many kinds through
-        why = "which operations it runs depends on the picture" if net.habits.decides else _first_line(error)
-        raise ModelError(f"{net.name} cannot be exported to ONNX: {why}") from error
-    finally:
-        for module, mode in modes:
-            module.training = mode
 
 
 def _translated(net: Classifier, program: Any, layers: Sequence[str]) -> Any:
@@ -127,7 +87,7 @@ def _translated(net: Classifier, program: Any, layers: Sequence[str]) -> Any:
             )  # fmt: skip
     except Exception as error:
         missing = _operation(error)
-        what = f"ONNX has no operation {missing!r}" if missing else _first_line(error)
+        what = f"ONNX has no operation {missing!r}" if missing else first_line(error)
         raise ModelError(f"{net.name} cannot be exported to ONNX: {what}") from error
     assert made is not None
     return made.model_proto
@@ -141,11 +101,6 @@ def _operation(error: BaseException | None) -> str:
             return found[1]
         error = error.__cause__
     return ""
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
 
 
 def _named_safely(model: Any, layers: Sequence[str]) -> Any:
@@ -171,22 +126,7 @@ def _describe(model: Any, net: Classifier) -> None:
     graph = model.graph
     for each in (graph, *graph.node, *graph.initializer, *graph.value_info, *graph.input, *graph.output):
         del each.metadata_props[:]  # the exporter writes stack traces there, with the paths of this machine
-    said = {"classes": net.classes, "task": net.task, "pixels": "n c h w in [0, 1]", "crop": net.crop}
-    for name, value in said.items():
+    for name, value in described(net).items():
         entry = model.metadata_props.add()
         entry.key, entry.value = name, json.dumps(value)
     model.producer_name, model.doc_string = "convsight", ""
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Without the exporter's own remarks about its inside, which no user can act on."""
-    logger = logging.getLogger("torch")
-    level = logger.level
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        logger.setLevel(logging.ERROR)
-        try:
-            yield
-        finally:
-            logger.setLevel(level)

@@ -19,7 +19,7 @@ from convsight.network.asking import target_of
 from convsight.network.class_names import class_names, last_rows, offer
 from convsight.network.probe import Wish, reader_for
 from convsight.network.targets import Target
-from convsight.network.tasks import Said, units_of
+from convsight.network.tasks import OutputDescription, units_of
 
 
 class Classifier(Answering):
@@ -78,7 +78,9 @@ class Classifier(Answering):
             raise ModelError(f"crop is the share of the resized picture that is kept, in (0, 1], not {crop}")
         self.crop = crop
         names = class_names(classes, last_rows(self.module))
-        wish = Wish(Said.checked(task, names, outputs, units), output, explain, thresholds)
+        wish = Wish(
+            OutputDescription(task, names, tuple(map(str, outputs or ())), units), output, explain, thresholds
+        )
         with self._lock:
             self.reader, read = reader_for(self.module, self._run, self._samples(), wish)
         self.habits = self._find_habits()
@@ -88,7 +90,8 @@ class Classifier(Answering):
 
     def __repr__(self) -> str:
         size = "×".join(map(str, (self.channels, *self.input_size)))
-        return f"Classifier({self.name}, {size} → {self.answers}{self._which})"
+        output = f" of output {self.reader.name!r}" if self.reader.name else ""
+        return f"Classifier({self.name}, {size} → {self.answers}{output})"
 
     def target(self, target: Any, images: Images, logits: Tensor | None = None) -> Target:
         """The `Target` that a user's `target` means for these pictures (see `asking.target_of`)."""

@@ -24,7 +24,7 @@ from convsight.network.graph import Tape
 from convsight.network.interventions import undisturbed
 from convsight.network.outputs import chosen, leaves, maps_in, named, rows_in, unreadable
 from convsight.network.reader import Reader
-from convsight.network.tasks import Said, classes_of, task_of, thresholds_of
+from convsight.network.tasks import OutputDescription, classes_of, task_of, thresholds_of
 
 EXPLAIN = ("output", "score")
 
@@ -33,7 +33,7 @@ EXPLAIN = ("output", "score")
 class Wish:
     """What the user said about reading the outputs."""
 
-    said: Said
+    said: OutputDescription
     output: str | int | Callable[[Any], Any] | None = None
     explain: str = "output"
     thresholds: float | Sequence[float] | None = None
@@ -139,12 +139,9 @@ def _ending(module: nn.Module, seen: Seen, name: str, value: Tensor, layout: str
         found = ending_of_script(module)
     if found.kind:
         rows = classes_first.double()
-        whole = found.before is not None and classes_first.shape[1] > 1
-        if (
-            whole
-            and "softmax" in found.kind
-            and not sums_to_one(rows.exp() if found.kind[0] == "l" else rows)
-        ):
+        rows = rows.exp() if found.kind == "log_softmax" else rows
+        whole = found.before is not None and rows.shape[1] > 1 and "softmax" in found.kind
+        if whole and not sums_to_one(rows):
             return Ending(), (
                 f"This network ends in {found.kind}, but not over the classes: its rows do not sum to one (a wrong "
                 "dim=?), so they are read as scores."
@@ -153,19 +150,18 @@ def _ending(module: nn.Module, seen: Seen, name: str, value: Tensor, layout: str
             f"This network ends in {found.kind}: what is explained is that, not the class score before it "
             "(explain='score' explains the score)."
         )
-    found = ending_by_numbers(classes_first)
-    what = {"softmax": "probabilities", "log_softmax": "log-probabilities (log_softmax)"}
-    return found, (
-        f"Every row sums to one: they are read as {what[found.kind]}, although no softmax can be seen; the scores "
-        "are their logarithms."
-        if found.kind == "softmax"
-        else f"The rows are read as {what[found.kind]}: their exponentials sum to one."
-        if found.kind
-        else ""
-    )
+    found, told = ending_by_numbers(classes_first), ""
+    if found.kind == "softmax":
+        told = (
+            "Every row sums to one: they are read as probabilities, although no softmax can be seen; the scores are "
+            "their logarithms."
+        )
+    elif found.kind == "log_softmax":
+        told = "The rows are read as log-probabilities (log_softmax): their exponentials sum to one."
+    return found, told
 
 
-def _detector(module: nn.Module, said: Said, wish: Wish) -> tuple[Reader, tuple[str, ...]]:
+def _detector(module: nn.Module, said: OutputDescription, wish: Wish) -> tuple[Reader, tuple[str, ...]]:
     classes = said.names or tuple(map(str, range(classes_in(module))))
     reader = Reader(
         "detect", classes, of=functools.partial(best_scores, k=len(classes)),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -14,14 +13,12 @@ from convsight.errors import ModelError, closest
 from convsight.network.endings import Ending
 from convsight.network.reader import TASKS
 
-HUB = {
-    "multi_label_classification": "multilabel",
-    "regression": "regress",
-}  # transformers' config.problem_type
+# Our task for each `config.problem_type` of transformers that is not a plain classification.
+PROBLEM_TYPES = {"multi_label_classification": "multilabel", "regression": "regress"}
 
 
 @dataclass(frozen=True)
-class Said:
+class OutputDescription:
     """What the user said about the outputs; None or () where nothing was said."""
 
     task: str | None
@@ -29,34 +26,18 @@ class Said:
     outputs: tuple[str, ...]
     units: str | Sequence[str] | None
 
-    @classmethod
-    def checked(cls, task: str | None, classes: Any, outputs: Any, units: Any) -> Said:
-        if task is not None and task not in TASKS:
-            raise ModelError(f"no task {task!r}", given=task, works=closest(task, TASKS))
-        return cls(task, names_of(classes), tuple(map(str, outputs or ())), units)
+    def __post_init__(self) -> None:
+        if self.task is not None and self.task not in TASKS:
+            raise ModelError(f"no task {self.task!r}", given=self.task, works=closest(self.task, TASKS))
 
     @property
     def names(self) -> tuple[str, ...] | None:
         return self.outputs or self.classes
 
 
-def names_of(classes: Any) -> tuple[str, ...] | None:
-    """Class names from a list, or from a dictionary {0: "cat", 1: "dog"} such as `config.id2label`."""
-    if classes is None:
-        return None
-    if isinstance(classes, Mapping):
-        try:
-            classes = [name for _, name in sorted((int(number), name) for number, name in classes.items())]
-        except (TypeError, ValueError):
-            raise ModelError(
-                f"classes as a dictionary have numbers as keys, {{0: 'cat', 1: 'dog'}}; given {classes!r}"
-            ) from None
-    if isinstance(classes, str):
-        raise ModelError(f"classes is a list of names, not the one word {classes!r}: ['cat', 'dog']")
-    return tuple(map(str, classes)) or None
-
-
-def task_of(said: Said, k: int, layout: str, ending: Ending, module: nn.Module) -> tuple[str, str]:
+def task_of(
+    said: OutputDescription, k: int, layout: str, ending: Ending, module: nn.Module
+) -> tuple[str, str]:
     """The task, and a sentence if it was guessed from something that is not self-evident."""
     if layout == "maps":
         if said.task not in (None, "segment", "binary", "classify"):
@@ -64,7 +45,7 @@ def task_of(said: Said, k: int, layout: str, ending: Ending, module: nn.Module) 
         return "segment", ""
     if said.task is not None:
         return _fitting(said.task, k)
-    problem = HUB.get(getattr(getattr(module, "config", None), "problem_type", None) or "")
+    problem = PROBLEM_TYPES.get(getattr(getattr(module, "config", None), "problem_type", None) or "")
     if problem:
         return problem, _guessed(problem, "its configuration says so")
     if said.units or said.outputs:
@@ -98,7 +79,7 @@ def _guessed(task: str, why: str) -> str:
     return f"Task {task!r} was guessed, because {why}; task=... says otherwise."
 
 
-def classes_of(said: Said, task: str, k: int, two: bool) -> tuple[tuple[str, ...], str]:
+def classes_of(said: OutputDescription, task: str, k: int, two: bool) -> tuple[tuple[str, ...], str]:
     """The name of each number, and a sentence if one had to be made up."""
     names, count = said.names, 2 if two else k
     if names is None:
