@@ -65,7 +65,7 @@ def words(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def rest(method: type, net: Classifier | None, given: Mapping[str, Any], bands: Bands) -> str:
     """`Provenance.rest` of a call: everything that no other field of the provenance holds."""
-    if net is not None and interventions(net):
+    if net is not None and interventions(net.module):
         return ""
     named = {name: _named(value, name, net, given) for name, value in given.items() if name not in HASHED}
     known = [value for value in named.values() if value is None]

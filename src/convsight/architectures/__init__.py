@@ -101,11 +101,7 @@ def build(
     architecture = ARCHITECTURES[name]
     if task == "locate":
         knobs = {**dict(architecture.locate), **knobs}
-    known = [
-        p
-        for p in inspect.signature(architecture.make).parameters
-        if p not in ("n_classes", "channels", "size")
-    ]
+    known = sorted(inspect.signature(architecture.make).parameters.keys() - {"n_classes", "channels", "size"})
     for knob in knobs:
         check_known(knob, known, f"network '{name}' has no knob '{knob}'")
     return architecture.make(n_classes, channels, size, **knobs)

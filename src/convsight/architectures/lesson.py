@@ -57,9 +57,8 @@ class LessonNet(nn.Module):
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
         x = self.pool(F.relu(self.conv1(x)))
-        x = x.flatten(1)
-        x = self.fc1(x)
-        return F.relu(x) if self.relu_scores else x
+        scores = self.fc1(x.flatten(1))
+        return F.relu(scores) if self.relu_scores else scores
 
 
 class LessonOne(nn.Module):
@@ -82,20 +81,13 @@ class LessonOne(nn.Module):
         return self.fc1(x.flatten(1))
 
 
-class LessonTwo(nn.Module):
+class LessonTwo(LessonOne):
     """Udacity's second solution: the first, with a hidden linear layer of 50 and dropout of 0.4 behind it."""
 
     def __init__(self, n_classes: int, channels: int = 1, size: tuple[int, int] = (28, 28)):
-        super().__init__()
-        self.conv1 = nn.Conv2d(channels, 10, 3)
-        self.pool = nn.MaxPool2d(2, 2)
-        self.conv2 = nn.Conv2d(10, 20, 3)
-        self.fc1 = nn.Linear(flattened(20, size, kernel=3, stages=2), 50)
+        super().__init__(50, channels, size)
         self.drop = nn.Dropout(p=0.4)
         self.fc2 = nn.Linear(50, n_classes)
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
-        x = self.pool(F.relu(self.conv1(x)))
-        x = self.pool(F.relu(self.conv2(x)))
-        x = F.relu(self.fc1(x.flatten(1)))
-        return self.fc2(self.drop(x))
+        return self.fc2(self.drop(F.relu(super().forward(x))))

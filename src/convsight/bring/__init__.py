@@ -82,10 +82,8 @@ def load(source: Any, weights: str | Path | None = None, **given: Any) -> Classi
 
 
 def _filled(module: nn.Module, weights: str | Path | None) -> Brought:
-    name = type(module).__name__
-    if weights is None:
-        return Brought(module, name)
-    return Brought(module, name, notes=put_weights(module, read_checkpoint(weights), str(weights)))
+    notes = () if weights is None else put_weights(module, read_checkpoint(weights), str(weights))
+    return Brought(module, type(module).__name__, notes=notes)
 
 
 def _no_weights(text: str, weights: Any) -> None:
@@ -113,8 +111,8 @@ def _classifier(brought: Brought, given: dict[str, Any]) -> Classifier:
     for name in given:
         check_known(name, known, f"load has no option {name!r}")
     said = {name: getattr(brought, name, None) for name in known}
-    settings = {n: v for n, v in said.items() if v is not None} | {
-        n: v for n, v in given.items() if v is not None
+    settings = {
+        name: value for source in (said, given) for name, value in source.items() if value is not None
     }
     settings.setdefault("channels", first_channels(brought.module))
     net = Classifier(brought.module, name=brought.name, **settings)
@@ -139,25 +137,14 @@ def _own(name: str, weights: str | Path | None, given: dict[str, Any]) -> Brough
     size = given.get("input_size") or (224 if big else 28)
     size = (size, size) if isinstance(size, int) else tuple(size)
     channels = given.get("channels") or (3 if big else 1)
-    n = (
-        len(given.get("classes") or metadata.get("classes") or ())
-        or _rows_of_last(checkpoint)
-        or (1000 if big else 10)
-    )
+    n_named = len(given.get("classes") or metadata.get("classes") or ())
+    n = n_named or _rows_of_last(checkpoint) or (1000 if big else 10)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         module = build(name, n, channels, size)
     notes = () if checkpoint is None else put_weights(module, checkpoint, str(weights))
-    return Brought(
-        module,
-        name,
-        metadata.get("classes"),
-        size,  # type: ignore[arg-type]
-        channels,
-        metadata.get("mean"),
-        metadata.get("std"),
-        notes=notes,
-    )
+    said = {key: metadata.get(key) for key in ("classes", "mean", "std")}
+    return Brought(module, name, input_size=size, channels=channels, notes=notes, **said)  # type: ignore[arg-type]
 
 
 def _rows_of_last(checkpoint: Checkpoint | None) -> int:

@@ -8,6 +8,7 @@ import inspect
 import json
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -115,7 +116,7 @@ def from_program(path: Path) -> Brought:
             f"{path} takes {len(values)} inputs; a classifier takes one batch of pictures n c h w"
         )
     n, channels, height, width = values[0].shape
-    module = _free_batch(program, n) if isinstance(n, int) else program.module()
+    module = _free_batch(program, values[0].shape) if isinstance(n, int) else program.module()
     about = json.loads(said[SAYS] or "{}")
     return Brought(
         module,
@@ -128,12 +129,13 @@ def from_program(path: Path) -> Brought:
     )
 
 
-def _free_batch(program: Any, n: int) -> nn.Module:
-    """The program with any number of pictures where export fixed it to `n`.
+def _free_batch(program: Any, input_shape: Sequence[int]) -> nn.Module:
+    """The program with any number of pictures where export fixed it to the first of `input_shape`.
 
     Export writes the batch size into reshapes; they get −1 there. The result must agree with the original,
     or ModelError says how to export again.
     """
+    n = input_shape[0]
     original, module = program.module(), program.module(check_guards=False)
     for node in module.graph.nodes:
         if node.op != "call_function" or not str(node.target).startswith(("aten.view", "aten.reshape")):
@@ -143,10 +145,7 @@ def _free_batch(program: Any, n: int) -> nn.Module:
             node.args = (node.args[0], [-1, *shape[1:]])
     module.recompile()
     module._forward_pre_hooks.clear()  # the check that the batch is still n
-    shape = next(
-        v.meta["val"].shape for v in program.graph.nodes if v.name in program.graph_signature.user_inputs
-    )
-    probe = torch.rand(2 * n, *shape[1:], generator=torch.Generator().manual_seed(0))
+    probe = torch.rand(2 * n, *input_shape[1:], generator=torch.Generator().manual_seed(0))
     try:
         with torch.no_grad():
             agrees = torch.allclose(module(probe)[n:], original(probe[n:]), atol=1e-4)

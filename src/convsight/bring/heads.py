@@ -7,7 +7,8 @@ layer. What cannot, such as the activation between two new layers, is refused wi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from itertools import takewhile
 
 import torch
 from torch import Tensor, nn
@@ -40,7 +41,9 @@ def _new_head(
 ) -> list[str]:
     missing = [n for n in own if n not in state and not n.endswith("num_batches_tracked")]
     unknown = [n for n in state if n not in own]
-    head = _common(missing)
+    # the innermost module that holds every tensor that the checkpoint lacks
+    levels = zip(*(n.split(".")[:-1] for n in missing), strict=False)
+    head = ".".join(names[0] for names in takewhile(lambda names: len(set(names)) == 1, levels))
     if not missing or not unknown or not head or not all(n.startswith(f"{head}.") for n in unknown):
         return []
     layers = {
@@ -53,20 +56,9 @@ def _new_head(
     linear = nn.Linear(
         weight.shape[1], weight.shape[0], bias=f"{head}.{path}.bias".replace("..", ".") in state
     )
-    _put(module, head, _nested(path.split(".") if path else [], linear))
+    module.set_submodule(head, _nested(path.split(".") if path else [], linear).eval())
     before = " after a dropout, which evaluation leaves out" if path else ""
     return [f"The head {head} was built from the checkpoint: linear, {shape(weight)}{before}."]
-
-
-def _common(names: Iterable[str]) -> str:
-    """The innermost module that holds all of these names."""
-    words = [n.split(".")[:-1] for n in names]
-    common: list[str] = []
-    for level in zip(*words, strict=False):
-        if len(set(level)) > 1:
-            break
-        common.append(level[0])
-    return ".".join(common)
 
 
 def _nested(path: list[str], linear: nn.Linear) -> nn.Module:
@@ -92,7 +84,7 @@ def _reshaped(module: nn.Module, layer: str, state: Mapping[str, Tensor]) -> lis
         new = _convolution(old, weight)
     else:
         return []
-    _put(module, layer, new)
+    module.set_submodule(layer, new.eval())
     return [f"{layer} was built with the checkpoint's shape: {shape(weight)} for {shape(_weight(old))}."]
 
 
@@ -111,11 +103,6 @@ def _weight(layer: nn.Module) -> Tensor:
     weight = layer.weight
     assert isinstance(weight, Tensor)
     return weight
-
-
-def _put(module: nn.Module, path: str, new: nn.Module) -> None:
-    parent, _, last = path.rpartition(".")
-    setattr(module.get_submodule(parent) if parent else module, last, new.eval())
 
 
 def _untold(head: str, layers: Mapping[str, Tensor], name: str) -> str:

@@ -14,7 +14,7 @@ from convsight.bring.heads import adapt
 from convsight.bring.torchvision_shim import import_torchvision
 from convsight.errors import ModelError, check_known, closest, required
 from convsight.network.checkpoint import Checkpoint
-from convsight.network.class_names import LARGE
+from convsight.network.class_names import LARGE, last_rows, timm_names
 from convsight.network.weights import put_weights, read_checkpoint
 
 
@@ -33,7 +33,7 @@ def from_torchvision(name: str, weights: str | Path | None) -> Brought:
     return Brought(
         module,
         name,
-        classes=classes if _outputs(module) == len(classes) else None,
+        classes=classes if last_rows(module) == len(classes) else None,
         input_size=(preset.crop_size[0], preset.crop_size[0]),
         channels=channels,
         mean=mean,
@@ -86,11 +86,6 @@ def _published_torchvision(name: str, published: Any) -> dict[str, Tensor]:
         ) from error
 
 
-def _outputs(module: nn.Module) -> int:
-    shapes = [p.shape for p in module.parameters() if p.ndim >= 2]
-    return shapes[-1][0] if shapes else 0
-
-
 def from_timm(name: str, weights: str | Path | None) -> Brought:
     import_torchvision()
     timm = required("timm", "vision", "a network from timm")
@@ -104,7 +99,7 @@ def from_timm(name: str, weights: str | Path | None) -> Brought:
     return Brought(
         module,
         name,
-        classes=_timm_classes(timm, module),
+        classes=_timm_classes(module),
         input_size=(height, width),
         channels=channels,
         mean=mean,
@@ -140,13 +135,10 @@ def _timm_file(timm: ModuleType, name: str) -> str:
     return f"model.safetensors of {config.hf_hub_id} on the Hugging Face hub"
 
 
-def _timm_classes(timm: ModuleType, module: Any) -> list[str] | None:
+def _timm_classes(module: Any) -> tuple[str, ...] | None:
     """ImageNet's names, for a network with as many outputs as one of its sets has classes."""
     heads = module.get_classifier()
     head = heads[0] if isinstance(heads, (tuple, list)) else heads
     weight = next((p for p in head.parameters() if p.ndim >= 2), None)
     subset = {1000: "imagenet1k", **LARGE}.get(module.num_classes if weight is None else weight.shape[0])
-    if subset is None:
-        return None
-    info = timm.data.ImageNetInfo(subset)
-    return [info.index_to_description(i).split(",")[0] for i in range(info.num_classes())]
+    return None if subset is None else timm_names(subset)

@@ -48,17 +48,9 @@ def conv(x: Inputs, a: Attributes) -> Tensor:
     weight = x[1]
     maps, padding = _padding(x[0], a, weight.shape[2:], 0.0)
     convolve = {3: F.conv1d, 4: F.conv2d, 5: F.conv3d}[weight.ndim]
-    rank = weight.ndim - 2
     bias = x[2] if len(x) > 2 else None
-    return convolve(
-        maps,
-        weight,
-        bias,
-        a.get("strides", [1] * rank),
-        padding,
-        a.get("dilations", [1] * rank),
-        a.get("group", 1),
-    )
+    strides, dilations = a.get("strides", 1), a.get("dilations", 1)
+    return convolve(maps, weight, bias, strides, padding, dilations, a.get("group", 1))
 
 
 def conv_transpose(x: Inputs, a: Attributes) -> Tensor:
@@ -66,10 +58,9 @@ def conv_transpose(x: Inputs, a: Attributes) -> Tensor:
     pads = a.get("pads", [0] * 2 * rank)
     if pads[:rank] != pads[rank:] or "output_shape" in a:
         raise NotImplementedError("ConvTranspose with pads that differ")
-    return F.conv_transpose2d(
-        x[0], x[1], x[2] if len(x) > 2 else None, a.get("strides", [1] * rank), pads[:rank],
-        a.get("output_padding", [0] * rank), a.get("group", 1), a.get("dilations", [1] * rank),
-    )  # fmt: skip
+    bias, strides, dilations = x[2] if len(x) > 2 else None, a.get("strides", 1), a.get("dilations", 1)
+    more, groups = a.get("output_padding", 0), a.get("group", 1)
+    return F.conv_transpose2d(x[0], x[1], bias, strides, pads[:rank], more, groups, dilations)
 
 
 def max_pool(x: Inputs, a: Attributes) -> Tensor:

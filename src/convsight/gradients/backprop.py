@@ -18,7 +18,7 @@ from torch import Tensor
 from convsight.errors import ModelError, check_known
 from convsight.gradients.notes import rule_notes, score_labels, zero_notes
 from convsight.gradients.relu_rules import NAMES, Rectifiers
-from convsight.network.batching import chunk_size, in_chunks
+from convsight.network.batching import backward_chunk, in_chunks
 from convsight.network.classifier import Classifier
 from convsight.network.targets import Target
 
@@ -63,7 +63,7 @@ def backpropagate(
     def run(part: slice) -> tuple[Tensor, Tensor]:
         return _signal(net, aim[part], pixels[part], count, seed_with_value)
 
-    done = in_chunks(run, len(pixels), _chunk(pixels))
+    done = in_chunks(run, len(pixels), backward_chunk(pixels.shape))
     arrived, scores = torch.cat([a for a, _ in done]), torch.cat([s for _, s in done])
     notes = (*rule_notes(net, aim, count), *zero_notes(net, aim, arrived, scores))
     return Signal(arrived, scores, notes)
@@ -91,7 +91,7 @@ def weighted_gradient(
         gradient, _ = _signal(net, repeated[part], pixels, Rectifiers("gradient"), False)
         total.index_add_(0, i, gradient.double() * weights[k].double().reshape(-1, 1, 1, 1))
 
-    in_chunks(run, n * steps, _chunk(total))
+    in_chunks(run, n * steps, backward_chunk(shape))
     return total.float()
 
 
@@ -118,9 +118,7 @@ def gradient_of(scores: Tensor, at: Tensor, net: Classifier, seeds: Tensor, unre
 
 def _grad(net: Classifier, scores: Tensor, at: Tensor, seeds: Tensor) -> Tensor | None:
     try:
-        total = (
-            scores * seeds
-        ).sum()  # of one number: given several and their seeds, autograd imports sympy first
+        total = (scores * seeds).sum()  # one number: given several and their seeds, autograd imports sympy
         return torch.autograd.grad(total, at, retain_graph=True, allow_unused=True)[0]
     except RuntimeError as error:
         if "inplace" not in str(error):
@@ -154,10 +152,6 @@ def _signal(
                 raise ModelError(_no_rectifier(net, count))
         seeds = scores.detach().clamp(min=0) if seed_with_value else torch.ones_like(scores)
         return gradient_of(scores, leaf, net, seeds), scores.detach().cpu()
-
-
-def _chunk(pixels: Tensor) -> int:
-    return max(1, chunk_size(pixels.shape[1:]) // 3)  # the backward pass keeps every layer's value
 
 
 def _repeat(aim: Target, times: int) -> Target:

@@ -12,7 +12,7 @@ from torch import Tensor
 from convsight.errors import InputError
 from convsight.gradients.backprop import differentiable, gradient_of
 from convsight.gradients.cam_weights import WEIGHTINGS
-from convsight.network.batching import chunk_size, in_chunks
+from convsight.network.batching import backward_chunk, in_chunks
 from convsight.network.classifier import Classifier
 from convsight.network.layers import Layer
 from convsight.network.targets import Target
@@ -94,7 +94,7 @@ def class_activation(
             cam = WEIGHTINGS[weights](maps.detach().float(), gradient)
             return cam.cpu(), scores.detach().cpu(), kept.cpu()
 
-    done = in_chunks(run, len(pixels), max(1, chunk_size(pixels.shape[1:]) // 3))
+    done = in_chunks(run, len(pixels), backward_chunk(pixels.shape))
     cam, scores, kept = (torch.cat(parts) for parts in zip(*done, strict=True))
     return Activation(cam, scores, kept)
 

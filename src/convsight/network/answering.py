@@ -13,14 +13,10 @@ from torch import Tensor, nn
 
 from convsight.errors import ModelError
 from convsight.images import Images
-from convsight.network.batching import chunk_size, in_chunks
 from convsight.network.graph import Node, Tape
 from convsight.network.habits import Habits, habits_of
 from convsight.network.inside import Inside
-from convsight.network.interventions import (
-    Intervention,
-    undisturbed,
-)
+from convsight.network.interventions import Intervention, undisturbed
 from convsight.network.layers import feature_vectors
 from convsight.network.reader import NUMBERS, ONE_CLASS, Reader
 
@@ -42,10 +38,6 @@ class Answering(Inside):
         """How many of what the network answers with: "10 classes", "4 labels", "2 positions"."""
         one, several = ANSWERS.get(self.task, ("class", "classes"))
         return f"{len(self.classes)} {one if len(self.classes) == 1 else several}"
-
-    @property
-    def _which(self) -> str:
-        return f" of output {self.reader.name!r}" if self.reader.name else ""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -182,16 +174,14 @@ class Answering(Inside):
         self, images: Images | Tensor, layer: str | None = None, batch_size: int | None = None
     ) -> Float[Tensor, "n d"]:
         """The vector that feeds the class scores (or, of another layer, its maps averaged over place)."""
-        pixels = images.pixels if isinstance(images, Images) else images
         name = layer or self.feature_layer
 
-        def run(part: slice) -> Tensor:
-            with torch.no_grad(), self.record(name) as seen:
-                self.forward(pixels[part])
-            return feature_vectors(seen[name]).cpu()
+        def run(pixels: Tensor) -> Tensor:
+            with self.record(name) as seen:
+                self.forward(pixels)
+            return feature_vectors(seen[name])
 
-        parts = in_chunks(run, len(pixels), batch_size or chunk_size(pixels.shape[1:]))
-        return torch.cat(parts) if parts else torch.zeros(0, 0)
+        return self._in_batches(images, run, batch_size, 0)
 
     def view(self, of: Callable[[Any], Tensor], names: Sequence[str]) -> Self:
         """The same network, read by a function of all that it returns: n rows of as many numbers as names."""

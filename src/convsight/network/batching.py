@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -14,10 +15,12 @@ PIXELS = 1_600_000  # of all pictures of one chunk: ten of 3×224×224, and a fe
 
 def chunk_size(shape: Sequence[int], most: int = 512) -> int:
     """A batch that keeps activations bounded for pictures of this shape (c h w)."""
-    pixels = 1
-    for extent in shape:
-        pixels *= extent
-    return max(1, min(most, PIXELS // max(pixels, 1)))
+    return max(1, min(most, PIXELS // max(math.prod(shape), 1)))
+
+
+def backward_chunk(shape: Sequence[int]) -> int:
+    """How many pictures of n c h w a pass with gradients takes at once: it keeps every layer's value."""
+    return max(1, chunk_size(shape[1:]) // 3)
 
 
 def in_chunks(run: Callable[[slice], T], n: int, size: int) -> list[T]:

@@ -119,17 +119,14 @@ def _unit(net: Classifier, path: str, members: list[tuple[Layer, Node]]) -> Bloc
     name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "\n", type(net.module.get_submodule(path)).__name__.strip("_"))
     linear = [layer.output_shape for layer, _ in members if layer.kind in LINEAR]
     shape = _channels_first(members[-1][0].output_shape, linear)
-    return Block("unit", name, shape, weighted=weighted, skip=skip, activation=_first_activation(kinds))
+    activation = next((SPOKEN[kind] for kind in kinds if kind in SPOKEN), "")
+    return Block("unit", name, shape, weighted=weighted, skip=skip, activation=activation)
 
 
 def _channels_first(shape: tuple[int, ...], linear: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
     """c h w also where linear layers work on maps h w c, as in Swin."""
     last = any(len(shape) == len(s) == 3 and shape[:2] == s[:2] and shape[1:] != s[:2] for s in linear)
     return (shape[2], *shape[:2]) if last else shape
-
-
-def _first_activation(kinds: Sequence[str]) -> str:
-    return next((SPOKEN[kind] for kind in kinds if kind in SPOKEN), "")
 
 
 def _leaf(net: Classifier, layer: Layer, node: Node, before: list[Block]) -> Block | None:
@@ -177,20 +174,14 @@ def _pool(layer: Layer, node: Node) -> Block:
 
 
 def _join(before: list[Block], shape: tuple[int, ...]) -> None:
-    """A concatenation: the blocks that it joins, if they are alike, become one block with the shape of the
-    whole.
-    """
+    """A concatenation: the blocks that it joins become one block with the shape of the whole, if they are alike."""
     if not before:
         return
     while len(before) > 1 and all(b.kind == "pool" and len(b.shape) == 1 for b in before[-2:]):
         second, first = before.pop(), before.pop()
         before.append(replace(first, title=f"{first.title}\n+ {second.title.split()[-1]}"))
     last = before.pop()
-    while before and (before[-1].kind, before[-1].title, before[-1].size) == (
-        last.kind,
-        last.title,
-        last.size,
-    ):
+    while before and all(getattr(before[-1], a) == getattr(last, a) for a in ("kind", "title", "size")):
         like = before.pop()
         last = replace(last, count=last.count + like.count, weighted=last.weighted + like.weighted)
     before.append(replace(last, shape=shape))
@@ -212,20 +203,16 @@ def _merged(found: list[Block]) -> list[Block]:
 
 
 def _stages(found: list[Block]) -> Iterator[Block]:
-    """Convolutions and units of one map size as one block."""
-    stage: Block | None = None
-    for block in found:
-        if block.kind in ("convolution", "unit") and len(block.shape) == 3:
-            own = replace(block, kind="unit", title="stage", count=1)
-            if stage and stage.size == own.size:
-                own = replace(own, weighted=own.weighted + stage.weighted, skip=own.skip or stage.skip)
-            elif stage:
-                yield stage
-            stage = own
+    """Convolutions and units that follow each other and have one map size as one block."""
+
+    def stage_size(block: Block) -> tuple[int, int] | None:
+        is_step = block.kind in ("convolution", "unit") and len(block.shape) == 3
+        return block.size if is_step else None
+
+    for size, same in groupby(found, key=stage_size):
+        steps = list(same)
+        if size is None:
+            yield from steps
             continue
-        if stage:
-            yield stage
-        stage = None
-        yield block
-    if stage:
-        yield stage
+        weighted, skip = sum(b.weighted for b in steps), any(b.skip for b in steps)
+        yield replace(steps[-1], kind="unit", title="stage", count=1, weighted=weighted, skip=skip)

@@ -23,7 +23,7 @@ FOREIGN = re.compile(
 
 
 @dataclass(frozen=True)
-class Part:
+class CheckpointPart:
     """The tensors of one table of a checkpoint whose names begin with `prefix`, named without it."""
 
     place: str  # where the table lies in the file
@@ -48,29 +48,27 @@ class Checkpoint:
     tables: Mapping[str, Mapping[str, Tensor]]
     asked: str = ""
 
-    def part_for(self, own: Mapping[str, Tensor]) -> tuple[Part, tuple[str, ...]]:
+    def part_for(self, own: Mapping[str, Tensor]) -> tuple[CheckpointPart, tuple[str, ...]]:
         """The part that holds the network whose state is `own`, named as it names it, and notes on the choice.
 
         Of several that fit equally well, averaged weights (EMA) come first and a teacher's last.
         """
-        parts = sorted(self._parts(own), key=lambda part: _agreement(part, own), reverse=True)
+        parts = [
+            _part(place, prefix, state)
+            for place, state in ((place, _plain(table)) for place, table in self.tables.items())
+            for prefix in _prefixes(state, own)
+        ]
+        parts.sort(key=lambda part: _agreement(part, own), reverse=True)
         if self.asked:
             parts = [self._asked_for(parts)]
         if not parts:
             place = next(iter(self.tables))
-            return Part(place, "", _plain(self.tables[place]), {}), ()
+            return CheckpointPart(place, "", _plain(self.tables[place]), {}), ()
         best = [part for part in parts if _agreement(part, own) == _agreement(parts[0], own)]
         best.sort(key=lambda part: (TEACHER.search(part.label) is not None, not part.averaged))
         return best[0], self._said(best[0], best[1:])
 
-    def _parts(self, own: Mapping[str, Tensor]) -> list[Part]:
-        found = []
-        for place, table in self.tables.items():
-            state = _plain(table)
-            found += [_part(place, prefix, state) for prefix in _prefixes(state, own)]
-        return found
-
-    def _asked_for(self, parts: Sequence[Part]) -> Part:
+    def _asked_for(self, parts: Sequence[CheckpointPart]) -> CheckpointPart:
         for part in parts:
             if self.asked in (part.label, part.place, part.prefix.rstrip(".")):
                 return part
@@ -79,18 +77,20 @@ class Checkpoint:
             f"{closest(self.asked, [part.label for part in parts])}"
         )
 
-    def _said(self, taken: Part, others: Sequence[Part]) -> tuple[str, ...]:
+    def _said(self, taken: CheckpointPart, others: Sequence[CheckpointPart]) -> tuple[str, ...]:
         if not others and not taken.averaged:
             return ()
         kind = "averaged weights (EMA)" if taken.averaged else "weights"
-        more = [f"{part.label or 'the file itself'}" for part in others]
+        more = [part.label or "the file itself" for part in others]
         words = f"Of {self.path.name} the {kind} called {taken.label or 'nothing'} were taken"
         if more:
             words += f"; {', '.join(more)} fits as well: weights='{self.path.name}#{more[0]}' takes it"
         return (f"{words}.",)
 
 
-def fitted(part: Part, own: Mapping[str, Tensor], where: str) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+def fitted(
+    part: CheckpointPart, own: Mapping[str, Tensor], where: str
+) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     """The tensors for a network whose state is `own`, and a note about what the checkpoint has beside them.
 
     Raises ModelError naming what is missing, unknown or of another shape.
@@ -129,7 +129,7 @@ def _known(table: Mapping[str, Tensor], names: Mapping[str, str]) -> int:
     return max((sum(f"{p}{name}" in table for name in names) for p in prefixes), default=0)
 
 
-def _refuse_a_small_part(part: Part, where: str) -> None:
+def _refuse_a_small_part(part: CheckpointPart, where: str) -> None:
     """A part that fits by its names while most of the file belongs to another network is no good answer."""
     taken = sum(t.numel() for t in part.state.values())
     beside = {
@@ -151,9 +151,9 @@ def _left_out(names: Sequence[str], where: str) -> tuple[str, ...]:
     return (f"Left out of {Path(where).name}, for they are not this network's: {shown}.",)
 
 
-def _part(place: str, prefix: str, state: Mapping[str, Tensor]) -> Part:
+def _part(place: str, prefix: str, state: Mapping[str, Tensor]) -> CheckpointPart:
     inside = {name.removeprefix(prefix): t for name, t in state.items() if name.startswith(prefix)}
-    return Part(place, prefix, inside, {n: t for n, t in state.items() if not n.startswith(prefix)})
+    return CheckpointPart(place, prefix, inside, {n: t for n, t in state.items() if not n.startswith(prefix)})
 
 
 def _prefixes(state: Iterable[str], own: Container[str]) -> list[str]:
@@ -167,7 +167,7 @@ def _prefixes(state: Iterable[str], own: Container[str]) -> list[str]:
     return [prefix for prefix, _ in found.most_common()]
 
 
-def _agreement(part: Part, own: Mapping[str, Tensor]) -> tuple[int, int]:
+def _agreement(part: CheckpointPart, own: Mapping[str, Tensor]) -> tuple[int, int]:
     """How many of the network's names the part has, and how many of them with the network's shape."""
     both = [name for name in part.state if name in own]
     return len(both), sum(part.state[name].shape == own[name].shape for name in both)

@@ -54,7 +54,7 @@ def _named(text: str, outputs: int) -> tuple[str, ...]:
     if text == IMAGENET:
         return _lines(Path(__file__).with_name("imagenet.txt"))
     if text in KNOWN:
-        return _from_timm("imagenet12k" if "12k" in text else LARGE.get(outputs, "imagenet22k"))
+        return timm_names("imagenet12k" if "12k" in text else LARGE.get(outputs, "imagenet22k"))
     path = Path(text).expanduser()
     if path.is_file():
         return _in_file(path)
@@ -82,10 +82,10 @@ def _lines(path: Path) -> tuple[str, ...]:
     return names
 
 
-def _from_timm(subset: str) -> tuple[str, ...]:
-    info = required("timm.data", "vision", "the names of ImageNet's 21,841 classes", "timm").ImageNetInfo(
-        subset
-    )
+def timm_names(subset: str) -> tuple[str, ...]:
+    """The class names of a subset of ImageNet that timm knows: "imagenet1k", "imagenet12k"."""
+    timm_data = required("timm.data", "vision", "the names of ImageNet's 21,841 classes", "timm")
+    info = timm_data.ImageNetInfo(subset)
     return tuple(info.index_to_description(i).split(",")[0] for i in range(info.num_classes()))
 
 

@@ -7,6 +7,7 @@ own graph tells, or rows that are probabilities by their numbers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -49,12 +50,12 @@ NONE = Ending()
 
 def ending_of(nodes: Sequence[Node], keys: Sequence[Key], index: int) -> Ending:
     """How the value of node `index` ends, from the operations of one pass."""
-    size, whole = _numbers(nodes[index].shape), True
+    size, whole = math.prod(nodes[index].shape), True
     while index >= 0:
         node = nodes[index]
         if node.kind in SQUASHES:
             into = node.parents[0] if node.parents else -1
-            can = whole and into >= 0 and _numbers(nodes[into].shape) == size
+            can = whole and into >= 0 and math.prod(nodes[into].shape) == size
             return Ending(SQUASHES[node.kind], keys[into] if can else None)
         if node.kind not in JOINS or not node.parents:
             return Ending()
@@ -129,10 +130,3 @@ def unsquashed(values: Tensor, kind: str) -> Tensor:
         tiny = torch.finfo(values.dtype).eps / 2
         return torch.logit(values.exp() if kind == "log_sigmoid" else values, eps=tiny)
     return values
-
-
-def _numbers(shape: Sequence[int]) -> int:
-    total = 1
-    for extent in shape:
-        total *= extent
-    return total

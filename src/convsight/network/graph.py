@@ -120,7 +120,7 @@ class Tape(TorchFunctionMode):
     def _leave(self, path: str) -> Callable:
         def hook(module: nn.Module, args: Any, output: Any) -> None:
             self._stack.pop()
-            first = next((t for t in _leaves(output) if isinstance(t, Tensor)), None)
+            first = next(iter(tensors_in(output)), None)
             index = None if first is None or self._is_later_part(first) else self.index_of(first)
             self.outputs.setdefault(path, []).append(-1 if index is None else index)
 
@@ -146,7 +146,7 @@ class Tape(TorchFunctionMode):
         return alive is not None and alive() is tensor
 
     def _as_answer(self, value: Any) -> Any:
-        for tensor in _tensors(value):
+        for tensor in tensors_in(value):
             self._answers[id(tensor)] = weakref.ref(tensor)
         return value
 
@@ -155,7 +155,7 @@ class Tape(TorchFunctionMode):
 
     def __torch_function__(self, func: Callable, types: Any, args: tuple = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        inputs = [t for t in _leaves((args, tuple(kwargs.values()))) if isinstance(t, Tensor)]
+        inputs = tensors_in((args, kwargs))
         sources = [index for t in inputs if (index := self.index_of(t)) is not None]
         answers = any(self._is_answer(t) for t in inputs)
         if getattr(func, "__name__", "") in DECIDING:
@@ -166,7 +166,7 @@ class Tape(TorchFunctionMode):
         kind = kind_of(func)
         if kind in SILENT:
             value = func(*args, **kwargs)
-            for tensor in _tensors(value):
+            for tensor in tensors_in(value):
                 self._remember(tensor, sources[0])
             return value
         return self._operation(kind, func, args, kwargs)
@@ -187,7 +187,7 @@ class Tape(TorchFunctionMode):
             value = func(*args, **kwargs)
         if kind == "setitem":  # y[:, 1:] = x returns nothing; its value is y
             value = args[0]
-        tensors = _tensors(value)
+        tensors = tensors_in(value)
         if not tensors or not tensors[0].is_floating_point():
             return self._as_answer(value)
         self._counts[path, kind] += 1
@@ -199,8 +199,8 @@ class Tape(TorchFunctionMode):
             value = with_first(value, self.on_value(key, node, tensors[0]))
         if in_place and original is not None and args[0] is not original:
             # the network may go on using the tensor that it changed in place
-            value = original.copy_(_tensors(value)[0])
-        for position, tensor in enumerate(_tensors(value)):
+            value = original.copy_(tensors_in(value)[0])
+        for position, tensor in enumerate(tensors_in(value)):
             self._remember(tensor, node.index)
             if position:
                 self._later[id(tensor)] = weakref.ref(tensor)
@@ -225,7 +225,8 @@ def with_first(value: Any, new: Tensor) -> Any:
     return (new, *rest) if type(value) is not list else [new, *rest]
 
 
-def _tensors(value: Any) -> list[Tensor]:
+def tensors_in(value: Any) -> list[Tensor]:
+    """The tensors in a value, in nested lists, tuples and dictionaries too."""
     return [t for t in _leaves(value) if isinstance(t, Tensor)]
 
 
@@ -245,10 +246,8 @@ def name_nodes(tape: Tape) -> tuple[list[Node], dict[str, int]]:
     An operation that is alone in its module has the module's name; one in the body of a larger module is
     called `path.kind`. A name that would occur several times is numbered from one: `relu#1`, `relu#2`.
     """
-    last_of_call: dict[tuple[str, int], int] = {}
+    last_of_call = {(node.path, node.call): node.index for node in tape.nodes}
     has_children = {parent for path in tape.outputs for parent in _ancestors(path)}
-    for node in tape.nodes:
-        last_of_call[node.path, node.call] = node.index
     bases = []
     for node in tape.nodes:
         last = last_of_call[node.path, node.call] == node.index

@@ -41,13 +41,10 @@ def habits_of(
     tape, alone = Tape(), pictures[1:].repeat(2, 1, 1, 1)  # two again: a program may be exported for two
     with tape.watch(module, pictures):
         together = scores(pictures)[1:]
-    single, again = (
-        scores(alone),
-        scores(alone),
-    )  # four answers: a coarse dropout may repeat one of two by chance
+    single, again = scores(alone), scores(alone)  # four answers: a coarse dropout may repeat one of two
     random = not (_alike(single, again) and _alike(single[:1], single[1:]))
     depends = not random and not _alike(together, single[1:])
-    kind, decides = quantised(module), tape.decides
+    kind = quantised(module)
     notes = []
     if kind:
         notes.append(
@@ -64,13 +61,14 @@ def habits_of(
             "This network draws random numbers in evaluation: two passes over one picture differ, by "
             f"{max(_gap(single, again), _gap(single[:1], single[1:])):.0%} of its largest score here."
         )
-    if decides:
+    if tape.decides:
         notes.append("Which operations this network runs depends on the picture; each picture is run alone.")
     elif depends:
         notes.append(
             "Its answer to a picture depends on the other pictures of the batch; each picture is run alone."
         )
-    return Habits(bool(tape.nodes), decides, decides or depends or kind == "dynamic", random, tuple(notes))
+    one_by_one = tape.decides or depends or kind == "dynamic"
+    return Habits(bool(tape.nodes), tape.decides, one_by_one, random, tuple(notes))
 
 
 def dark_and_bright(shape: tuple[int, int, int]) -> Float[Tensor, "2 c h w"]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import xxhash
 from torch import Tensor
 
@@ -22,11 +20,11 @@ def identity_of(net: Classifier) -> str:
     >>> identity_of(plain) == identity_of(shifted), identity_of(plain) == identity_of(Classifier(module, None, 4, 1))
     (False, True)
     """
-    made = {name: _plain(value) for name, value in sorted(vars(net).items()) if name[0] != "_"}
+    made = {
+        name: value.tolist() if isinstance(value, Tensor) else repr(value)
+        for name, value in sorted(vars(net).items())
+        if not name.startswith("_")
+    }
     kind = f"{type(net.module).__module__}.{type(net.module).__qualname__}"
     made["module"] = f"{kind} {net.module!r}"
     return xxhash.xxh3_64_hexdigest(f"{net.weights_hash}{made}".encode())
-
-
-def _plain(value: Any) -> Any:
-    return value.tolist() if isinstance(value, Tensor) else repr(value)

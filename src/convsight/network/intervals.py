@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import torch
 from jaxtyping import Int64
@@ -35,9 +36,7 @@ class Intervals:
         return len(self.first)
 
     def hull(self, positions: int) -> Intervals:
-        """Every position is taken to see whatever any position of this axis sees, which is never too
-        little.
-        """
+        """Every position is taken to see whatever any position of this axis sees, which is never too little."""
         first, last = self.first.amin(), self.last.amax()
         return Intervals(
             first.repeat(positions), last.repeat(positions), self.length, self.length, self.length
@@ -60,9 +59,7 @@ class Intervals:
         return Intervals(first, last, size, self.jump * stride, self.length)
 
     def gather(self, used: Tensor, jump: float) -> Intervals:
-        """Position i sees what the positions marked in row i of `used` (new positions × positions of this
-        axis) see.
-        """
+        """Position i sees what those of this axis see that row i of `used` (new × old positions) marks."""
         first = torch.where(used, self.first, NOTHING[0]).amin(1)
         last = torch.where(used, self.last, NOTHING[1]).amax(1)
         widest = int(used.sum(1).amax()) if used.numel() else 1
@@ -76,11 +73,10 @@ class Intervals:
 
 @dataclass(frozen=True)
 class Field:
-    """What the positions of a value see. `places` names the dimensions of the value that are rows and
-    columns.
+    """What the positions of a value with `dims` dimensions see.
 
-    (2, 3) is n c h w, (1, 2) is n h w c; None means that no dimension is rows or columns. `dims` counts the
-    value's dimensions.
+    `places` names the dimensions that are rows and columns: (2, 3) in n c h w, (1, 2) in n h w c, None where no
+    dimension is.
     """
 
     rows: Intervals
@@ -98,14 +94,9 @@ class Field:
 
 
 def hull(inputs: Sequence[Field], shape: Sequence[int], places: tuple[int, int] | None) -> Field:
-    """The field for an operation without a rule: each unit is taken to see all that the operation's inputs
-    see.
-    """
+    """The field for an operation without a rule: each unit is taken to see all that its inputs see."""
     extent = [shape[p] for p in places] if places else [1, 1]
-    axes = []
-    for a in (0, 1):
-        merged = inputs[0].axes[a].hull(extent[a])
-        for field in inputs[1:]:
-            merged = merged.union(field.axes[a].hull(extent[a]))
-        axes.append(merged)
-    return Field(axes[0], axes[1], places, len(shape))
+    rows, columns = (
+        reduce(Intervals.union, [field.axes[a].hull(extent[a]) for field in inputs]) for a in (0, 1)
+    )
+    return Field(rows, columns, places, len(shape))

@@ -10,7 +10,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -70,15 +70,9 @@ class Enough(BaseException):
 _ACTIVE: ContextVar[tuple[Intervention, ...]] = ContextVar("convsight_interventions", default=())
 
 
-class Holder(Protocol):
-    """A classifier, or a view of one: whatever holds a module."""
-
-    module: nn.Module
-
-
-def interventions(net: Holder) -> list[Intervention]:
-    """Those of the blocks that the caller is inside of and that concern the module of `net`."""
-    return [intervention for intervention in _ACTIVE.get() if intervention.module is net.module]
+def interventions(module: nn.Module) -> list[Intervention]:
+    """The interventions on `module` of all the `with` blocks that the caller is inside of."""
+    return [intervention for intervention in _ACTIVE.get() if intervention.module is module]
 
 
 @contextlib.contextmanager
@@ -126,9 +120,8 @@ def _checked(node: Node, old: Tensor, new: Tensor) -> Tensor:
     return new
 
 
-_QUIET: dict[
-    nn.Module, int
-] = {}  # modules that are out of training mode for now, and how many passes need that
+# Modules that are out of training mode for now, and how many passes need that.
+_QUIET: dict[nn.Module, int] = {}
 _QUIET_LOCK = threading.Lock()
 
 

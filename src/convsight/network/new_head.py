@@ -51,7 +51,7 @@ def put_head(module: nn.Module, name: str, n_outputs: int) -> None:
     new = new.to_empty(device=next(old.parameters()).device)
     for parameter in new.parameters():
         nn.init.zeros_(parameter)
-    _put(module, name, new.train(old.training))
+    module.set_submodule(name, new.train(old.training))
 
 
 def fill_head(module: nn.Module, name: str, weight: Float[Tensor, "k d"], bias: Float[Tensor, " k"]) -> None:
@@ -101,7 +101,9 @@ def check_head(net: Classifier, name: str) -> None:
             )
         fill_head(net.module, name, torch.randn(flat.shape, generator=random), torch.randn(len(flat)) - 3)
         ours = features @ layer.weight.flatten(1).T.float().cpu() + layer.bias.float().cpu()
-        theirs = net.reader.tensor(_answer(net, pictures)).reshape(len(pictures), -1).float().cpu()
+        with undisturbed(net.module), torch.no_grad():
+            answer = net.module(net.normalise(pictures))
+        theirs = net.reader.tensor(answer).reshape(len(pictures), -1).float().cpu()
     finally:
         layer.load_state_dict(before)
     if ours.shape != theirs.shape or not torch.allclose(ours, theirs, rtol=1e-2, atol=1e-2):
@@ -110,13 +112,3 @@ def check_head(net: Classifier, name: str) -> None:
             "behind it, or several heads), so no head can be put there. Train it as it is with recipe='fast', or "
             "change it in a Python file"
         )
-
-
-def _answer(net: Classifier, pictures: Tensor) -> object:
-    with undisturbed(net.module), torch.no_grad():
-        return net.module(net.normalise(pictures))
-
-
-def _put(module: nn.Module, path: str, new: nn.Module) -> None:
-    parent, _, last = path.rpartition(".")
-    setattr(module.get_submodule(parent) if parent else module, last, new)

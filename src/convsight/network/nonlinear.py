@@ -7,22 +7,17 @@ from convsight.network.classifier import Classifier
 from convsight.network.layers import Layer
 from convsight.network.operations import NONLINEAR
 
-PASSED = frozenset(
-    ("batch_norm", "layer_norm", "group_norm", "instance_norm", "permute", "dropout", "dropout2d")
-)
-
-
-def is_nonlinear(layer: Layer) -> bool:
-    return layer.kind in NONLINEAR
+# What may lie between a layer and its non-linearity.
+PASSED = {"batch_norm", "layer_norm", "group_norm", "instance_norm", "permute", "dropout", "dropout2d"}
 
 
 def after(net: Classifier, name: str) -> Layer:
     """The non-linearity that a layer's value goes into, perhaps through a normalisation; itself if it is one."""
     layers, nodes = list(net.layers.values()), net.layers.nodes
     layer = net.layers[name]
-    while not is_nonlinear(layer):
+    while layer.kind not in NONLINEAR:
         readers = [layers[node.index] for node in nodes if layer.index in node.parents]
-        onward = [a for a in readers if is_nonlinear(a)] or [a for a in readers if a.kind in PASSED]
+        onward = [a for kinds in (NONLINEAR, PASSED) for a in readers if a.kind in kinds]
         if not onward:
             raise InputError(
                 f"no non-linearity follows layer {name!r} ({layer.kind}); stage='layer' shows its own value"
@@ -45,4 +40,4 @@ def rectified_maps(net: Classifier) -> list[Layer]:
     maps = net.layers.maps()
     if not maps:
         raise InputError(f"{net.name} has no feature maps; name one of its layers: {', '.join(net.layers)}")
-    return [a for a in maps if is_nonlinear(a)] or maps
+    return [a for a in maps if a.kind in NONLINEAR] or maps

@@ -23,9 +23,7 @@ RECTIFIERS = frozenset({
     "relu", "relu6", "leaky_relu", "prelu", "prelu_kernel", "rrelu", "rrelu_with_noise",
     "elu", "selu", "celu", "gelu", "silu", "mish", "hardswish", "softplus",
 })  # fmt: skip
-CLIPPERS = frozenset(
-    {"hardtanh", "clamp", "clip", "clamp_min", "threshold"}
-)  # rectifiers for some of their bounds
+CLIPPERS = frozenset({"hardtanh", "clamp", "clip", "clamp_min", "threshold"})  # rectifiers for some bounds
 GATES = frozenset({"sigmoid", "tanh", "hardsigmoid", "softsign"})
 SQUASHERS = GATES | CLIPPERS | {
     "softmax", "log_softmax", "logsigmoid", "log_sigmoid", "glu", "tanhshrink", "hardshrink", "softshrink",

@@ -140,7 +140,7 @@ class Passes:
         self, inside: Tensor, read: Callable[[Any], Tensor], also: Intervention | None = None
     ) -> Tensor:
         """What `read` makes of the network's output, with the interventions that the caller is inside of."""
-        active = [*interventions(self), *([also] if also else [])]
+        active = [*interventions(self.module), *([also] if also else [])]
         if not active:
             return read(self._run(inside))
         watched = {key for i in active for key in (*i.record, *i.edits)}
@@ -161,7 +161,7 @@ class Passes:
         """What `run` answers; picture by picture for a network whose answer depends on the others of the batch."""
         if not self.habits.one_by_one or len(pixels) < 2:
             return run(pixels)
-        active = interventions(self)
+        active = interventions(self.module)
         kept: list[dict[str, list[Tensor]]] = [{} for _ in active]
         logits = []
         for picture in pixels.split(1):

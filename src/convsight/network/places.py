@@ -38,13 +38,7 @@ def places_of(nodes: Sequence[Node], size: tuple[int, int]) -> Iterator[Places |
     for node in nodes:
         try:
             found = _of(node, known.get)
-        except (
-            RuntimeError,
-            TypeError,
-            ValueError,
-            IndexError,
-            NotImplementedError,
-        ):  # of an operation on places
+        except (RuntimeError, TypeError, ValueError, IndexError):  # the operation does not run on places
             found = None
         known[node.index] = found if found is not None and tuple(found.shape) == node.shape else None
         yield known[node.index]
@@ -67,9 +61,7 @@ def _of(node: Node, known: Callable[[int], Places | None]) -> Places | None:
         return _product(node, known)
     if first is None:
         return None
-    if kind in OVER_LAST:
-        return _averaged(first, (-1,), True).expand(node.shape)
-    if kind in ATTENTION:
+    if kind in OVER_LAST or kind in ATTENTION:
         return _averaged(first, (-1,), True).expand(node.shape)
     return _reduced(node, first) if kind in REDUCES else None
 
@@ -109,7 +101,7 @@ def _kept(node: Node, values: Sequence[Places | None]) -> Places | None:
     same = [value for value in values if value is not None and tuple(value.shape) == node.shape]
     if len(same) < 2:
         return same[0] if same else None
-    return next((value for value in same if not _is_one(slim(value))), same[0])
+    return next((value for value in same if bool((slim(value) != value.flatten()[0]).any())), same[0])
 
 
 def slim(places: Places) -> Places:
@@ -118,10 +110,6 @@ def slim(places: Places) -> Places:
         if places.stride(axis) == 0:
             places = places.narrow(axis, 0, 1)
     return places
-
-
-def _is_one(places: Places) -> bool:
-    return bool((places == places.flatten()[0]).all())
 
 
 def _product(node: Node, known: Callable[[int], Places | None]) -> Places | None:

@@ -1,5 +1,4 @@
-"""What do the positions of an operation's value see, given what its inputs' positions see? One small rule per
-kind.
+"""What do the positions of an operation's value see, given what its inputs' positions see? One rule per kind.
 
 A rule takes the operation and the fields of the values that it reads, and returns the field of its value, or
 None if it does not know; a unit is then taken to see all that the operation's inputs see.
@@ -8,6 +7,7 @@ None if it does not know; a unit is then taken to see all that the operation's i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any
 
 import torch
@@ -103,23 +103,18 @@ def _adaptive_pool(node: Node, inputs: list[Field]) -> Field | None:
 
 
 def _elementwise(node: Node, inputs: list[Field]) -> Field | None:
-    """Each position sees what the same position of the inputs sees; a value that is broadcast is seen by
-    every position.
-    """
+    """Each position sees what the same position of the inputs sees, and a value that is broadcast."""
     mapped = [field for field in inputs if field.extent != (1, 1)] or inputs[:1]
     where = mapped[0].places
     if where is None or any(f.places != where or f.dims != len(node.shape) for f in mapped):
         return None
     merged: list[Intervals] = []
     for a in (0, 1):
-        positions = node.shape[where[a]]
-        axes = [_spread(field.axes[a], positions) for field in inputs]
-        if any(axis is None for axis in axes):
+        axes = [_spread(field.axes[a], node.shape[where[a]]) for field in inputs]
+        known = [axis for axis in axes if axis is not None]
+        if len(known) < len(axes):
             return None
-        first, *others = [axis for axis in axes if axis is not None]
-        for axis in others:
-            first = first.union(axis)
-        merged.append(first)
+        merged.append(reduce(Intervals.union, known))
     return Field(merged[0], merged[1], where)
 
 
@@ -173,18 +168,17 @@ def _getitem(node: Node, inputs: list[Field]) -> Field | None:
 def _slice(node: Node, inputs: list[Field]) -> Field | None:
     dim = _argument(node, 1, "dim", 0) % len(node.shape)
     start, stop, step = (_argument(node, 2 + i, n) for i, n in enumerate(("start", "end", "step")))
-    return _along_one(node, inputs, dim, slice(start, stop, step))
+    return _along_one(inputs[0], dim, slice(start, stop, step))
 
 
 def _narrow(node: Node, inputs: list[Field]) -> Field | None:
     dim, start, length = (_argument(node, 1 + i, n) for i, n in enumerate(("dim", "start", "length")))
-    return _along_one(
-        node, inputs, dim % len(node.shape), slice(start, start + length if start >= 0 else None)
-    )
+    stop = start + length if start >= 0 else None
+    return _along_one(inputs[0], dim % len(node.shape), slice(start, stop))
 
 
-def _along_one(node: Node, inputs: list[Field], dim: int, chosen: slice) -> Field | None:
-    return _by_place(inputs[0], lambda p, axis: _sliced(axis, chosen) if p == dim else axis)
+def _along_one(field: Field, dim: int, chosen: slice) -> Field | None:
+    return _by_place(field, lambda p, axis: _sliced(axis, chosen) if p == dim else axis)
 
 
 def _sliced(axis: Intervals, chosen: slice) -> Intervals:
@@ -201,17 +195,15 @@ def _reduce(node: Node, inputs: list[Field]) -> Field | None:
 
 
 def _interpolate(node: Node, inputs: list[Field]) -> Field | None:
-    """The places it reads are found by running it on an input with one channel for each place, which is one
-    there and zero elsewhere.
-    """
+    """Which positions it reads shows when it runs on one channel for each: 1 at that position, 0 elsewhere."""
 
     def along(a: int, axis: Intervals, positions: int) -> Intervals | None:
         ones = torch.eye(len(axis))[None]
         probe = ones[..., None] if a == 0 else ones[..., None, :]
-        rest, kwargs = (
-            (node.args[1:], dict(node.kwargs)) if node.args else ((), {**node.kwargs, "input": probe})
-        )
-        seen = node.func(*((probe, *rest) if node.args else ()), **kwargs)[0]
+        if node.args:
+            seen = node.func(probe, *node.args[1:], **node.kwargs)[0]
+        else:
+            seen = node.func(**{**node.kwargs, "input": probe})[0]
         used = seen[:, :, 0].T != 0 if a == 0 else seen[:, 0].T != 0
         return axis.gather(used, len(axis) / positions) if len(used) == positions else None
 

@@ -28,14 +28,14 @@ def mask_of(region: Any, size: tuple[int, int], predicted: Tensor) -> tuple[Floa
     "where predicted" or "everywhere". size: of the picture. predicted: bool, on the network's maps.
     """
     places = (predicted.shape[0], predicted.shape[1])
+    if isinstance(region, str) and region not in WHERE:
+        region = _box_of_text(region)
     if isinstance(region, str):
-        region = _box_of_text(region) if region not in WHERE else region
-    if region == "everywhere" if isinstance(region, str) else False:
-        return torch.ones(places), "everywhere"
-    if isinstance(region, str):
+        if region == "everywhere":
+            return torch.ones(places), region
         if not bool(predicted.any()):
             return torch.ones(places), "everywhere (predicted nowhere)"
-        return predicted.float(), "where predicted"
+        return predicted.float(), region
     if is_box(region):
         y, x, height, width = map(int, region)
         mask = torch.zeros(size)
@@ -47,7 +47,9 @@ def mask_of(region: Any, size: tuple[int, int], predicted: Tensor) -> tuple[Floa
         raise InputError(f"a mask is {size[0]}×{size[1]}, as the picture; given {tuple(mask.shape)}")
     if not bool((mask != 0).any()):
         raise InputError(f"the region {words} holds no pixel of {size[0]}×{size[1]}")
-    return (mask if tuple(mask.shape) == places else _shrunk(mask, places)), words
+    if tuple(mask.shape) != places:  # each cell of the coarser maps gets the share of it that is covered
+        mask = F.interpolate(mask[None, None], places, mode="area")[0, 0]
+    return mask, words
 
 
 def is_box(region: Any) -> bool:
@@ -63,11 +65,6 @@ def _box_of_text(text: str) -> Box:
         )
     y, x, height, width = map(float, parts)
     return y, x, height, width
-
-
-def _shrunk(mask: Tensor, places: tuple[int, int]) -> Tensor:
-    """A mask of the picture on coarser maps: each cell holds the share of it that is covered."""
-    return F.interpolate(mask[None, None], places, mode="area")[0, 0]
 
 
 def in_regions(

@@ -71,7 +71,7 @@ class Target:
             return chosen[:, self.cell[0], self.cell[1]]
         return (
             chosen.reshape(len(chosen), -1).max(1).values
-        )  # of equal maxima the first; amax would share among them
+        )  # of equal maxima the first; amax shares among them
 
 
 def resolve_target(net: Scored, target: Any, n: int, logits: Tensor | None = None) -> Target:

@@ -42,9 +42,7 @@ def grids_of(nodes: Sequence[Node], size: tuple[int, int]) -> Iterator[Grid | No
     """The grid of each node's value in turn; None where its numbers belong to no grid of places."""
     batch = nodes[0].shape[:1] if nodes else ()
     for node, places in zip(nodes, places_of(nodes, size), strict=True):
-        own = (
-            places is not None and len(node.shape) > 2 and node.shape[:1] == batch
-        )  # not windows or heads as pictures
+        own = len(node.shape) > 2 and node.shape[:1] == batch  # not windows or heads as pictures
         yield _grid(places[0]) if own and places is not None else None
 
 

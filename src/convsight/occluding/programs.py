@@ -17,7 +17,7 @@ _PROGRAMS: weakref.WeakKeyDictionary[Classifier, tuple[tuple[str, torch.device],
 
 def known_program(net: Classifier) -> Program | None:
     """The network's program, traced once for the weights it has where they are; inside of edits, for them alone."""
-    if interventions(net):
+    if interventions(net.module):
         return program_of(net)
     found, now = _PROGRAMS.get(net), (net.weights_hash, net.device)
     if found is None or found[0] != now:
@@ -29,5 +29,5 @@ def known_program(net: Classifier) -> Program | None:
 def quick_program(net: Classifier) -> Program | None:
     """The program if it is known already and nothing is recorded or edited: running it needs no hooks."""
     found = _PROGRAMS.get(net)
-    known = found is not None and found[0] == (net.weights_hash, net.device) and not interventions(net)
+    known = found is not None and found[0] == (net.weights_hash, net.device) and not interventions(net.module)
     return found[1] if found is not None and known else None

@@ -70,7 +70,7 @@ class WholePasses:
 
 def _program(net: Classifier) -> Program | None:
     """The folded program of a network in 32-bit numbers on the processor; None where it does not apply."""
-    if net.device.type != "cpu" or net.dtype != torch.float32 or interventions(net):
+    if net.device.type != "cpu" or net.dtype != torch.float32 or interventions(net.module):
         return None
     program = known_program(net)
     return None if program is None else simplified(program, (), True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +11,10 @@ from torch import Tensor
 
 from convsight.gradients.relevance.rules import STABILISER, stabilised
 from convsight.gradients.relevance.weighted import wide
-from convsight.network.graph import with_first
+from convsight.network.graph import tensors_in, with_first
 
-Back = Callable[
-    ..., Sequence[Tensor | None]
-]  # relevance of the value, what was saved → relevance of each input
+# From the relevance of the value, and what was saved, to the relevance of each input.
+Back = Callable[..., Sequence[Tensor | None]]
 
 
 class _Ruled(torch.autograd.Function):
@@ -57,8 +56,10 @@ class Operation:
     def ruled(self, back: Back, inputs: Sequence[Tensor] | None = None, saved: Sequence[Tensor] = ()) -> Any:
         """What it gives; autograd goes back to `inputs` by `back(relevance, *saved)`."""
         whole = self.run()
-        first = next(tensors(whole))
-        if first.untyped_storage().data_ptr() in {t.untyped_storage().data_ptr() for t in tensors(self.args)}:
+        first = tensors_in(whole)[0]
+        if first.untyped_storage().data_ptr() in {
+            t.untyped_storage().data_ptr() for t in tensors_in(self.args)
+        }:
             first = first.clone()  # in place, or nothing to do: autograd wants memory of its own
         new = _Ruled.apply([first.detach()], back, tuple(saved), *(self.inputs if inputs is None else inputs))
         return with_first(whole, new)  # type: ignore[arg-type]
@@ -95,14 +96,3 @@ def _exchanged(value: Any, by_id: Mapping[int, Tensor]) -> Any:
     if type(value) in (tuple, list):
         return type(value)(_exchanged(v, by_id) for v in value)
     return value
-
-
-def tensors(value: Any) -> Iterator[Tensor]:
-    """The tensors in a value, in lists and dictionaries too."""
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, Mapping):
-        yield from tensors(tuple(value.values()))
-    elif isinstance(value, (tuple, list)):
-        for part in value:
-            yield from tensors(part)

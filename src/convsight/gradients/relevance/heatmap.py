@@ -15,7 +15,7 @@ from convsight.gradients.notes import zero_notes
 from convsight.gradients.relevance.composites import Composite
 from convsight.gradients.relevance.notes import absorbed_notes, rule_notes
 from convsight.gradients.relevance.propagation import Propagation
-from convsight.network.batching import chunk_size, in_chunks
+from convsight.network.batching import backward_chunk, in_chunks
 from convsight.network.classifier import Classifier
 from convsight.network.targets import Target
 
@@ -47,7 +47,7 @@ def relevance(net: Classifier, aim: Target, pixels: Float[Tensor, "n c h w"], co
             arrived = gradient_of(scores, leaf, scored, scores.detach())
             return _of_the_normalised(net, arrived), scores.detach().cpu()
 
-    done = in_chunks(run, len(pixels), max(1, chunk_size(pixels.shape[1:]) // 3))
+    done = in_chunks(run, len(pixels), backward_chunk(pixels.shape))
     found, scores = torch.cat([a for a, _ in done]), torch.cat([s for _, s in done])
     notes = (*before, *absorbed_notes(found, scores), *rule_notes(count.counts))
     return Signal(found, scores, (*notes, *zero_notes(net, aim, found, scores)))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from convsight.errors import ModelError
-from convsight.gradients.relevance.back import Operation, tensors
+from convsight.gradients.relevance.back import Operation
 from convsight.gradients.relevance.composites import Composite
 from convsight.gradients.relevance.gates import is_gate
 from convsight.gradients.relevance.operations import (
@@ -34,7 +34,7 @@ from convsight.gradients.relevance.weighted import (
     wide,
 )
 from convsight.gradients.relu_rules import rectified
-from convsight.network.graph import Tape
+from convsight.network.graph import Tape, tensors_in
 from convsight.network.operations import CLIPPERS
 
 Bounds = tuple[Tensor, Tensor]  # the least and largest values that the numbers of a tensor can have
@@ -73,7 +73,7 @@ class Propagation:
             raise ModelError(UNSEEN)
 
     def __call__(self, kind: str, func: Callable, args: tuple, kwargs: Mapping[str, Any]) -> Any:
-        found = [t for t in tensors((args, kwargs)) if self._follows(t)]
+        found = [t for t in tensors_in((args, kwargs)) if self._follows(t)]
         operation = Operation(kind, func, args, kwargs, list({id(t): t for t in found}.values()))
         if not operation.inputs:
             return NotImplemented

@@ -8,7 +8,8 @@ from typing import Any
 from torch import Tensor
 
 from convsight.errors import ModelError
-from convsight.gradients.relevance.back import Operation, tensors
+from convsight.gradients.relevance.back import Operation
+from convsight.network.graph import tensors_in
 
 NAMED = {
     "scaled_dot_product_attention": "attention", "multi_head_attention_forward": "attention",
@@ -37,8 +38,7 @@ def refused(operation: Operation, where: str) -> Any:
         raise ModelError(f"LRP has no rule that holds for {what}. {INSTEAD}")
 
     value = operation.run()
-    held = [t for t in tensors(value) if t.is_floating_point()]
-    if not held:
+    if not any(t.is_floating_point() for t in tensors_in(value)):
         return value
     if isinstance(value, Tensor):
         return operation.ruled(back)

@@ -40,7 +40,7 @@ class Weighted:
 
 
 Rule = Callable[[Weighted, Tensor, Tensor], Tensor]
-Part = tuple[Tensor, Tensor, Tensor | None]  # an input, weights and a bias whose outputs are summed to z
+Summand = tuple[Tensor, Tensor, Tensor | None]  # an input, weights and a bias whose outputs are summed to z
 
 
 def stabilised(z: Tensor, epsilon: float) -> Tensor:
@@ -50,7 +50,9 @@ def stabilised(z: Tensor, epsilon: float) -> Tensor:
     return z + epsilon * torch.where(z < 0, -1.0, 1.0).to(z)
 
 
-def shared(layer: Weighted, parts: Sequence[Part], relevance: Tensor, epsilon: float = STABILISER) -> Tensor:
+def shared(
+    layer: Weighted, parts: Sequence[Summand], relevance: Tensor, epsilon: float = STABILISER
+) -> Tensor:
     """Σ over the parts (x, w, b) of x · ∂z/∂x · R ÷ z, where z is the sum of what the layer makes of each."""
     parts = [(x, w, b) for x, w, b in parts if b is not None or bool(x.any())] or parts[:1]
     leaves = [x.detach().requires_grad_() for x, _, _ in parts]

@@ -18,7 +18,7 @@ NORMS = frozenset({"batch_norm", "native_batch_norm_legit_no_training", "cudnn_b
 
 
 @dataclass(frozen=True)
-class Places:
+class ArgumentPlaces:
     """Where an operation has its input, weight and bias: the position among its arguments, and the name."""
 
     x: tuple[int, str] = (0, "input")
@@ -26,10 +26,10 @@ class Places:
     bias: tuple[int, str] | None = (2, "bias")
 
 
-PLACES = {kind: Places() for kind in (*CONVOLVING, "linear")} | {
-    "addmm": Places((1, "mat1"), (2, "mat2"), (0, "input")),
-    "matmul": Places((0, "input"), (1, "other"), None),
-    "mm": Places((0, "input"), (1, "mat2"), None),
+PLACES = {kind: ArgumentPlaces() for kind in (*CONVOLVING, "linear")} | {
+    "addmm": ArgumentPlaces((1, "mat1"), (2, "mat2"), (0, "input")),
+    "matmul": ArgumentPlaces((0, "input"), (1, "other"), None),
+    "mm": ArgumentPlaces((0, "input"), (1, "mat2"), None),
 }
 
 
