@@ -1,9 +1,9 @@
 """Compiled convolutions, which read their input cells where they lie instead of from a copied window.
 
-The whole interface is here: `why_not` says whether this machine can run the kernels, and `convolution` gives
-a layer, which picks the quickest kernel for windows of a given size. Numba compiles the kernels (`*_kernel.py`) once a machine, in some seconds, and
-keeps them on disk. `convsight.occluding.compiled` is the one file that uses this room, and does without where
-it is missing.
+The whole interface is here: `why_not` says whether this machine can run the kernels, and `convolution` gives a
+layer, which picks the quickest kernel for windows of a given size. Numba compiles the kernels (`*_kernel.py`) once
+on each machine, in some seconds, and keeps them on disk. Only `convsight.occluding.compiled` uses this package, and
+where the package is missing, it uses torch's convolutions instead.
 """
 
 from convsight.accelerate.convolution import Convolution, Layer, convolution

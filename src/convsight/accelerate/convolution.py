@@ -39,7 +39,7 @@ class Layer:
     """
 
     weight: Float[Tensor, "k c h w"]
-    bias: Float[Tensor, " k"] | None
+    bias: Float[Tensor, " k"]
     gain: Float[Tensor, " k"] | None
     geometry: Geometry
     groups: int
@@ -81,4 +81,5 @@ def convolution(
 ) -> Layer:
     """A layer for any windows: `convolution(weight, bias).for_windows((12, 12)).run(...)`."""
     geometry = Geometry((weight.shape[2], weight.shape[3]), stride, dilation)
+    bias = weight.new_zeros(len(weight)) if bias is None else bias.contiguous()
     return Layer(weight, bias, gain, geometry, groups)

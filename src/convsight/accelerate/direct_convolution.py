@@ -32,10 +32,9 @@ class Depthwise:
 
     @classmethod
     def of(
-        cls, weight: Float[Tensor, "c 1 h w"], bias: Tensor | None, gain: Tensor | None, geometry: Geometry
+        cls, weight: Float[Tensor, "c 1 h w"], bias: Tensor, gain: Tensor | None, geometry: Geometry
     ) -> Depthwise:
-        biases = weight.new_zeros(len(weight)) if bias is None else bias.contiguous()
-        return cls(scaled(weight, gain).flatten(1).T.contiguous(), biases, geometry)
+        return cls(scaled(weight, gain).flatten(1).T.contiguous(), bias, geometry)
 
     def run(
         self, cells: Cells, windows: int, block: tuple[int, int], extent: tuple[int, int], limits: Limits
@@ -72,19 +71,18 @@ class FewChannels:
 
     @classmethod
     def of(
-        cls, weight: Float[Tensor, "k c h w"], bias: Tensor | None, gain: Tensor | None, geometry: Geometry
+        cls, weight: Float[Tensor, "k c h w"], bias: Tensor, gain: Tensor | None, geometry: Geometry
     ) -> FewChannels:
         k, c = weight.shape[:2]
         filled_up = (0, -k % 16)
-        biases = weight.new_zeros(k) if bias is None else bias
         taps = scaled(weight, gain).permute(2, 3, 1, 0).reshape(-1, c, k)
-        return cls(k, F.pad(taps, filled_up).contiguous(), F.pad(biases, filled_up), geometry)
+        return cls(k, F.pad(taps, filled_up).contiguous(), F.pad(bias, filled_up), geometry)
 
     def run(
         self, cells: Cells, windows: int, block: tuple[int, int], extent: tuple[int, int], limits: Limits
     ) -> Float[Tensor, "n h w k"]:
         """The windows' values (see `Convolution.run`)."""
-        from convsight.accelerate.direct_kernel import PLACES, convolve_few
+        from convsight.accelerate.product_kernel import PLACES, convolve_few
 
         channels, taps = self.weight.shape[1], self.geometry.taps(block)
         layout, rows = self.geometry.layout(block, extent), windows * extent[0] * extent[1]

@@ -1,7 +1,6 @@
-"""The compiled code of convolutions of each channel by itself, and of few channels.
+"""The compiled code of convolutions of each channel by itself, and of finding the cells that any kernel reads.
 
-The first keeps the weights of nine taps for some channels in registers while many places pass by; the second
-keeps the sums of all outputs of four places there while taps and channels pass by. Numba compiles this file
+The weights of nine taps for some channels stay in registers while many places pass by. Numba compiles this file
 when it is first imported on a machine, so only code that is about to run a kernel imports it. Addresses are
 integers, as `Tensor.data_ptr()` gives them; distances between addresses are in bytes.
 """
@@ -12,14 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from llvmlite import ir
 from numba import njit
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from convsight.accelerate.registers import BYTES, FLOAT, FLOATS, LONG, between, fused, line, on, read, spread
+from convsight.accelerate.registers import BYTES, FLOATS, LONG, between, fused, line, on, read
 
-PLACES = 4  # places whose sums are in registers at the same time
 BLOCK = 48  # places whose addresses are worked out at a time; their cells then stay in the first-level cache
 
 
@@ -70,49 +67,6 @@ def _weighing(lines: int, taps: int = 0) -> Any:
 
 weigh4, weigh1 = _weighing(4), _weighing(1)
 nine2, nine1 = _weighing(2, 9), _weighing(1, 9)  # 3×3
-
-
-def _crossing(lines: int) -> Any:
-    """An instruction that computes 16 · `lines` outputs of four places from all `channels` of their `count` cells.
-
-    `cells` is the address of an array with the address of each cell of each place; the places' values are
-    `pitch` bytes apart.
-    """
-
-    def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        cells, channels, weight, count, bias, out, pitch, low, high = given
-        fma = fused(builder)
-        sums = [[cgutils.alloca_once(builder, FLOATS) for _ in range(lines)] for _ in range(PLACES)]
-        for place in sums:
-            for i, total in enumerate(place):
-                builder.store(read(builder, bias, i), total)
-        with cgutils.for_range(builder, count) as tap:
-            of_tap = builder.mul(builder.mul(tap.index, channels), ir.Constant(LONG, lines * BYTES))
-            weights, at = builder.add(weight, of_tap), []
-            for number in range(PLACES):
-                which = builder.add(builder.mul(count, ir.Constant(LONG, number)), tap.index)
-                place = builder.add(cells, builder.mul(which, ir.Constant(LONG, 8)))
-                at.append(builder.load(builder.inttoptr(place, LONG.as_pointer())))
-            with cgutils.for_range(builder, channels) as channel:
-                here = on(builder, weights, channel.index, lines * BYTES)
-                own = [read(builder, here, i) for i in range(lines)]
-                for address, place in zip(at, sums, strict=True):
-                    number = builder.add(address, builder.mul(channel.index, ir.Constant(LONG, 4)))
-                    every = spread(builder, builder.load(builder.inttoptr(number, FLOAT.as_pointer())))
-                    for weights_of, total in zip(own, place, strict=True):
-                        builder.store(builder.call(fma, [every, weights_of, builder.load(total)]), total)
-        for number, place in enumerate(sums):  # a place's surplus outputs are overwritten by the next place
-            to = builder.add(out, builder.mul(pitch, ir.Constant(LONG, number)))
-            for i, total in enumerate(place):
-                builder.store(between(builder, builder.load(total), low, high), line(builder, to, i), align=4)
-        return context.get_dummy_value()
-
-    address, number = types.int64, types.float32
-    found = types.void(*[address] * 7, number, number), code
-    return intrinsic(lambda _, cells, channels, weight, count, bias, out, pitch, low, high: found)
-
-
-cross1, cross2 = _crossing(1), _crossing(2)
 
 
 @njit(cache=True, nogil=True)
@@ -168,33 +122,3 @@ def convolve_depthwise(
                 nine1(found_at, at, given, pitch, count, rows, own, to + at, low, high)
             else:
                 weigh1(found_at, at, given, pitch, count, rows, own, to + at, low, high)
-
-
-@njit(cache=True, nogil=True)
-def convolve_few(
-    table,
-    fresh,
-    known,
-    index,
-    layout,
-    rows,
-    taps,
-    channels,
-    outputs,
-    weight,
-    bias,
-    out,
-    limits,
-    found,
-    found_at,
-):  # type: ignore[no-untyped-def]
-    """All `rows` places of a value with few `outputs`; `out` has room for `PLACES` places more than there are."""
-    for first in range(0, rows, PLACES):
-        for place in range(PLACES):
-            start = first_cell(min(first + place, rows - 1), layout)
-            find_cells(table, fresh, known, index, start, taps, channels * 4, found, place * len(taps))
-        to = out + first * outputs * 4
-        if outputs <= 16:
-            cross1(found_at, channels, weight, len(taps), bias, to, outputs * 4, limits[0], limits[1])
-        else:
-            cross2(found_at, channels, weight, len(taps), bias, to, outputs * 4, limits[0], limits[1])

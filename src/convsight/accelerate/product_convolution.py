@@ -5,7 +5,6 @@ torch's kernels are at their best on large maps; windows are small, and the cell
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +24,6 @@ from convsight.accelerate.shared import (
 )
 
 
-@functools.cache
 def most_lines() -> int:
     """Lines of sixteen outputs that fit the registers: there are 32 for sixteen numbers (AVX-512), or 16 for eight."""
     return 4 if can("avx512f") else 1
@@ -76,11 +74,10 @@ class Products:
 
     @classmethod
     def of(
-        cls, weight: Float[Tensor, "k c h w"], bias: Tensor | None, gain: Tensor | None, geometry: Geometry
+        cls, weight: Float[Tensor, "k c h w"], bias: Tensor, gain: Tensor | None, geometry: Geometry
     ) -> Products:
         k, c = weight.shape[:2]
-        biases = weight.new_zeros(k) if bias is None else bias.contiguous()
-        return cls(k, c, panels(weight, gain), biases, geometry)
+        return cls(k, c, panels(weight, gain), bias, geometry)
 
     def run(
         self, cells: Cells, windows: int, block: tuple[int, int], extent: tuple[int, int], limits: Limits

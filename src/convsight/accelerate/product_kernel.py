@@ -1,6 +1,6 @@
 """The compiled code of matrix products, and of convolutions as products of the cells that they read.
 
-The sums of six rows, for up to four lines of sixteen outputs, stay in registers while taps and channels pass by;
+The sums of some rows, for up to four lines of sixteen outputs, stay in registers while taps and channels pass by;
 no window is copied. Numba compiles this file when it is first imported on a machine, so only code that is about
 to run a kernel imports it. Addresses are integers, as `Tensor.data_ptr()` gives them; distances between addresses
 are in bytes.
@@ -27,17 +27,19 @@ from convsight.accelerate.registers import (
     between,
     fused,
     line,
+    on,
     read,
     spread,
 )
 
 ROWS = 6  # rows whose sums are in registers at the same time
+PLACES = 4  # the same for convolutions with few outputs
 BLOCK = 96  # rows that use the weights of some outputs before the weights of the next outputs are read
 
 
-def _sums(builder: Any, lines: int) -> list[list[Any]]:
+def _sums(builder: Any, rows: int, lines: int) -> list[list[Any]]:
     """Variables for the sums of each row; the compiler keeps them in registers."""
-    return [[cgutils.alloca_once(builder, FLOATS) for _ in range(lines)] for _ in range(ROWS)]
+    return [[cgutils.alloca_once(builder, FLOATS) for _ in range(lines)] for _ in range(rows)]
 
 
 def _add_up(
@@ -46,19 +48,18 @@ def _add_up(
     """Add to each row's sums: each of its `count` numbers times that number's weights, one line of weights a line of sums."""
     fma, lines = fused(builder), len(sums[0])
     with cgutils.for_range(builder, count) as channel:
-        on = builder.mul(channel.index, ir.Constant(LONG, 4))
-        own = builder.add(weight, builder.mul(channel.index, ir.Constant(LONG, lines * BYTES)))
+        own = on(builder, weight, channel.index, lines * BYTES)
         weights = [read(builder, own, i) for i in range(lines)]
         for address, row in zip(rows, sums, strict=True):
-            number = builder.load(builder.inttoptr(builder.add(address, on), FLOAT.as_pointer()))
-            every = spread(builder, number)
+            number = builder.inttoptr(on(builder, address, channel.index, 4), FLOAT.as_pointer())
+            every = spread(builder, builder.load(number))
             for its_weights, total in zip(weights, row, strict=True):
                 builder.store(builder.call(fma, [every, its_weights, builder.load(total)]), total)
 
 
-def _every(builder: Any, first: Any, pitch: Any) -> list[Any]:
-    """The addresses of `ROWS` rows that are `pitch` bytes apart."""
-    return [builder.add(first, builder.mul(pitch, ir.Constant(LONG, row))) for row in range(ROWS)]
+def _every(builder: Any, first: Any, pitch: Any, rows: int) -> list[Any]:
+    """The addresses of `rows` rows that are `pitch` bytes apart."""
+    return [on(builder, first, row, pitch) for row in range(rows)]
 
 
 def _multiplying(lines: int) -> Any:
@@ -69,11 +70,11 @@ def _multiplying(lines: int) -> Any:
 
     def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         first, pitch, count, weight, out, out_pitch = given
-        sums = _sums(builder, lines)
+        sums = _sums(builder, ROWS, lines)
         for total in (total for row in sums for total in row):
             builder.store(EMPTY, total)
-        _add_up(builder, sums, _every(builder, first, pitch), weight, count)
-        for to, row in zip(_every(builder, out, out_pitch), sums, strict=True):
+        _add_up(builder, sums, _every(builder, first, pitch, ROWS), weight, count)
+        for to, row in zip(_every(builder, out, out_pitch, ROWS), sums, strict=True):
             for i, total in enumerate(row):
                 builder.store(builder.load(total), line(builder, to, i), align=4)
         return context.get_dummy_value()
@@ -85,29 +86,26 @@ def _multiplying(lines: int) -> Any:
 multiply1, multiply2, multiply4 = (_multiplying(lines) for lines in (1, 2, 4))
 
 
-def _convolving(lines: int) -> Any:
-    """An instruction that computes 16 · `lines` outputs of `ROWS` places from all `channels` of their `count` cells.
+def _convolving(lines: int, rows: int = ROWS) -> Any:
+    """An instruction that computes 16 · `lines` outputs of `rows` places from all `channels` of their `count` cells.
 
     `cells` is the address of an array with the address of each cell of each place; the places' values are `out_pitch`
-    bytes apart.
+    bytes apart. They are written in order, so a place's surplus outputs are overwritten by the next place.
     """
 
     def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         cells, count, channels, weight, bias, out, out_pitch, low, high = given
-        sums = _sums(builder, lines)
+        sums = _sums(builder, rows, lines)
         for row in sums:
             for i, total in enumerate(row):
                 builder.store(read(builder, bias, i), total)
-        of_row = builder.mul(count, ir.Constant(LONG, 8))
+        of_place = builder.mul(count, ir.Constant(LONG, 8))
         with cgutils.for_range(builder, count) as tap:
-            of_tap = builder.mul(builder.mul(tap.index, channels), ir.Constant(LONG, lines * BYTES))
-            first = builder.add(cells, builder.mul(tap.index, ir.Constant(LONG, 8)))
-            at = [
-                builder.load(builder.inttoptr(place, LONG.as_pointer()))
-                for place in _every(builder, first, of_row)
-            ]
-            _add_up(builder, sums, at, builder.add(weight, of_tap), channels)
-        for to, row in zip(_every(builder, out, out_pitch), sums, strict=True):
+            own = on(builder, weight, builder.mul(tap.index, channels), lines * BYTES)
+            places = _every(builder, on(builder, cells, tap.index, 8), of_place, rows)
+            at = [builder.load(builder.inttoptr(place, LONG.as_pointer())) for place in places]
+            _add_up(builder, sums, at, own, channels)
+        for to, row in zip(_every(builder, out, out_pitch, rows), sums, strict=True):
             for i, total in enumerate(row):
                 value = between(builder, builder.load(total), low, high)
                 builder.store(value, line(builder, to, i), align=4)
@@ -119,6 +117,7 @@ def _convolving(lines: int) -> Any:
 
 
 convolve1, convolve2, convolve4 = (_convolving(lines) for lines in (1, 2, 4))
+few1, few2 = _convolving(1, PLACES), _convolving(2, PLACES)
 
 
 @njit(cache=True, nogil=True)
@@ -183,3 +182,33 @@ def convolve(
                 else:
                     convolve1(cells, count, depth, panel, own, to, width * 4, low, high)
             done += outputs_at_a_time(lines)
+
+
+@njit(cache=True, nogil=True)
+def convolve_few(
+    table,
+    fresh,
+    known,
+    index,
+    layout,
+    rows,
+    taps,
+    channels,
+    outputs,
+    weight,
+    bias,
+    out,
+    limits,
+    found,
+    found_at,
+):  # type: ignore[no-untyped-def]
+    """All `rows` places of a value with few `outputs`; `out` has room for `PLACES` places more than there are."""
+    for first in range(0, rows, PLACES):
+        for place in range(PLACES):
+            start = first_cell(min(first + place, rows - 1), layout)
+            find_cells(table, fresh, known, index, start, taps, channels * 4, found, place * len(taps))
+        to = out + first * outputs * 4
+        if outputs <= 16:
+            few1(found_at, len(taps), channels, weight, bias, to, outputs * 4, limits[0], limits[1])
+        else:
+            few2(found_at, len(taps), channels, weight, bias, to, outputs * 4, limits[0], limits[1])

@@ -47,13 +47,10 @@ class Winograd:
         return plain and weight.shape[0] % 16 == 0 and weight.shape[1] % 16 == 0
 
     @classmethod
-    def of(
-        cls, weight: Float[Tensor, "k c 3 3"], bias: Tensor | None, gain: Tensor | None, m: Pair
-    ) -> Winograd:
+    def of(cls, weight: Float[Tensor, "k c 3 3"], bias: Tensor, gain: Tensor | None, m: Pair) -> Winograd:
         k, c = weight.shape[:2]
         into = torch.kron(matrices(m[0])[1], matrices(m[1])[1]).to(weight)
-        biases = weight.new_zeros(k) if bias is None else bias.contiguous()
-        return cls(m, k, c, panels(weight, gain, into), biases)
+        return cls(m, k, c, panels(weight, gain, into), bias)
 
     def run(
         self, cells: Cells, windows: int, block: Pair, extent: Pair, limits: Limits

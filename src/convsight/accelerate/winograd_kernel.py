@@ -17,6 +17,7 @@ from llvmlite import ir
 from numba import njit
 from numba.core import types
 from numba.extending import intrinsic
+from torch import Tensor
 
 from convsight.accelerate.product_kernel import ROWS, multiply
 from convsight.accelerate.registers import BYTES, FLOAT, FLOATS, LONG, between, fused, line, on, read
@@ -39,34 +40,45 @@ def _weighted(builder: Any, lines: Sequence[Any], numbers: Sequence[float]) -> A
     return total
 
 
-def _transform(matrix: Sequence[Sequence[float]], by_address: bool) -> Any:
-    """An instruction that multiplies a matrix with lines of 16 floats, along one axis of a tile.
+def _transform(
+    builder: Any, matrix: Sequence[Sequence[float]], by_address: bool, given: Sequence[Any]
+) -> None:
+    """Multiply a matrix with lines of 16 floats (see `_transforming`)."""
+    first, shift, pitch, out, out_pitch = given
+    lines = []
+    for i in range(len(matrix[0])):
+        at = on(builder, first, i, pitch)
+        if by_address:
+            at = builder.load(builder.inttoptr(at, LONG.as_pointer()))
+        lines.append(read(builder, builder.add(at, shift)))
+    for i, numbers in enumerate(matrix):
+        to = line(builder, on(builder, out, i, out_pitch))
+        builder.store(_weighted(builder, lines, numbers), to, align=4)
+
+
+def _transforming(matrices_of: Sequence[Tensor], by_address: bool = False) -> Any:
+    """An instruction that transforms one row or column of a tile by the matrix for its `m` cells.
 
     The input lines are `pitch` bytes apart, the outputs `out_pitch` bytes. With `by_address` the inputs are not lines
     but the addresses of cells, to which `shift` is added.
     """
 
     def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        first, shift, pitch, out, out_pitch = given
-        lines = []
-        for i in range(len(matrix[0])):
-            at = on(builder, first, i, pitch)
-            if by_address:
-                at = builder.load(builder.inttoptr(at, LONG.as_pointer()))
-            lines.append(read(builder, builder.add(at, shift)))
-        for i, numbers in enumerate(matrix):
-            to = line(builder, on(builder, out, i, out_pitch), 0)
-            builder.store(_weighted(builder, lines, numbers), to, align=4)
+        m, *others = given
+        for size, matrix in zip(SIDES, matrices_of, strict=True):
+            with builder.if_then(builder.icmp_signed("==", m, ir.Constant(LONG, size))):
+                _transform(builder, matrix.tolist(), by_address, others)
         return context.get_dummy_value()
 
-    found = types.void(*[types.int64] * 5), code
-    return intrinsic(lambda _, first, shift, pitch, out, out_pitch: found)
+    found = types.void(*[types.int64] * 6), code
+    return intrinsic(lambda _, m, first, shift, pitch, out, out_pitch: found)
 
 
-OUT, _, INTO = zip(*(matrices(m) for m in (1, *SIZES)), strict=True)
-gather1, gather2, gather3, gather4, gather5, gather6 = (_transform(b.tolist(), True) for b in INTO)
-into1, into2, into3, into4, into5, into6 = (_transform(b.tolist(), False) for b in INTO)
-out1, out2, out3, out4, out5, out6 = (_transform(a.tolist(), False) for a in OUT)
+SIDES = (1, *SIZES)  # of tiles: the last ones of a window may be a single cell high or wide
+OUT, _, INTO = zip(*(matrices(m) for m in SIDES), strict=True)
+gather = _transforming(INTO, by_address=True)  # cells → one column of a tile
+into = _transforming(INTO)  # one row of a tile → transformed places
+back = _transforming(OUT)  # products → cells
 
 
 @intrinsic
@@ -81,57 +93,6 @@ def finish(typing: Any, sums: Any, bias: Any, out: Any, low: Any, high: Any) -> 
 
     number = types.float32
     return types.void(types.int64, types.int64, types.int64, number, number), code
-
-
-@njit(cache=True, nogil=True)
-def _gather(m, cells, on, pitch, out, out_pitch):  # type: ignore[no-untyped-def]
-    """Transform one column of a tile's cells, given the array of their addresses, for tiles of `m` cells."""
-    if m == 1:
-        gather1(cells, on, pitch, out, out_pitch)
-    elif m == 2:
-        gather2(cells, on, pitch, out, out_pitch)
-    elif m == 3:
-        gather3(cells, on, pitch, out, out_pitch)
-    elif m == 4:
-        gather4(cells, on, pitch, out, out_pitch)
-    elif m == 5:
-        gather5(cells, on, pitch, out, out_pitch)
-    else:
-        gather6(cells, on, pitch, out, out_pitch)
-
-
-@njit(cache=True, nogil=True)
-def _into(m, lines, pitch, out, out_pitch):  # type: ignore[no-untyped-def]
-    """Transform one row of a tile, whose lines are `pitch` bytes apart, for tiles of `m` cells."""
-    if m == 1:
-        into1(lines, 0, pitch, out, out_pitch)
-    elif m == 2:
-        into2(lines, 0, pitch, out, out_pitch)
-    elif m == 3:
-        into3(lines, 0, pitch, out, out_pitch)
-    elif m == 4:
-        into4(lines, 0, pitch, out, out_pitch)
-    elif m == 5:
-        into5(lines, 0, pitch, out, out_pitch)
-    else:
-        into6(lines, 0, pitch, out, out_pitch)
-
-
-@njit(cache=True, nogil=True)
-def _back(m, lines, pitch, out, out_pitch):  # type: ignore[no-untyped-def]
-    """Transform one row or column of products back to `m` cells."""
-    if m == 1:
-        out1(lines, 0, pitch, out, out_pitch)
-    elif m == 2:
-        out2(lines, 0, pitch, out, out_pitch)
-    elif m == 3:
-        out3(lines, 0, pitch, out, out_pitch)
-    elif m == 4:
-        out4(lines, 0, pitch, out, out_pitch)
-    elif m == 5:
-        out5(lines, 0, pitch, out, out_pitch)
-    else:
-        out6(lines, 0, pitch, out, out_pitch)
 
 
 @njit(cache=True, nogil=True)
@@ -184,9 +145,9 @@ def _transform_tile(m, tile, found_at, channels, row, to, pitch):  # type: ignor
     n1, rows, columns = m[1] + 2, tile[3], tile[4]
     for shift in range(0, channels, BYTES):
         for x in range(columns + 2):
-            _gather(rows, found_at + x * 8, shift, n1 * 8, row + x * BYTES, n1 * BYTES)
+            gather(rows, found_at + x * 8, shift, n1 * 8, row + x * BYTES, n1 * BYTES)
         for y in range(rows + 2):
-            _into(columns, row + y * n1 * BYTES, BYTES, to + y * n1 * pitch + shift, pitch)
+            into(columns, row + y * n1 * BYTES, 0, BYTES, to + y * n1 * pitch + shift, pitch)
 
 
 @njit(cache=True, nogil=True)
@@ -220,9 +181,9 @@ def _write_tile(m, tile, extent, given, pitch, outputs, row, bias, out, limits):
     corner = out + ((window * extent[0] + i) * extent[1] + j) * outputs
     for shift in range(0, outputs, BYTES):
         for x in range(columns + 2):
-            _back(rows, given + x * pitch + shift, n1 * pitch, row + x * BYTES, n1 * BYTES)
+            back(rows, given + x * pitch + shift, 0, n1 * pitch, row + x * BYTES, n1 * BYTES)
         for y in range(rows):
-            _back(columns, row + y * n1 * BYTES, BYTES, line, BYTES)
+            back(columns, row + y * n1 * BYTES, 0, BYTES, line, BYTES)
             for x in range(columns):
                 to = corner + (y * extent[1] + x) * outputs + shift
                 finish(line + x * BYTES, bias + shift, to, limits[0], limits[1])
