@@ -26,10 +26,8 @@ def levels(grid: tuple[int, int]) -> list[np.ndarray]:
     >>> [len(level) for level in levels((27, 27))]
     [9, 16, 39, 132, 533]
     """
-    skips = [1]
-    while _lines(grid[0], skips[-1]).size * _lines(grid[1], skips[-1]).size > max(
-        4, FIRST * grid[0] * grid[1]
-    ):
+    skips, most = [1], max(4, FIRST * grid[0] * grid[1])
+    while _lines(grid[0], skips[-1]).size * _lines(grid[1], skips[-1]).size > most:
         skips.append(2 * skips[-1])
     found, seen = [], np.zeros(0, dtype=np.int64)
     for skip in reversed(skips):
@@ -50,9 +48,8 @@ def nearest(places: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
     """For every position of the grid the nearest of `places`."""
     unknown = np.ones(grid, dtype=bool)
     unknown.flat[places] = False
-    from scipy.ndimage import (
-        distance_transform_edt,
-    )  # a quarter of a second, only where positions are left out
+    # Importing SciPy takes a quarter of a second, so it waits until positions are left out.
+    from scipy.ndimage import distance_transform_edt
 
     rows, columns = np.asarray(distance_transform_edt(unknown, return_distances=False, return_indices=True))
     return (rows * grid[1] + columns).ravel()

@@ -90,9 +90,8 @@ class Occluding:
         """The picture that `scores` is asked about."""
         cover = self._cover(where)
         if isinstance(fill, str):
-            shown = fill_pictures(fill, self.picture[None], data_mean=self.net.mean, reach=reach, seed=seed)[
-                0
-            ]
+            given = self.picture[None]
+            (shown,) = fill_pictures(fill, given, data_mean=self.net.mean, reach=reach, seed=seed)
         else:
             shown = _one(self.net, fill)
         return torch.where(cover, shown, self.picture)
@@ -109,15 +108,12 @@ class Occluding:
         with self._lock, torch.no_grad():
             engine = self._engine
             if engine is not None:
-                engine.move(_box(changed))
+                engine.move(Occluders.of_masks(changed[None]))
                 windows, whole = work(engine.positions)
                 if windows < WORTH * whole:
-                    return self._on_windows(engine, edited)
+                    engine.show(edited[None])
+                    return engine.run(np.array([0]))[0][0, 0]
             return self.net.forward(edited[None])[0].cpu()
-
-    def _on_windows(self, engine: Engine, edited: Tensor) -> Tensor:
-        engine.show(edited[None])
-        return engine.run(np.array([0]))[0][0, 0]
 
     def _quickest(self, program: Program) -> Engine | None:
         """An engine on compiled kernels where these pay, else without; None if neither is right."""
@@ -130,7 +126,9 @@ class Occluding:
         height, width = self.net.input_size
         cover = self._cover((height // 3, width // 3, max(1, height // 8), max(1, width // 8)))
         edited = torch.where(cover, 1 - self.picture, self.picture)
-        engine = Engine(self.net, program, _box(cover), (), 1, on_kernels, keep_clean=True)
+        engine = Engine(
+            self.net, program, Occluders.of_masks(cover[None]), (), 1, on_kernels, keep_clean=True
+        )
         with torch.no_grad():
             try:
                 engine.load(self.picture[None], edited[None], (), 0)
@@ -163,8 +161,3 @@ def _one(net: Classifier, image: Any) -> Float[Tensor, "c h w"]:
     if len(pixels) != 1:
         raise InputError(f"one picture is needed; given {len(pixels)}")
     return pixels[0]
-
-
-def _box(cover: Bool[Tensor, "h w"]) -> Occluders:
-    """The smallest box around the pixels, as the one position of an occluder."""
-    return Occluders.of_masks(cover[None])

@@ -52,9 +52,8 @@ class Engine:
         self.key = self.key_of(net, occluders, read, pictures, compiled)
         self.program = simplified(program, read, compiled)
         self.positions = Positions(net, self.program, occluders, read, pictures, compiled)
-        self.largest = (
-            self.positions.largest()
-        )  # stays when the occluder is moved: weights are laid out for it
+        # Weights are laid out for the largest windows, so these stay when the occluder is moved.
+        self.largest = self.positions.largest()
         self.fill = CleanMaps(
             (pictures, *net.input_size, net.channels), torch.empty(0, dtype=net.dtype, device=net.device)
         )

@@ -156,11 +156,10 @@ def strongest_maps(
     net: Classifier, images: Images, layer: str | None = None
 ) -> tuple[tuple[Reading, ...], Float[Tensor, "n k"]]:
     """The reading of each picture's strongest map in `layer` (none without feature maps), and its scores."""
-    if layer is None and (
+    no_fixed_layers = (
         net.habits.decides or not net.habits.visible
-    ):  # no layer that every pass goes through
-        return (), net.scores(images)
-    last = net.layers.last_maps()
+    )  # there is none that every pass goes through
+    last = None if layer is None and no_fixed_layers else net.layers.last_maps()
     asked = last if layer is None else net.layers[layer]
     if asked is None:
         return (), net.scores(images)

@@ -66,11 +66,9 @@ class Occluders:
             raise InputError(
                 f"masks are m×h×w with at least one pixel set in each; given {tuple(masks.shape)}"
             )
-        rows, cols = masks.any(2), masks.any(1)
-        box = [(*_extent(r), *_extent(c)) for r, c in zip(rows, cols, strict=True)]
-        top, bottom, left, right = (np.array(side) for side in zip(*box, strict=True))
+        rows, columns = (interval_of(masks.any(axis).numpy()) for axis in (2, 1))
         height, width = masks.shape[1:]
-        return cls(top, bottom, left, right, (height, width), (len(masks), 1), masks)
+        return cls(*rows, *columns, (height, width), (len(masks), 1), masks)
 
     def __len__(self) -> int:
         return len(self.top)
@@ -151,9 +149,9 @@ class Occluders:
         return total.view(-1, *self.size)
 
 
-def _extent(used: Tensor) -> tuple[int, int]:
-    at = used.nonzero()[:, 0]
-    return int(at[0]), int(at[-1]) + 1
+def interval_of(used: Bool[np.ndarray, "m n"]) -> tuple[np.ndarray, np.ndarray]:
+    """The number of the first True in each row, and the number behind the last one."""
+    return used.argmax(1), used.shape[1] - used[:, ::-1].argmax(1)
 
 
 def _between(first: np.ndarray, stop: np.ndarray, length: int) -> Tensor:

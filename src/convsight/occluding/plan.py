@@ -6,6 +6,7 @@ of the values so far, with all indices worked out, so that a plan serves any pic
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -49,7 +50,7 @@ class Planner:
     places: np.ndarray
     largest: Mapping[
         int, tuple[int, int]
-    ]  # height and width of the largest windows of a value, over all positions
+    ]  # height and width of each value's largest windows, over all positions
     windows: dict[int, Window | None] = field(default_factory=dict)
     segments: list[Segment] = field(default_factory=list)
     compiled: bool = False  # whether convolutions run on compiled kernels where there are some
@@ -98,17 +99,11 @@ class Planner:
         """Getter of a value's cells in `window`, n h w c."""
         return self.cells_of(index, window.rows.cells(), window.columns.cells())
 
-    def cells_of(
-        self,
-        index: int,
-        rows: np.ndarray,
-        columns: np.ndarray,
-        pad: float = 0.0,
-    ) -> Compute:
+    def cells_of(self, index: int, rows: np.ndarray, columns: np.ndarray, pad: float = 0.0) -> Compute:
         """Getter of the cells rows[i] × columns[i] of element i, m h w c; cells outside of the maps are `pad`."""
         window = self.windows[index]
         assert window is not None, "a whole map has no windows"
-        if self._as_they_are(window, rows, columns):
+        if _all_cells(window, rows, columns):
             return self.value_of(index)
         where, clean = self._where(index, window, rows, columns, pad), self.clean_maps_of(index)
         self._place(index)
@@ -118,14 +113,10 @@ class Planner:
         """Getter of where the same cells lie, without copying them; cells outside of the maps are 0."""
         window, value = self.windows[index], self.value_of(index)
         assert window is not None, "a whole map has no windows"
-        if self._as_they_are(window, rows, columns):
+        if _all_cells(window, rows, columns):
             return lambda values: Cells(value(values))
         where, clean = self._where(index, window, rows, columns, 0.0), self.clean_maps_of(index)
         return lambda values: Cells(clean.table, where[self.turn], value(values), clean.first_window_row)
-
-    @staticmethod
-    def _as_they_are(window: Window, rows: np.ndarray, columns: np.ndarray) -> bool:
-        return _same(rows, window.rows.cells()) and _same(columns, window.columns.cells())
 
     def _where(
         self, index: int, window: Window, rows: np.ndarray, columns: np.ndarray, pad: float
@@ -206,14 +197,12 @@ class Planner:
 
     def run(self) -> Values:
         """Carry out the plan: the values that its last segment keeps."""
-        return carried_out(self.segments, self._turn_to)
-
-    def _turn_to(self, turn: int) -> None:
-        self.turn = turn
+        return carried_out(self.segments, functools.partial(setattr, self, "turn"))
 
 
-def _same(one: np.ndarray, two: np.ndarray) -> bool:
-    return one.shape == two.shape and bool((one == two).all())
+def _all_cells(window: Window, rows: np.ndarray, columns: np.ndarray) -> bool:
+    """Whether these are all cells of the windows, in order, so that nothing has to be gathered."""
+    return np.array_equal(rows, window.rows.cells()) and np.array_equal(columns, window.columns.cells())
 
 
 def logical(cells: Float[Tensor, "n h w c"], places: tuple[int, int]) -> Tensor:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from convsight.network.intervals import Field, Intervals
-from convsight.occluding.occluders import Occluders
+from convsight.occluding.occluders import Occluders, interval_of
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,6 @@ class Span:
     def cells(self) -> np.ndarray:
         """The cells of each window, int64 m size."""
         return self.at[:, None] + np.arange(self.size)
-
-    def repeat(self, times: int) -> Span:
-        return Span(np.tile(self.at, times), self.size, self.length)
 
 
 @dataclass(frozen=True)
@@ -92,7 +89,7 @@ class Side:
         """First changed cell and the one after the last, per position; an empty interval where none changes."""
         sees_first, sees_last = axis.first.numpy(), axis.last.numpy()
         meets = (sees_first < self.stop[:, None]) & (sees_last >= self.first[:, None])
-        low, high = meets.argmax(1), meets.shape[1] - meets[:, ::-1].argmax(1)
+        low, high = interval_of(meets)
         high = np.where(meets.any(1), high, low)
         return low[self.which], high[self.which]
 

@@ -40,9 +40,8 @@ def stretches(live: Sequence[Step], numbers: Callable[[int], int], most: int) ->
             one = replace(one, size=found[-1].size)
         if found and max(one.size, found[-1].size) < ALIKE * min(one.size, found[-1].size):
             before = found.pop()
-            one = Stretch(
-                (*before.steps, *block), min(one.size, before.size), max(one.numbers, before.numbers)
-            )
+            steps = (*before.steps, *block)
+            one = Stretch(steps, min(one.size, before.size), max(one.numbers, before.numbers))
         found.append(one)
     return found
 

@@ -86,7 +86,8 @@ def _join_activations(steps: list[Step], keep: Collection[int]) -> None:
     """Join each activation to the convolution before it, if nothing else reads the convolution's value."""
     readers = Counter(parent for step in steps for parent in step.parents)
     for at, step in enumerate(steps):
-        if len(step.parents) != 1 or step.parents[0] < 0 or activation(step) is None:
+        limits = activation(step)
+        if len(step.parents) != 1 or step.parents[0] < 0 or limits is None:
             continue
         path = [steps[step.parents[0]]]
         while path[-1].kind == SAME:
@@ -94,7 +95,6 @@ def _join_activations(steps: list[Step], keep: Collection[int]) -> None:
         before = path[-1]
         alone = all(readers[s.index] == 1 and s.index not in keep for s in path)
         if alone and is_convolution(before.kind) and before.limits is None:
-            limits = activation(step)
             steps[before.index] = replace(before, func=_limiting(before.func, limits), limits=limits)
             steps[at] = replace(step, kind=SAME, func=_same, args=step.args[:1], kwargs={}, in_place=False)
 
@@ -110,7 +110,7 @@ def activation(step: Step) -> tuple[float, float] | None:
     return None
 
 
-def _limiting(func: Callable, limits: tuple[float, float] | None) -> Callable:
+def _limiting(func: Callable, limits: tuple[float, float]) -> Callable:
     """The convolution and its activation as one function."""
     return lambda *args, **kwargs: limited(func(*args, **kwargs), limits)
 
@@ -175,7 +175,6 @@ def _in_place(steps: list[Step], keep: Collection[int]) -> None:
 def _overwriting(step: Step) -> Step:
     if step.kind == "relu":
         return replace(step, func=torch.relu_, args=step.args[:1], kwargs={}, in_place=True)
-    kwargs: dict[str, Any] = dict(step.kwargs)
-    if "inplace" in kwargs:
-        return replace(step, kwargs={**kwargs, "inplace": True}, in_place=True)
+    if "inplace" in step.kwargs:
+        return replace(step, kwargs={**step.kwargs, "inplace": True}, in_place=True)
     return step

@@ -7,7 +7,7 @@ it was and why.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -168,9 +168,10 @@ class Sweep:
             self._engine = None
 
     def _run_incremental(self, program: Program, places: np.ndarray) -> None:
-        for group in _slices(len(self.pixels), self._group):
-            engine = self._engine_for(program, group.stop - group.start)
-            engine.load(self.pixels[group], self.fill[group], self.readings, group.start)
+        for first in range(0, len(self.pixels), self._group):
+            group = slice(first, min(first + self._group, len(self.pixels)))
+            engine = self._engine_for(program, group.stop - first)
+            engine.load(self.pixels[group], self.fill[group], self.readings, first)
             done = 0
             for part, logits, found in engine.answers(places):
                 if self._compiled and not bool(logits.isfinite().all()):
@@ -202,8 +203,3 @@ class Sweep:
         done = (group.start + (group.stop - group.start) * share) / len(self.pixels)
         total = len(self.pixels) * len(self.occluders)
         report_count(round(done * total), total, "positions", "occlusion")
-
-
-def _slices(n: int, size: int) -> Iterator[slice]:
-    for start in range(0, n, size):
-        yield slice(start, min(start + size, n))

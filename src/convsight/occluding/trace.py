@@ -23,8 +23,6 @@ from convsight.network.receptive_field import fields
 
 BATCHES = (2, 3)
 SAME = "same"  # the kind of a step that returns its input
-
-
 RELU = 0.0, math.inf  # the limits between which a ReLU's values are
 
 
@@ -180,11 +178,8 @@ def _steps(first: Sequence[Node], second: Sequence[Node], size: tuple[int, int])
 
 def _merged(one: Any, two: Any) -> Any:
     if isinstance(one, (tuple, list)) and isinstance(two, (tuple, list)):
-        return (
-            type(one)(_merged(a, b) for a, b in _pairs(one, two))
-            if type(one) in (tuple, list)
-            else tuple(_merged(a, b) for a, b in _pairs(one, two))
-        )
+        kind = list if type(one) is list else tuple  # a torch.Size becomes a tuple
+        return kind(_merged(a, b) for a, b in _pairs(one, two))
     if isinstance(one, Tensor) and isinstance(two, Tensor):
         if one is not two and not (one.shape == two.shape and torch.equal(one, two)):
             raise _NotFixed
