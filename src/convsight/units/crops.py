@@ -39,23 +39,17 @@ def excitation(
     net: Classifier, split: Split, found: Responses, channel: int, most: int | None = None
 ) -> Excitation:
     """What `found` says of one channel, with the pictures read again. Silent pictures are left out."""
-    layer = net.layers[found.layer]
     values, cells = found.top_values[channel, :most], found.top_cells[channel, :most]
-    boxes = [_box(net, layer.name, layer.is_map, y, x) for y, x in cells.tolist()]
-    kept = [
-        i
-        for i, box in enumerate(boxes)
-        if box is not None and float(values[i]) > float(found.lowest[channel])
-    ]
+    answered = values > found.lowest[channel]
+    boxes: dict[int, Box] = {}
+    for i in answered.nonzero().flatten().tolist():
+        box = net.layers.receptive_box(found.layer, *cells[i].tolist())
+        if box is not None:
+            boxes[i] = box
+    kept = list(boxes)
     numbers = found.top_images[channel][kept]
-    return Excitation(
-        channel, net.fit(split[numbers]), numbers, values[kept], cells[kept],
-        tuple(box for i in kept if (box := boxes[i]) is not None),
-    )  # fmt: skip
-
-
-def _box(net: Classifier, name: str, is_map: bool, y: int, x: int) -> Box | None:
-    return net.layers.receptive_box(name, y if is_map else 0, x if is_map else 0)
+    images = net.fit(split[numbers])
+    return Excitation(channel, images, numbers, values[kept], cells[kept], tuple(boxes.values()))
 
 
 def cut_out(pixels: Float[Tensor, "k c h w"], boxes: Sequence[Box], size: tuple[int, int]) -> Tensor:

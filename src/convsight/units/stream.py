@@ -24,12 +24,12 @@ from convsight.units.running import ByClass, Histogram, Strongest
 class Responses:
     """What the c channels of one layer answered to n pictures; a map's mean and maximum are over its cells.
 
-    `top_values` c k, `top_images` c k (number in the split) and `top_cells` c k 2 (y, x): the k pictures of
-    largest maximum, one entry a picture, at the first cell where its map is largest. `class_means` k c are
-    NaN for a class without pictures, None for positions. `eta2` is None without two classes, one of them with
-    two pictures. `silent`: share of pictures on which the channel is nowhere above zero. `smoothness`: mean
-    Moran's I of the maps that vary, NaN if none does. `histogram` is of the maxima, one a picture.
-    `correlations` c c: Pearson's r over all cells of all pictures (None unless asked for).
+    `top_values` c k, `top_images` c k (number in the split) and `top_cells` c k 2 (y, x) name the k pictures with
+    the largest maximum, each once, and the first cell where the picture's map is largest. `class_means` k c are
+    NaN for a class without pictures, and None where the labels are positions. `eta2` is None unless there are two
+    classes, one of them with two pictures. `silent` is the share of pictures on which the channel is nowhere above
+    zero, `smoothness` the mean of Moran's I over the maps that vary (NaN if none does). `histogram` counts one
+    maximum a picture. `correlations` c c are Pearson's r over all cells of all pictures, None unless asked for.
     """
 
     layer: str
@@ -49,7 +49,7 @@ class Responses:
 
 
 @dataclass(frozen=True)
-class Part:
+class ChunkSummary:
     """What is kept of one layer's value for one chunk of pictures."""
 
     maxima: Float[Tensor, "n c"]
@@ -63,7 +63,7 @@ class Part:
     count: int  # cells of one channel over all pictures
 
     @classmethod
-    def of(cls, value: Tensor, alike: bool) -> Part:
+    def of(cls, value: Tensor, alike: bool) -> ChunkSummary:
         value = value.detach().float().cpu()
         maps = value if value.ndim == 4 else value[..., None, None]
         maxima, cells = maps.flatten(2).max(2)
@@ -78,7 +78,7 @@ class Part:
 
 
 class LayerAccount:
-    """Accumulates the parts of one layer."""
+    """What is known of one layer's channels after the chunks that were added so far."""
 
     def __init__(self, layer: Layer, k: int, classes: int, alike: bool):
         c, self.layer, self.alike = layer.output_shape[0], layer, alike
@@ -89,22 +89,22 @@ class LayerAccount:
         self.lowest = torch.full((c,), torch.inf)
         self.gram = torch.zeros(c if alike else 0, c if alike else 0, dtype=torch.float64)
 
-    def add(self, part: Part, labels: Tensor | None) -> None:
-        n = len(part.maxima)
-        numbers = torch.arange(self.images, self.images + n).expand(part.maxima.shape[1], -1)
-        self.top.add(part.maxima.T, torch.stack([numbers, part.cells.T], 2))
+    def add(self, chunk: ChunkSummary, labels: Tensor | None) -> None:
+        n = len(chunk.maxima)
+        numbers = torch.arange(self.images, self.images + n).expand(chunk.maxima.shape[1], -1)
+        self.top.add(chunk.maxima.T, torch.stack([numbers, chunk.cells.T], 2))
         if labels is not None:
-            self.by_class.add(part.means, labels)
-        self.histogram.add(part.histogram)
-        self.sums += part.sums
-        self.silent += (part.maxima <= 0).sum(0)
-        self.smooth += part.smoothness.nansum(0)
-        self.varying += part.smoothness.isfinite().sum(0)
-        self.lowest = torch.minimum(self.lowest, part.lowest)
-        if part.gram is not None:
-            self.gram += part.gram
+            self.by_class.add(chunk.means, labels)
+        self.histogram.add(chunk.histogram)
+        self.sums += chunk.sums
+        self.silent += (chunk.maxima <= 0).sum(0)
+        self.smooth += chunk.smoothness.nansum(0)
+        self.varying += chunk.smoothness.isfinite().sum(0)
+        self.lowest = torch.minimum(self.lowest, chunk.lowest)
+        if chunk.gram is not None:
+            self.gram += chunk.gram
         self.images += n
-        self.cells += part.count
+        self.cells += chunk.count
 
     def responses(self) -> Responses:
         kept, of = self.by_class, self.top.tags
@@ -142,9 +142,9 @@ def gather(
         fitted = net.fit(batch)
 
         def run(part: slice, fitted: Images = fitted) -> None:
-            parts = _pass(net, fitted.pixels[part], accounts, deepest)
+            chunks = _pass(net, fitted.pixels[part], accounts, deepest)
             for name, account in accounts.items():
-                account.add(parts[name], None if labels is None else fitted.labels[part])  # type: ignore[index]
+                account.add(chunks[name], None if labels is None else fitted.labels[part])  # type: ignore[index]
 
         in_chunks(run, len(fitted), size)
         done += len(fitted)
@@ -155,17 +155,17 @@ def gather(
 
 def _pass(
     net: Classifier, pixels: Tensor, accounts: dict[str, LayerAccount], deepest: str
-) -> dict[str, Part]:
-    parts: dict[str, Part] = {}
+) -> dict[str, ChunkSummary]:
+    chunks: dict[str, ChunkSummary] = {}
 
     def look(name: str, value: Tensor) -> Tensor:
-        parts[name] = Part.of(value, accounts[name].alike)
+        chunks[name] = ChunkSummary.of(value, accounts[name].alike)
         return value
 
     looks = {name: lambda value, name=name: look(name, value) for name in accounts}
     with torch.no_grad(), net.edit(looks), net.record(deepest, stop=True):
         net.forward(pixels)
-    return parts
+    return chunks
 
 
 def _described(net: Classifier, name: str) -> Layer:
