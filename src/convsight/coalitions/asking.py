@@ -26,8 +26,8 @@ BLUR = 1 / 14  # the blur's reach, as a share of the short side
 
 
 @dataclass(eq=False)
-class Asked:
-    """The games of a call, and which of them answers for picture i and its k-th target."""
+class ShapleyGames:
+    """The games of one call, and which of them answers for picture i and its k-th target."""
 
     net: Classifier
     images: Images
@@ -69,10 +69,10 @@ class Asked:
         return replace(maps[0], parts=(*maps[0].parts, *named))
 
 
-def asked_of(
+def games_of(
     net: Classifier, images: Images, target: Any, data: Dataset | None, *, regions: Regions, fill: str, passes: int,
     precision: float, rivals: int, seed: int,
-) -> Asked:  # fmt: skip
+) -> ShapleyGames:  # fmt: skip
     """The games behind one call, each of them not begun."""
     cut = regions_of(regions, images)
     aim = net.target(target, images)
@@ -88,7 +88,7 @@ def asked_of(
         answers += [(number, Answer(games[-1], t, every.labels[number])) for t, number in enumerate(asked)]
     found = [answer for _, answer in sorted(answers, key=lambda pair: pair[0])]
     rows = [found[at : at + rivals + 1] for at in range(0, len(found), rivals + 1)]
-    return Asked(net, images, aim, cut, hidden, games, rows)
+    return ShapleyGames(net, images, aim, cut, hidden, games, rows)
 
 
 def _with_rivals(net: Classifier, images: Images, aim: Target, rivals: int) -> Target:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from convsight.coalitions.certainty import certain_words
 from convsight.coalitions.solving import Solving
@@ -81,7 +82,8 @@ def on_regions(
     scores: Sequence[float],
 ) -> Map:
     """A signed map of regions with half the length of their intervals, whose colours fade where one holds zero."""
-    each, wide = _padded(values), _padded(half)
+    # Rows get the same length: pictures with fewer regions end in NaN.
+    each, wide = (pad_sequence(list(rows), True, torch.nan) for rows in (values, half))
     place = regions.flatten(1)
     on_pixels = [v.nan_to_num(0.0).gather(1, place).view(regions.shape).float() for v in (each, wide)]
     return Map(
@@ -140,8 +142,3 @@ def _said(answers: Sequence[Answer]) -> list[str]:
             f"{which}{answer.sum_words()}",
         ]
     return notes
-
-
-def _padded(each: Sequence[Float[Tensor, " r"]]) -> Float[Tensor, "n r"]:
-    """Rows of the same length; pictures with fewer regions end in NaN."""
-    return torch.nn.utils.rnn.pad_sequence(list(each), True, torch.nan)

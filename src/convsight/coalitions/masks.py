@@ -50,10 +50,9 @@ def effect_of_showing(
         drawn = masks(part.stop - part.start)
         found = score(torch.lerp(fill, picture, drawn[:, None])).double()
         mask = drawn.double() / shown
-        for at, power in enumerate((0, 1)):
-            sums[at].add_((found**power)[:, None, None].mul(mask).sum(0))
-        for at, power in enumerate((0, 1, 2), 2):
-            sums[at].add_((found**power)[:, None, None].mul(mask.square()).sum(0))
+        weights = (mask, mask, *[mask.square()] * 3)
+        for total, weight, power in zip(sums, weights, (0, 1, 0, 1, 2), strict=True):
+            total.add_((found**power)[:, None, None].mul(weight).sum(0))
         report_count(part.stop, count, "masks")
         return float(found.sum())
 

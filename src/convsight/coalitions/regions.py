@@ -86,15 +86,14 @@ def numbered(labels: Tensor, n: int, size: tuple[int, int]) -> Int[Tensor, "n h 
         raise InputError(
             f"labels of regions are {wanted}, as the network's pictures, one or {n}; given {given}"
         )
-    each = [torch.from_numpy(_counted(image)) for image in labels.reshape(-1, *size).numpy()]
-    found = torch.stack(each)
+    found = torch.stack([_counted(image) for image in labels.reshape(-1, *size)])
     if int(found.amax((1, 2)).min()) < 1:
         raise InputError("a label image with one label is one region; give two regions or more")
     return found.expand(n, -1, -1)
 
 
-def _counted(image: np.ndarray) -> np.ndarray:
-    return np.unique(image, return_inverse=True)[1].reshape(image.shape)
+def _counted(image: Tensor) -> Int[Tensor, "h w"]:
+    return image.unique(return_inverse=True)[1]
 
 
 def superpixels(picture: Float[Tensor, "c h w"], count: int = COUNT) -> Int[Tensor, "h w"]:
@@ -104,7 +103,7 @@ def superpixels(picture: Float[Tensor, "c h w"], count: int = COUNT) -> Int[Tens
         picture.permute(1, 2, 0).numpy().astype(np.float64), n_segments=count, compactness=COMPACTNESS,
         start_label=0, channel_axis=2, convert2lab=len(picture) == 3,
     )  # fmt: skip
-    return torch.from_numpy(_counted(found))
+    return _counted(torch.from_numpy(found))
 
 
 def _pair(given: Any) -> tuple[int, int]:

@@ -102,8 +102,11 @@ class One(NamedTuple):
 
 
 def _one(pairs: Pairs, halves: Float[Tensor, " n"], rise: float) -> One:
-    """The values of one target. The scale of their errors rests on the sampled pairs, less what these take part in the
-    linear terms (their leverage), which are known from single regions for the greater part."""
+    """The values of one target.
+
+    The degrees of freedom are the number of sampled pairs less their leverage: how much they take part in fitting the
+    linear terms, most of which is known from single regions already.
+    """
     signs = 2.0 * pairs.shown.double() - 1
     x = torch.cat([signs, torch.ones(1, signs.shape[1], dtype=torch.float64)])
     y = torch.cat([halves, torch.tensor([rise / 2], dtype=torch.float64)])
@@ -136,21 +139,16 @@ class Fit(NamedTuple):
     left_out: Float[Tensor, " n"]  # error of predicting each observation from all others
     precision: Float[Tensor, " n"]  # 1 ÷ variance of that prediction, up to a common scale
     posterior: Float[Tensor, "r r"]  # covariance of the values' errors up to that scale
-    leverage: Float[
-        Tensor, " n"
-    ]  # how much of each observation goes into its own prediction by the linear terms
+    leverage: Float[Tensor, " n"]  # share of each observation in its own prediction by the linear terms
 
 
 def _fit(x: Tensor, y: Tensor, noise: Tensor, effects: Tensor | None = None, ridge: float = 1.0) -> Fit:
     """Universal kriging: the linear part free, the interactions shrunk by `ridge`; without `effects` there are none."""
-    covariance = (
-        torch.zeros(len(x), len(x), dtype=x.dtype) if effects is None else _threes(x, effects) / ridge
-    )
-    inverse = (
-        torch.diag(1 / noise)
-        if effects is None
-        else torch.cholesky_inverse(torch.linalg.cholesky(covariance + noise.diag()))
-    )
+    if effects is None:
+        covariance, inverse = torch.zeros(len(x), len(x), dtype=x.dtype), torch.diag(1 / noise)
+    else:
+        covariance = _threes(x, effects) / ridge
+        inverse = torch.cholesky_inverse(torch.linalg.cholesky(covariance + noise.diag()))
     weighted = inverse @ x
     slope = torch.linalg.solve(x.T @ weighted, weighted.T)  # β from y
     residual = inverse - weighted @ slope

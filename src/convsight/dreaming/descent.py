@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -21,10 +22,10 @@ def milestones(steps: int, most: int) -> list[int]:
 def lbfgs(
     loss: Loss, start: Tensor, steps: int, on_step: OnStep, box: tuple[float, float] | None = None
 ) -> Tensor:
-    """At most `steps` of L-BFGS-B (Byrd et al. 1995), each number kept within `box`; stops where it is flat."""
+    """At most `steps` of L-BFGS-B (Byrd et al. 1995), each number kept within `box`; it stops where the loss is flat."""
     from scipy.optimize import Bounds, minimize  # a quarter of a second, only where something is optimised
 
-    made = [0]
+    steps_made = itertools.count(1)
 
     def value_and_gradient(flat: np.ndarray) -> tuple[float, np.ndarray]:
         x = _tensor(flat, start).requires_grad_()
@@ -33,8 +34,7 @@ def lbfgs(
         return float(value.detach()), gradient.double().flatten().cpu().numpy()
 
     def after(flat: np.ndarray) -> None:
-        made[0] += 1
-        on_step(made[0], _tensor(flat, start))
+        on_step(next(steps_made), _tensor(flat, start))
 
     first = start.detach().double().flatten().cpu().numpy()
     bounds = None if box is None else Bounds(*box)
@@ -47,14 +47,9 @@ def lbfgs(
 
 
 def adam(
-    loss: Loss,
-    start: Tensor,
-    steps: int,
-    on_step: OnStep,
-    box: tuple[float, float] | None = None,
-    lr: float = 0.02,
+    loss: Loss, start: Tensor, steps: int, on_step: OnStep, box: tuple[float, float] | None, lr: float
 ) -> Tensor:
-    """`steps` of Adam (Kingma & Ba 2014), each number put back into `box` after each."""
+    """`steps` of Adam (Kingma & Ba 2014); after each, numbers outside of `box` are put back to its edge."""
     x = start.detach().clone().requires_grad_()
     optimiser = torch.optim.Adam([x], lr=lr)
     for step in range(1, steps + 1):

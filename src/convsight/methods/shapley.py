@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from convsight.coalitions.asking import Asked, asked_of
+from convsight.coalitions.asking import ShapleyGames, games_of
 from convsight.coalitions.hiding import HIDERS
 from convsight.coalitions.regions import as_regions
 from convsight.datasets import Dataset
@@ -95,7 +95,7 @@ class Shapley(Method):
         True
         """
         given = self._bind(args, kwargs)
-        asked: Asked | None = None
+        asked: ShapleyGames | None = None
 
         def stage() -> Map:
             nonlocal asked
@@ -106,8 +106,8 @@ class Shapley(Method):
         while asked is None or not asked.done:
             yield self._answer(given, stage)  # type: ignore[misc]
 
-    def _asked(self, net: Classifier, images: Images, target: Any, data: Dataset | None) -> Asked:
-        return asked_of(
+    def _asked(self, net: Classifier, images: Images, target: Any, data: Dataset | None) -> ShapleyGames:
+        return games_of(
             net, images, target, data, regions=self.regions, fill=self.fill, passes=self.passes,
             precision=self.precision, rivals=self.rivals, seed=self.seed,
         )  # fmt: skip
