@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from convsight.training.calibration import reliability
+from convsight.training.calibration import ratio, reliability
 from convsight.training.roc import auroc, average_precision, best_f1
 
 
@@ -39,7 +39,7 @@ def label_metrics(
         "labels": list(labels),
         "map": _mean([row["ap"] for row in seen]),
         "macro_f1": _mean([row["f1"] for row in seen]),
-        "micro_f1": 2 * hits / (calls + all_) if calls + all_ else None,
+        "micro_f1": ratio(2 * hits, calls + all_),
         "exact": float((said == there).all(1).double().mean()) if n else None,
         "loss": F.binary_cross_entropy(chances.double().clamp(0, 1), there.double()).item() if n else None,
         "per_label": rows,
@@ -56,9 +56,9 @@ def _row(name: str, chance: Tensor, there: Tensor, said: Tensor, threshold: floa
         "ap": average_precision(chance, there),
         "auroc": auroc(chance, there),
         "threshold": threshold,
-        "f1": 2 * hits / (calls + n) if calls + n else None,
-        "precision": hits / calls if calls else None,
-        "recall": hits / n if n else None,
+        "f1": ratio(2 * hits, calls + n),
+        "precision": ratio(hits, calls),
+        "recall": ratio(hits, n),
         "best_threshold": best[0] if best else None,
         "best_f1": best[1] if best else None,
     }
@@ -66,4 +66,4 @@ def _row(name: str, chance: Tensor, there: Tensor, said: Tensor, threshold: floa
 
 def _mean(values: list[Any]) -> float | None:
     known = [v for v in values if v is not None]
-    return sum(known) / len(known) if known else None
+    return ratio(sum(known), len(known))

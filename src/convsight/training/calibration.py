@@ -33,14 +33,15 @@ def reliability(chance: Float[Tensor, " n"], true: Shaped[Tensor, " n"]) -> dict
             "low": b / BINS,
             "high": (b + 1) / BINS,
             "n": int(count[b]),
-            "confidence": _ratio(sure[b].item(), count[b].item()),
-            "accuracy": _ratio(held[b].item(), count[b].item()),
+            "confidence": ratio(sure[b].item(), count[b].item()),
+            "accuracy": ratio(held[b].item(), count[b].item()),
         }
         for b in range(BINS)
     ]
-    gap = _ratio((held - sure).abs().sum().item(), n)
-    return {"ece": gap, "mean_confidence": _ratio(chance.sum().item(), n), "bins": bins}
+    gap = ratio((held - sure).abs().sum().item(), n)
+    return {"ece": gap, "mean_confidence": ratio(chance.sum().item(), n), "bins": bins}
 
 
-def _ratio(part: float, whole: float) -> float | None:
+def ratio(part: float, whole: float) -> float | None:
+    """part ÷ whole; None where the whole is 0."""
     return part / whole if whole else None

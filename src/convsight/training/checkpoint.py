@@ -67,9 +67,8 @@ def about(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def save_checkpoint(path: Path, standing: Standing, parts: Parts, made_by: Mapping[str, Any]) -> None:
     """Write everything to `path` in one step; `made_by` says which training it belongs to."""
-    tensors = {f"network/{name}": tensor for name, tensor in parts.network.state_dict().items()}
-    tensors |= {f"average/{name}": tensor for name, tensor in parts.average.items()}
-    tensors |= {f"best/{name}": tensor for name, tensor in parts.best.items()}
+    weights = {"network": parts.network.state_dict(), "average": parts.average, "best": parts.best}
+    tensors = {f"{which}/{name}": tensor for which, held in weights.items() for name, tensor in held.items()}
     for i, optimiser in enumerate(parts.optimisers):
         for index, state in optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser/{i}/{index}/{key}": t for key, t in state.items() if t is not None}
@@ -92,9 +91,10 @@ def load_checkpoint(path: Path, parts: Parts, wanted_by: Mapping[str, Any]) -> S
         raise DataError(f"{path} is damaged ({error}); delete it and train again") from error
     same_training(path.parent, made_by, wanted_by)
     parts.network.load_state_dict(_under("network/", tensors))
+    device = next(parts.network.parameters()).device
     for own, prefix in ((parts.average, "average/"), (parts.best, "best/")):
         own.clear()
-        own.update({name: t.to(_device(parts.network)) for name, t in _under(prefix, tensors).items()})
+        own.update({name: t.to(device) for name, t in _under(prefix, tensors).items()})
     for name, losses in _under("losses/", tensors).items():
         setattr(parts.losses, name, losses)
     for i, optimiser in enumerate(parts.optimisers):
@@ -106,10 +106,6 @@ def load_checkpoint(path: Path, parts: Parts, wanted_by: Mapping[str, Any]) -> S
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
-
-
-def _device(network: nn.Module) -> torch.device:
-    return next(network.parameters()).device
 
 
 def _load_optimiser(optimiser: Optimizer, tensors: Mapping[str, Tensor]) -> None:

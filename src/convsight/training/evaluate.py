@@ -17,7 +17,7 @@ from convsight.network.classifier import Classifier
 from convsight.training.by_label import label_metrics
 from convsight.training.by_neighbour import recall_metrics
 from convsight.training.by_number import locate_metrics, number_metrics
-from convsight.training.calibration import calibration
+from convsight.training.calibration import calibration, ratio
 from convsight.training.roc import roc
 
 BATCH = 500
@@ -48,7 +48,9 @@ def test(
             "these pictures carry no labels, so nothing can be measured; a labels.csv beside them, with the columns "
             "file and label, names them"
         )
-    measure = {"multilabel": _labels, "regress": _numbers, "locate": _places, "embed": _nearest}.get(net.task)
+    measure = {"multilabel": _labels, "regress": _numbers, "locate": _numbers, "embed": _nearest}.get(
+        net.task
+    )
     if measure is not None:
         return measure(net, split, scores)
     if not net.one_class:
@@ -61,14 +63,14 @@ def test(
             f"the network says one of {len(net.classes)} classes, and the data has {split.labels.shape[1]} labels "
             "a picture; task='multilabel' reads a network as saying each of them"
         )
-    flip = flip and scores is None
-    scores, mirrored = _scored(net, split, scores, flip=flip)
     truth = _in_order_of(net, split)[split.labels]
+    flip = flip and scores is None
+    scores = net.softmax_scores(_over(net, split, net.scores) if scores is None else scores)
     found = class_metrics(scores, truth, net.classes, net.reader.predicted(scores.softmax(1)))
     if len(net.classes) == 2:
         threshold = 0.5 if net.reader.thresholds is None else float(net.reader.thresholds[-1])
         found["roc"] = roc(scores.softmax(1)[:, 1], truth == 1, net.classes[1], threshold)
-    return {**found, **(_flipped(scores, mirrored, truth) if flip else {})}
+    return {**found, "flip": _flipped(net, split, scores, truth)} if flip else found
 
 
 def _labels(net: Classifier, split: Split, scores: Tensor | None) -> dict[str, Any]:
@@ -94,22 +96,15 @@ def _nearest(net: Classifier, split: Split, scores: Tensor | None) -> dict[str, 
 
 
 def _numbers(net: Classifier, split: Split, scores: Tensor | None) -> dict[str, Any]:
-    scores = _over(net, split, net.scores) if scores is None else scores
-    return number_metrics(scores, _numbers_of(net, split), net.classes, net.units)
-
-
-def _places(net: Classifier, split: Split, scores: Tensor | None) -> dict[str, Any]:
-    scores = _over(net, split, net.scores) if scores is None else scores
-    return locate_metrics(scores, _numbers_of(net, split), net.classes)
-
-
-def _numbers_of(net: Classifier, split: Split) -> Float[Tensor, "n m"]:
     truth = split.labels.float()
     truth = truth[:, None] if truth.ndim == 1 and not split.classes else truth
     if truth.ndim != 2 or truth.shape[1] != len(net.classes):
         given = f"{len(split.classes)} classes" if split.classes else f"{truth.shape[-1]} numbers a picture"
         raise DataError(f"the network answers with {len(net.classes)} numbers, the data has {given}")
-    return truth
+    scores = _over(net, split, net.scores) if scores is None else scores
+    if net.task == "locate":
+        return locate_metrics(scores, truth, net.classes)
+    return number_metrics(scores, truth, net.classes, net.units)
 
 
 def class_metrics(
@@ -125,9 +120,7 @@ def class_metrics(
     right = int(confusion.diag().sum())
     return {
         "n": n,
-        "right": right,
-        "accuracy": _ratio(right, n),
-        "interval": wilson(right, n),
+        **_share_right(right, n),
         "loss": F.cross_entropy(scores, truth).item() if n else None,
         "classes": list(classes),
         "per_class": [_class_row(name, i, confusion) for i, name in enumerate(classes)],
@@ -166,19 +159,6 @@ def most_confused(confusion: Int64[Tensor, "k k"], classes: tuple[str, ...], mos
     return pairs
 
 
-def _scored(
-    net: Classifier, split: Split, known: Tensor | None = None, *, flip: bool = False
-) -> tuple[Tensor, Tensor]:
-    """Scores whose softmax are the probabilities, and those of the mirror images (empty if not asked for)."""
-
-    def scores(pixels: Tensor) -> Tensor:
-        return net.softmax_scores(net.scores(pixels))
-
-    nothing = torch.zeros(0, len(net.classes))
-    mirrored = _over(net, split, lambda pixels: scores(pixels.flip(3))) if flip else nothing
-    return (_over(net, split, scores) if known is None else net.softmax_scores(known)), mirrored
-
-
 def _over(net: Classifier, split: Split, ask: Callable[[Tensor], Tensor]) -> Tensor:
     """What `ask` answers for all pictures of a split, fitted to the network."""
     found = [torch.zeros(0, len(net.classes))]
@@ -188,11 +168,15 @@ def _over(net: Classifier, split: Split, ask: Callable[[Tensor], Tensor]) -> Ten
     return torch.cat(found)
 
 
-def _flipped(scores: Tensor, mirrored: Tensor, truth: Tensor) -> dict[str, Any]:
+def _flipped(net: Classifier, split: Split, scores: Tensor, truth: Tensor) -> dict[str, Any]:
+    """How many are right when the probabilities of each picture and of its mirror image are added."""
+    mirrored = net.softmax_scores(_over(net, split, lambda pixels: net.scores(pixels.flip(3))))
     right = int(((scores.softmax(1) + mirrored.softmax(1)).argmax(1) == truth).sum())
-    return {
-        "flip": {"right": right, "accuracy": _ratio(right, len(truth)), "interval": wilson(right, len(truth))}
-    }
+    return _share_right(right, len(truth))
+
+
+def _share_right(right: int, n: int) -> dict[str, Any]:
+    return {"right": right, "accuracy": ratio(right, n), "interval": wilson(right, n)}
 
 
 def _in_order_of(net: Classifier, split: Split) -> Int64[Tensor, " k"]:
@@ -212,12 +196,6 @@ def _class_row(name: str, i: int, confusion: Tensor) -> dict[str, Any]:
     return {
         "class": name,
         "n": n,
-        "right": right,
-        "accuracy": _ratio(right, n),
-        "interval": wilson(right, n),
-        "precision": _ratio(right, called),
+        **_share_right(right, n),
+        "precision": ratio(right, called),
     }
-
-
-def _ratio(part: float, whole: float) -> float | None:
-    return part / whole if whole else None

@@ -26,22 +26,18 @@ def finish(
     write_atomic(job.folder / WEIGHTS, save(state))
     net = classifier_from(config, job.network)
     metrics: dict[str, Any] = {"test": {}}
-    exact = (
-        job.precision.dtype == torch.float32 and not job.recipe.epochs
-    )  # features as the network gives them
-    scores = scores_of(job, net, probed) if probed is not None and exact else {}
+    current = job.precision.used == "float32" and not job.recipe.epochs  # features as the network gives them
+    scores = scores_of(job, net, probed) if probed is not None and current else {}
     if len(job.data.test):
         metrics["test"] = test(net, job.data.test, scores=scores.get("test"))
     if probed is not None and (all_pictures := cross_validated(job, probed)):
         metrics["cross_validation"] = all_pictures
     if job.recipe.epochs:  # the features were those of the network before it learned
         shutil.rmtree(job.folder / FEATURES, ignore_errors=True)
-    last = (
-        standing.log[standing.best_epoch - standing.log[0]["epoch"]]
-        if job.recipe.patience
-        else standing.log[-1]
-    )
-    metrics["validation"] = {key: value for key, value in last.items() if key.startswith("validation")}
+    chosen = standing.best_epoch - standing.log[0]["epoch"] if job.recipe.patience else -1
+    metrics["validation"] = {
+        key: value for key, value in standing.log[chosen].items() if key.startswith("validation")
+    }
     metrics["training"] = _training(job, standing, fabric)
     write_json(job.folder / METRICS, metrics)
     write_json_lines(job.folder / LOG, standing.log)

@@ -56,7 +56,9 @@ def _grouped(labels: Tensor, groups: Tensor, n_groups: int, count: int, seed: in
     share = of_group / of_group.sum(0).clamp(min=1)  # of each class that is in the group
     held, fold = torch.zeros(count, of_group.shape[1]), torch.empty(n_groups, dtype=torch.int64)
     for group in order.tolist():
-        crowd = held @ share[group] + 1e-3 * held.sum(1) / len(labels)  # of equals the smallest fold
+        crowd = held @ share[group] + 1e-3 * held.sum(1) / len(
+            labels
+        )  # the second term decides between equals: the smallest fold
         fold[group] = int(crowd.argmin())
         held[fold[group]] += of_group[group]
     return fold[groups]

@@ -15,7 +15,7 @@ STEPS = 200  # of L-BFGS for one strength at most
 
 @dataclass(frozen=True, eq=False)
 class Scale:
-    """Mean and spread of each feature, and of each number that is to be told."""
+    """Mean and spread of each feature, and of each number that is to be predicted."""
 
     mean: Tensor
     spread: Tensor

@@ -10,8 +10,8 @@ from convsight.errors import InputError
 from convsight.training.linear_head import balanced
 
 BALANCES = ("none", "weights", "auto")
-UNEVEN = 3  # a largest class so many times the smallest is what "auto" makes up for
-MOST = 10  # a weight is at most so many times the mean one: a class of two pictures decides nothing
+UNEVEN = 3  # "auto" weighs classes once the largest has this many times the pictures of the smallest
+MOST = 10  # times the mean weight at most, so that a class of two pictures does not decide everything
 
 
 def weights_for(labels: Shaped[Tensor, "n ..."], task: str, balance: str) -> Float[Tensor, " n"] | None:

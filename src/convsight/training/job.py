@@ -17,7 +17,9 @@ from convsight.training.precision import Precision
 from convsight.training.recipe import Recipe
 from convsight.training.tasks import SCORE
 
-PIXELS_TO_MEASURE = 2**26  # mean and std of more pictures than make so many numbers are taken from a part
+PIXELS_TO_MEASURE = (
+    2**26
+)  # numbers that mean and std are measured on; larger sets give evenly spaced pictures
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-BANDS = 6  # of neighbouring layers with one rate: a group each would cost the optimiser a call each
+BANDS = 6  # groups of neighbouring layers with one rate; each group costs the optimiser a call
 
 
 def layer_groups(module: nn.Module, lr: float, weight_decay: float, first_rate: float) -> list[dict]:

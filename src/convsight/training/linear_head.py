@@ -152,11 +152,9 @@ def _inner(
     seed: int,
 ) -> list[tuple[float, float]]:
     """The loss of each strength on held-out parts of the pictures, averaged over folds."""
-    if len(features) > MOST:
-        some = _some(len(features), seed)
-        features, targets = features[some], targets[some]
-        groups = None if groups is None else groups[some]
-        problem = problem.of(some)
+    some = _some(len(features), seed)
+    features, targets, problem = features[some], targets[some], problem.of(some)
+    groups = None if groups is None else groups[some]
     labels = targets if problem.task in ("classify", "binary") else None
     fold = folds(len(features), min(5, len(features)), labels=labels, groups=groups, seed=seed)
     chosen = range(int(fold.max()) + 1) if len(features) < FEW else [0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -30,7 +29,7 @@ from convsight.training.parts import InParts
 from convsight.training.progress import Clock, Meter, Reporter, Tell
 from convsight.training.schedules import schedule
 
-DIVERGED = 10  # a mean loss so many times that of the first steps will not come back
+DIVERGED = 10  # a mean loss this many times that of the first steps counts as diverged
 
 
 def fit(
@@ -109,7 +108,8 @@ class Training:
         self.module.train()
         if self.recipe.norms == "frozen":
             keep_statistics(self.network)
-        for batch in self.batches():  # 1. prepare
+        generator, last_losses = self.parts.generator, self.parts.losses.before
+        for batch in batches(self.job, self.fabric, self.standing, generator, last_losses):  # 1. prepare
             outputs = self.module(batch.pixels)  # 2. forward: what does the network say?
             losses = self.losses_of(outputs, batch)  # 3. loss: how wrong is that?
             self.fabric.backward(
@@ -120,9 +120,6 @@ class Training:
             self.between_steps(interrupts)
         self.check_the_loss()
         self.parts.losses.close(self.fabric)
-
-    def batches(self) -> Iterator[Batch]:
-        return batches(self.job, self.fabric, self.standing, self.parts.generator, self.parts.losses.before)
 
     def losses_of(self, outputs: Tensor, batch: Batch) -> Tensor:
         """The loss of each picture: of mixed ones that of both in their shares, of rare classes with more weight."""

@@ -146,17 +146,21 @@ def optimisers(name: str, module: nn.Module, knobs: Knobs) -> list[Optimizer]:
     biases of batch normalisation `bias_rate` times as fast.
     """
     check_known(name, OPTIMISERS, f"no optimiser '{name}'")
-    everything = [p for p in module.parameters() if p.requires_grad]
+    if knobs.first_rate != 1 and name == "muon":
+        raise InputError(
+            "first_rate is for sgd, momentum, nesterov, adam and adamw: Muon's steps have one size"
+        )
+    kernels = muon_kernels(module) if name == "muon" else []
+    biases = norm_biases(module) if name == "muon" and knobs.bias_rate != 1 else []
+    own = {id(weight) for weight in (*kernels, *biases)}
+    groups: list[dict] = [
+        {"params": [p for p in module.parameters() if p.requires_grad and id(p) not in own]}
+    ]
     if knobs.first_rate != 1:
-        return [_with_layer_rates(name, module, knobs)]
+        groups = layer_groups(module, knobs.lr, knobs.weight_decay, knobs.first_rate)
     if name in ("adam", "adamw"):
         kind = Adam if name == "adam" else AdamW
-        return [kind(everything, lr=knobs.lr, weight_decay=knobs.weight_decay, fused=True)]
-    kernels = muon_kernels(module) if name == "muon" else []
-    mine = {id(kernel) for kernel in kernels}
-    biases = norm_biases(module) if name == "muon" and knobs.bias_rate != 1 else []
-    fast = {id(bias) for bias in biases}
-    groups: list[dict] = [{"params": [p for p in everything if id(p) not in mine | fast]}]
+        return [kind(groups, lr=knobs.lr, weight_decay=knobs.weight_decay, fused=True)]
     if biases:
         decay = knobs.weight_decay / knobs.bias_rate
         groups.append({"params": biases, "lr": knobs.lr * knobs.bias_rate, "weight_decay": decay})
@@ -170,18 +174,6 @@ def optimisers(name: str, module: nn.Module, knobs: Knobs) -> list[Optimizer]:
     )
     muon = [Muon(kernels, knobs.muon_lr, knobs.muon_momentum, knobs.muon_decay)] if kernels else []
     return [plain, *muon]
-
-
-def _with_layer_rates(name: str, module: nn.Module, knobs: Knobs) -> Optimizer:
-    if name == "muon":
-        raise InputError(
-            "first_rate is for sgd, momentum, nesterov, adam and adamw: Muon's steps have one size"
-        )
-    groups = layer_groups(module, knobs.lr, knobs.weight_decay, knobs.first_rate)
-    if name in ("adam", "adamw"):
-        return (Adam if name == "adam" else AdamW)(groups, lr=knobs.lr, fused=True)
-    momentum = 0.0 if name == "sgd" else knobs.momentum
-    return SGD(groups, lr=knobs.lr, momentum=momentum, nesterov=name == "nesterov", fused=True)
 
 
 def norm_biases(module: nn.Module) -> list[Tensor]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import torch
@@ -82,12 +83,12 @@ class InParts(nn.Module):
     def forward(self, pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
         networks = (self.network, *self.copies)[: max(1, len(pixels) // SMALLEST)]
         if self.pieces > 1 and self.training and torch.is_grad_enabled():
-            return torch.cat([self._forgotten(piece) for piece in pixels.tensor_split(self.pieces)])
+            forgetting: Any = partial(checkpoint, self.outputs, self.network, use_reentrant=False)
+            return torch.cat([forgetting(piece) for piece in pixels.tensor_split(self.pieces)])
         if len(networks) == 1:
             return self.outputs(self.network, pixels)
         for other in networks[1:]:
-            _same_modes(self.network, other)
-            _copy_buffers(self.network, other)
+            _copy_state(self.network, other)
         return _Parts.apply(self, networks, pixels, torch.zeros((), requires_grad=torch.is_grad_enabled()))
 
     def outputs(self, network: nn.Module, pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
@@ -95,12 +96,6 @@ class InParts(nn.Module):
         with computed_in(self.dtype if self.training else torch.float32, pixels.device):
             outputs = network(pixels)
         return scores_in(outputs, self.output).float()
-
-    def _forgotten(self, piece: Tensor) -> Tensor:
-        """The outputs of a piece whose intermediate values are not kept."""
-        outputs = checkpoint(self.outputs, self.network, piece, use_reentrant=False)
-        assert isinstance(outputs, Tensor)
-        return outputs
 
     def each(self, work: Callable[..., Any], *arguments: Sequence[Any]) -> list[Any]:
         """`work` on each part's arguments, at once if there are threads for it; results in order."""
@@ -149,13 +144,10 @@ def _add_gradients(source: nn.Module, network: nn.Module) -> None:
         its.grad = None
 
 
-def _same_modes(source: nn.Module, network: nn.Module) -> None:
-    """Normalisation may be in evaluation while the rest learns."""
+def _copy_state(source: nn.Module, network: nn.Module) -> None:
+    """Modes and buffers: normalisation may be in evaluation while the rest learns."""
     for mine, its in zip(network.modules(), source.modules(), strict=True):
         mine.training = its.training
-
-
-def _copy_buffers(source: nn.Module, network: nn.Module) -> None:
     for mine, its in zip(network.buffers(), source.buffers(), strict=True):
         mine.copy_(its)
 

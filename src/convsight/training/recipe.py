@@ -106,31 +106,18 @@ class Recipe:
             check_known(value, known, f"no {what} '{value}'")
         if self.epochs < 1 and not self.start:
             raise InputError(f"epochs must be from 1 to inf, not {self.epochs}")
-        for name, low, high in RANGES:
+        for name, (low, high) in ((name, ends) for ends, names in RANGES.items() for name in names):
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
                 raise InputError(f"{name} must be from {low:g} to {high:g}, not {value}")
 
 
-RANGES = (  # knob, least, most
-    ("epochs", 0, math.inf),
-    ("batch_size", 1, math.inf),
-    ("hardest", 0, 1),
-    ("easier", 0, 1),
-    ("opening", 0, 1),
-    ("parts", 1, 64),
-    ("lr", 0, math.inf),
-    ("muon_lr", 0, math.inf),
-    ("momentum", 0, 1),
-    ("muon_momentum", 0, 1),
-    ("weight_decay", 0, math.inf),
-    ("muon_decay", 0, math.inf),
-    ("bias_rate", 1, math.inf),
-    ("peak", 0, 0.99),
-    ("label_smoothing", 0, 1),
-    ("average", 0, 1),
-    ("patience", 1, math.inf),
-    ("first_rate", 1e-6, 1),
-    ("mixup", 0, 10),
-    ("pieces", 0, math.inf),
-)
+RANGES = {  # (least, most) of these knobs
+    (0, math.inf): ("epochs", "lr", "muon_lr", "weight_decay", "muon_decay", "pieces"),
+    (1, math.inf): ("batch_size", "bias_rate", "patience"),
+    (0, 1): ("hardest", "easier", "opening", "momentum", "muon_momentum", "label_smoothing", "average"),
+    (0, 0.99): ("peak",),
+    (0, 10): ("mixup",),
+    (1, 64): ("parts",),
+    (1e-6, 1): ("first_rate",),
+}

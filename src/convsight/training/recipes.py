@@ -15,9 +15,10 @@ from convsight.training.recipe import Recipe
 from convsight.training.tasks import loss_of
 
 FEW_ON_CPU = 10_000  # training pictures up to which a processor only fits a head, unless asked
-FEWEST, STEPS = 16, 8  # pictures in a batch of a small set at least, and batches an epoch of it
-MOST_EPOCHS, OF_FEW = 100, 60  # of a small set, and of one whose batches are smaller too
-PATIENCE, ENOUGH_TO_STOP = 20, 10  # of a small set; validation pictures that may stop it
+FEWEST, STEPS = 16, 8  # small sets: least pictures in a batch, and how many batches an epoch should have
+MOST_EPOCHS, OF_FEW = 100, 60  # most epochs of a small set, and of one whose batches were made smaller too
+PATIENCE = 20  # epochs without progress after which the training of a small set stops
+ENOUGH_TO_STOP = 10  # validation pictures that are needed to judge progress
 OF_SGD = ("sgd", "momentum", "nesterov", "muon")  # optimisers whose `lr` is that of SGD
 LEARNING_RATES = {"sgd": 0.05, "momentum": 0.02, "nesterov": 0.02, "adam": 1e-3, "adamw": 1e-3, "muon": 0.1}
 

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from convsight.training.calibration import ratio
+
 MOST_POINTS = 200  # of a curve that is kept
 
 
@@ -86,8 +88,8 @@ def roc(
         "positives": int(there.sum()),
         "auroc": auroc(chance, there),
         "threshold": threshold,
-        "sensitivity": _share(reached & there, there),
-        "specificity": _share(~reached & ~there, ~there),
+        "sensitivity": ratio(int((reached & there).sum()), int(there.sum())),
+        "specificity": ratio(int((~reached & ~there).sum()), int((~there).sum())),
         "best_threshold": None,
         "curve": {"false_positive_rate": [], "true_positive_rate": []},
     }
@@ -98,7 +100,3 @@ def roc(
     kept = torch.linspace(0, len(true) - 1, min(len(true), MOST_POINTS)).round().long()
     row["curve"] = {"false_positive_rate": false[kept].tolist(), "true_positive_rate": true[kept].tolist()}
     return row
-
-
-def _share(part: Tensor, whole: Tensor) -> float | None:
-    return int(part.sum()) / int(whole.sum()) if bool(whole.any()) else None

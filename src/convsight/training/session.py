@@ -142,7 +142,7 @@ def train(
         again = resume and (folder / CONFIG).is_file()
         resume = resume and (folder / CHECKPOINT).is_file()
         network = network_for(pictures, chosen, own, task, start)
-        used, pieces = _means(folder, chosen, pictures, network, fabric, resume=again)
+        used, pieces = _precision_and_pieces(folder, chosen, pictures, network, fabric, resume=again)
         config |= {"precision": asdict(used), "pieces": pieces}
         mean, std = torch.tensor(config["mean"]), torch.tensor(config["std"])
         job = Job(pictures, network, chosen, seed, mean, std, folder, about(config), used, pieces)
@@ -191,10 +191,10 @@ def _probed(job: Job, config: dict[str, Any], fabric: Fabric) -> tuple[Probed, d
     return probed, first_row(job, probed) | spent
 
 
-def _means(
+def _precision_and_pieces(
     folder: Path, recipe: Recipe, pictures: Dataset, network: nn.Module, fabric: Fabric, *, resume: bool
 ) -> tuple[Precision, int]:
-    """Precision and pieces of a batch of the run that is resumed, else what the recipe asks for; alike in all processes."""
+    """What a resumed run began with, or what the recipe asks for; the same in every process."""
     if resume:
         begun = Run(folder).config
         used = resumed_precision(
