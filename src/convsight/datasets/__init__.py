@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -150,9 +150,6 @@ class Shape:
     channels: int | None = None
     fit: str = "crop"
 
-    def asked(self) -> dict[str, Any]:
-        return {"size": self.size, "channels": self.channels, "fit": self.fit}
-
 
 def _open(
     source: Any, shape: Shape, limit: int | None, progress: Progress | None, options: dict[str, Any]
@@ -180,7 +177,7 @@ def _open(
             return _from_layout(layout, shape, progress, options)
         return _from_path(Path(source).expanduser(), shape, progress, options)
     if is_labelled_pair(source):
-        return from_arrays(source, **shape.asked(), **options)
+        return from_arrays(source, **asdict(shape), **options)
     return _unlabelled(source, shape)
 
 
@@ -189,7 +186,7 @@ def _unlabelled(source: Any, shape: Shape) -> Dataset:
     if files is not None:
         return _from_files(files, shape)
     if isinstance(source, (Images, np.ndarray, Tensor, list, tuple)) or is_picture(source):
-        return from_images(as_images(source, **shape.asked()))
+        return from_images(as_images(source, **asdict(shape)))
     raise InputError(
         f"a data set cannot be made of {type(source).__name__}; pass a name, a folder, a .csv, .parquet or .npz file, "
         "(pixels, labels), or pictures without labels"
@@ -204,7 +201,7 @@ def _from_files(files: Sequence[Path], shape: Shape, name: str = "pictures") -> 
 def _from_path(path: Path, shape: Shape, progress: Progress | None, options: dict[str, Any]) -> Dataset:
     suffix = path.suffix.lower()
     if suffix == ".npz":
-        return from_npz(path, **shape.asked(), **options)
+        return from_npz(path, **asdict(shape), **options)
     if not path.exists():
         raise DataNotFound(
             f"no data set and no folder {str(path)!r}",
@@ -231,18 +228,18 @@ def _from_pictures(path: Path, shape: Shape, progress: Progress | None, options:
         return _from_layout(lay_out_columns(path, stored, **columns), shape, progress, options)
     tables = tables_in(path) if path.is_dir() else [path]
     if tables:
-        return image_folder(lay_out_tables(tables, **columns), **shape.asked(), progress=progress, **options)
+        return image_folder(lay_out_tables(tables, **columns), **asdict(shape), progress=progress, **options)
     if columns:
         raise InputError(f"{path} has no table with a column of files, so there is no {next(iter(columns))}=")
     if is_plain(path):
         return _from_files(picture_files(path), shape, path.resolve().name)
-    return image_folder(path, **shape.asked(), progress=progress, **options)
+    return image_folder(path, **asdict(shape), progress=progress, **options)
 
 
 def _from_layout(layout: Layout, shape: Shape, progress: Progress | None, options: dict[str, Any]) -> Dataset:
     """The data set of a table's rows; without labels all of them are the test split."""
     if layout.task:
-        return image_folder(layout, **shape.asked(), progress=progress, **options)
+        return image_folder(layout, **asdict(shape), progress=progress, **options)
     cells = [cell for rows in layout.splits.values() for cell, _ in rows]
     doors = (layout.read, layout.facts)
     size, channels = common_shape(cells, shape.size, shape.channels, *doors)

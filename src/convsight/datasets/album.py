@@ -15,7 +15,7 @@ from torch import Tensor
 
 from convsight.datasets.base import Dataset, Split
 from convsight.datasets.listed import said_of_each
-from convsight.datasets.table_columns import Said
+from convsight.datasets.table_columns import RowLabels
 from convsight.datasets.unlabelled import NO_LABELS, from_files, is_plain
 from convsight.errors import DataError
 from convsight.network.classifier import Classifier
@@ -42,7 +42,9 @@ def album(folder: str | Path, net: Classifier, size: Size | None = None, fit: st
     return _labelled(data, labels, said, net, (all_test, *said.notes, *notes))
 
 
-def _labelled(data: Dataset, labels: Tensor, said: Said, net: Classifier, notes: tuple[str, ...]) -> Dataset:
+def _labelled(
+    data: Dataset, labels: Tensor, said: RowLabels, net: Classifier, notes: tuple[str, ...]
+) -> Dataset:
     numbers = said.task == "regress"
     classes = () if numbers else net.classes
     test = Split(data.test.store, labels, classes, data.test.ids)
@@ -51,7 +53,7 @@ def _labelled(data: Dataset, labels: Tensor, said: Said, net: Classifier, notes:
     return Dataset(data.name, classes, empty, empty, test, task, net.classes if numbers else (), notes)
 
 
-def _labels(said: Said, net: Classifier) -> Tensor:
+def _labels(said: RowLabels, net: Classifier) -> Tensor:
     """What the table says as labels of this network: n, or n k; DataError says why they are not for it."""
     if said.task == "regress" and net.task == "regress":
         return _numbers(said, net)
@@ -66,7 +68,7 @@ def _labels(said: Said, net: Classifier) -> Tensor:
     raise DataError(f"is for the task {said.task!r}, the network for {net.task!r}")
 
 
-def _numbers(said: Said, net: Classifier) -> Tensor:
+def _numbers(said: RowLabels, net: Classifier) -> Tensor:
     """The columns named as the network's numbers; any columns where there is one for each number."""
     values = torch.tensor(said.values, dtype=torch.float32)
     if set(net.classes) <= set(said.outputs):

@@ -101,10 +101,12 @@ def from_arrays(
         named, numbers = _numbered(one_hot, classes)
     sources = [(x, axes or _grey_axes(x, len(numbers[split]))) for split, (x, _) in pairs.items()]
     opened, notes = _opened(sources, as_size(size), channels, fit, bits)
-    splits: dict[str, Any] = {
-        split: Split(_store(images, split), numbers[split], named, _ids(split, len(numbers[split])))
-        for split, images in zip(pairs, opened, strict=True)
-    }
+    splits: dict[str, Any] = {}
+    for split, images in zip(pairs, opened, strict=True):
+        if not len(images):
+            raise DataError(f"{split} has no pictures")
+        ids = [f"{split}/{i}" for i in range(len(numbers[split]))]
+        splits[split] = Split(MemoryStore(smallest(images.pixels)), numbers[split], named, ids)
     shapes = {(split.channels, *split.size) for split in splits.values()}
     if len(shapes) > 1:
         raise DataError(f"the splits differ in shape (channels, height, width): {sorted(shapes)}")
@@ -162,16 +164,6 @@ def _has_four(source: Any) -> bool:
 def _is_hot(labels: np.ndarray) -> bool:
     """Whether each row says yes or no of several classes."""
     return labels.ndim == 2 and labels.shape[1] > 1 and bool(np.isin(labels, (0, 1)).all())
-
-
-def _store(images: Images, split: str) -> MemoryStore:
-    if not len(images):
-        raise DataError(f"{split} has no pictures")
-    return MemoryStore(smallest(images.pixels))
-
-
-def _ids(split: str, n: int) -> list[str]:
-    return [f"{split}/{i}" for i in range(n)]
 
 
 def _numpy(values: Any) -> Any:

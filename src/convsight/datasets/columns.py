@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from convsight.datasets.folder_layout import Layout, settle_classes, some
-from convsight.datasets.table_columns import ONE, SEVERAL, Said, read_labels
+from convsight.datasets.table_columns import ONE, SEVERAL, RowLabels, not_read, read_labels
 from convsight.errors import DataError, required
 from convsight.imaging.depth import unit
 from convsight.opening.files import Facts
@@ -48,7 +48,7 @@ def split_of(word: str) -> str | None:
     return next((split for split, names in SPLITS if first in names), None)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Cell:
     """One picture in a column: which table, which row."""
 
@@ -57,9 +57,6 @@ class Cell:
 
     def __str__(self) -> str:
         return f"{self.split}/{self.row}"
-
-    def __lt__(self, other: Cell) -> bool:
-        return (self.split, self.row) < (other.split, other.row)
 
 
 def lay_out_columns(
@@ -85,13 +82,12 @@ def lay_out_arrow(
     stored = _Stored(root if root.is_dir() else root.parent, pictures)
     layout.read, layout.facts = stored.read, stored.facts
     saids = {split: _said(table, file, label, root) for split, table in tables.items()}
-    first = saids["train"] if "train" in saids else next(iter(saids.values()))
+    first = saids.get("train") or next(iter(saids.values()))
     classes = dict.fromkeys(name for said in saids.values() for name in said.classes)
     for split, said in saids.items():
         if said.task != first.task:
             raise DataError(f"{root}: {split} is for the task {said.task}, the other splits for {first.task}")
-        rows = [(Cell(split, i), value) for i, value in enumerate(said.values) if value is not None]
-        layout.splits[split] = rows
+        layout.splits[split] = [(Cell(split, i), v) for i, v in enumerate(said.values) if v is not None]
     layout.task, layout.outputs, layout.classes = first.task, first.outputs, tuple(classes)
     layout.notes += list(first.notes)
     if layout.task and "train" not in layout.splits:
@@ -172,7 +168,7 @@ def _holds_pictures(kind: Any) -> bool:
     return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
 
 
-def _said(table: Any, file: str | None, label: str | Sequence[str] | None, root: Path) -> Said:
+def _said(table: Any, file: str | None, label: str | Sequence[str] | None, root: Path) -> RowLabels:
     """What the label columns say, with the class names of the Hugging Face metadata."""
     import pyarrow as pa
 
@@ -185,21 +181,20 @@ def _said(table: Any, file: str | None, label: str | Sequence[str] | None, root:
         )
     known = [n for n in names if _class_names(table.schema, n)] + [n for n in (*ONE, *SEVERAL) if n in names]
     chosen = wanted or known[:1] or names
-    others = tuple(f"The columns {', '.join(left)} are not read; label='COLUMN' chooses another."
-                   for left in [[n for n in names if n not in chosen]] if left)  # fmt: skip
+    others = not_read([n for n in names if n not in chosen])
     if not chosen:
-        return Said("", [()] * len(table))
+        return RowLabels("", [()] * len(table))
     if len(chosen) == 1:
         column, classes = table[chosen[0]], _class_names(table.schema, chosen[0])
         values = column.to_pylist()
         if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
             said = _several(values, classes, chosen[0])
-            return Said("multilabel", said[0], said[1], notes=others)
+            return RowLabels("multilabel", said[0], said[1], notes=others)
         if classes:
-            return Said("classify", [_named(v, classes) for v in values], classes, notes=others)
+            return RowLabels("classify", [_named(v, classes) for v in values], classes, notes=others)
     texts = {n: ["" if v is None else str(v) for v in table[n].to_pylist()] for n in chosen}
     said = read_labels(texts, (), label=chosen)
-    return Said(said.task, said.values, said.classes, said.outputs, (*said.notes, *others))
+    return replace(said, notes=(*said.notes, *others))
 
 
 def _several(

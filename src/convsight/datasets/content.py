@@ -13,8 +13,8 @@ from torch import Tensor
 BATCH = 256
 
 
-class Part(Protocol):
-    """What is asked of a split."""
+class SplitContent(Protocol):
+    """What the digest reads of a split."""
 
     labels: Tensor
     classes: tuple[str, ...]
@@ -22,7 +22,7 @@ class Part(Protocol):
     store: Any
 
 
-def digest_of_split(split: Part) -> str:
+def digest_of_split(split: SplitContent) -> str:
     """32 hexadecimal digits of a split's pictures, labels and names.
 
     Pictures in memory count by their pixels. Pictures in files count by size and time of change of each file, as

@@ -19,11 +19,8 @@ CHUNK = 1 << 17
 
 def md5_of(path: Path) -> str:
     """The md5 of a file, as published beside data sets: against damage, not against an adversary."""
-    digest = hashlib.md5(usedforsecurity=False)
     with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def download(

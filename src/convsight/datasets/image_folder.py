@@ -24,7 +24,10 @@ from convsight.opening.files import Facts
 from convsight.picture import Size
 
 IN_MEMORY_BYTES = 1_500_000_000
-LARGE_PX, CAPPED_PX = 256, 224  # a larger short side is not trained on unless asked for
+LARGE_PX, CAPPED_PX = (
+    256,
+    224,
+)  # a short side above LARGE_PX is brought to CAPPED_PX unless a size is asked for
 CHUNK = 256
 
 

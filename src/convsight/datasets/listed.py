@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from convsight.datasets.folder_layout import SPLIT_NAMES, Layout, settle_classes, some, walk
-from convsight.datasets.table_columns import FILE, SPLIT, Said, Table, column_of, read_labels
+from convsight.datasets.table_columns import FILE, SPLIT, RowLabels, Table, column_of, read_labels
 from convsight.errors import DataError, DataNotFound
 from convsight.picture import SUFFIXES, picture_files
 
@@ -53,22 +53,10 @@ def lay_out_tables(
         for path, part in zip(tables, parts, strict=True)
         for _ in next(iter(part.values()))
     ]
-    return _from_table(table, layout, tables, sources, label, file)
-
-
-def _from_table(
-    table: Table, layout: Layout, tables: Sequence[Path], sources: list[str | None],
-    label: str | Sequence[str] | None, file: str | None,
-) -> Layout:  # fmt: skip
     where = " and ".join(path.name for path in tables)
-    column = file or column_of(table, FILE)
-    assert column is not None
     split = column_of(table, SPLIT)
-    try:
-        said = read_labels(table, (column, split), label)
-    except DataError as error:
-        raise DataError(f"{tables[0]}: {error}") from None
-    files = _find(table[column], layout, where)
+    names, said = _labels_in(table, tables[0], label, file)
+    files = _find(names, layout, where)
     named = [_split_named(cell) for cell in table[split]] if split else sources
     said, rows = _joined(files, said)
     for i, path in rows:
@@ -86,7 +74,19 @@ def _from_table(
     return layout
 
 
-def _joined(files: list[Path | None], said: Said) -> tuple[Said, list[tuple[int, Path]]]:
+def _labels_in(
+    table: Table, path: Path, label: str | Sequence[str] | None = None, file: str | None = None
+) -> tuple[Sequence[str], RowLabels]:
+    """The cells of the column of files, and what the other columns say of them."""
+    column = file or column_of(table, FILE)
+    assert column is not None
+    try:
+        return table[column], read_labels(table, (column, column_of(table, SPLIT)), label)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+
+
+def _joined(files: list[Path | None], said: RowLabels) -> tuple[RowLabels, list[tuple[int, Path]]]:
     """The first row of each file that was found and has a label; several rows with several labels are joined."""
     rows_of: dict[Path, list[int]] = defaultdict(list)
     for i, path in enumerate(files):
@@ -190,17 +190,12 @@ def _split_named(word: str) -> str | None:
     return next((split for split, names in SPLIT_NAMES.items() if word in names), None)
 
 
-def said_of_each(table: Path, files: Sequence[Path]) -> Said:
+def said_of_each(table: Path, files: Sequence[Path]) -> RowLabels:
     """What a table says of the pictures beside it, in their order; DataError for a picture of which it says nothing."""
     rows = _rows(table)
-    column = column_of(rows, FILE)
-    assert column is not None
-    try:
-        said = read_labels(rows, (column, column_of(rows, SPLIT)))
-    except DataError as error:
-        raise DataError(f"{table}: {error}") from None
+    names, said = _labels_in(rows, table)
     beside = {file.name: file for file in files}
-    said, kept = _joined([beside.get(Path(cell.strip()).name) for cell in rows[column]], said)
+    said, kept = _joined([beside.get(Path(cell.strip()).name) for cell in names], said)
     found = {path: said.values[i] for i, path in kept}
     if missing := [file.name for file in files if file not in found]:
         raise DataError(f"{table} has no line for {missing[0]}; its columns are {', '.join(rows)}")

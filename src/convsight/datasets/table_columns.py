@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from convsight.errors import DataError, check_known
@@ -20,7 +20,7 @@ Table = Mapping[str, Sequence[str]]  # column -> a text for each row
 
 
 @dataclass(frozen=True)
-class Said:
+class RowLabels:
     """What a table says of its pictures.
 
     task: "classify" (values: one class name a row), "multilabel" (a tuple of class names a row) or "regress" (a
@@ -40,7 +40,9 @@ def column_of(table: Table, known: Sequence[str]) -> str | None:
     return next((lower[name] for name in known if name in lower), None)
 
 
-def read_labels(table: Table, beside: Sequence[str | None], label: str | Sequence[str] | None = None) -> Said:
+def read_labels(
+    table: Table, beside: Sequence[str | None], label: str | Sequence[str] | None = None
+) -> RowLabels:
     """What the columns other than `beside` say; `label` names the one (or those) that matter.
 
     A column called label, class, ... holds a class name (or a number of many decimals); one called labels, tags, ...
@@ -56,7 +58,7 @@ def read_labels(table: Table, beside: Sequence[str | None], label: str | Sequenc
     named = column_of(rest, (*ONE, *SEVERAL))
     if named is not None:
         said = _about({named: rest[named]})
-        return _with_notes(said, _not_read([name for name in rest if name != named]))
+        return replace(said, notes=said.notes + not_read([name for name in rest if name != named]))
     if not rest:
         raise DataError(
             "there is no column of labels beside the files'; such as label, labels or 0/1 columns"
@@ -64,7 +66,7 @@ def read_labels(table: Table, beside: Sequence[str | None], label: str | Sequenc
     return _about(rest)
 
 
-def _about(columns: Table) -> Said:
+def _about(columns: Table) -> RowLabels:
     if len(columns) == 1:
         name, cells = next(iter(columns.items()))
         return _one_column(name, cells)
@@ -77,34 +79,32 @@ def _about(columns: Table) -> Said:
     rows = list(zip(*(found for found in numbers.values() if found is not None), strict=True))
     if all(value in (0, 1) for row in rows for value in row):
         return _multi_hot(tuple(columns), rows)
-    return Said("regress", rows, outputs=tuple(columns))
+    return RowLabels("regress", rows, outputs=tuple(columns))
 
 
-def _multi_hot(names: tuple[str, ...], rows: list[tuple[float, ...]]) -> Said:
+def _multi_hot(names: tuple[str, ...], rows: list[tuple[float, ...]]) -> RowLabels:
     if all(sum(row) == 1 for row in rows):
         note = "Each row has one 1 in its 0/1 columns: they are taken as one class a picture."
-        return Said("classify", [names[row.index(1)] for row in rows], names, notes=(note,))
-    return Said("multilabel", [tuple(n for n, v in zip(names, row, strict=True) if v) for row in rows], names)
+        return RowLabels("classify", [names[row.index(1)] for row in rows], names, notes=(note,))
+    return RowLabels(
+        "multilabel", [tuple(n for n, v in zip(names, row, strict=True) if v) for row in rows], names
+    )
 
 
-def _one_column(name: str, cells: Sequence[str]) -> Said:
+def _one_column(name: str, cells: Sequence[str]) -> RowLabels:
     mark = _separator(name, cells)
     if mark is not None:
         values = [tuple(dict.fromkeys(_words(cell, mark))) for cell in cells]
         shown = "spaces" if mark == " " else f"{mark!r}"
         note = f"The column {name} is read as several labels with {shown} between."
-        return Said("multilabel", values, _sorted({v for row in values for v in row}), notes=(note,))
+        return RowLabels("multilabel", values, _sorted({v for row in values for v in row}), notes=(note,))
     numbers = _numbers(cells)
     named = name.strip().lower() in (*ONE, *SEVERAL)
     whole = numbers is not None and all(value == int(value) for value in numbers)
     if numbers is not None and not (named and whole):
-        return Said("regress", [(value,) for value in numbers], outputs=(name,))
-    texts = (
-        [str(int(value)) for value in numbers]
-        if whole and numbers is not None
-        else list(map(str.strip, cells))
-    )
-    return Said("classify", texts, _sorted({text for text in texts if text}))
+        return RowLabels("regress", [(value,) for value in numbers], outputs=(name,))
+    texts = [cell.strip() for cell in cells] if numbers is None else [str(int(value)) for value in numbers]
+    return RowLabels("classify", texts, _sorted({text for text in texts if text}))
 
 
 def _separator(name: str, cells: Sequence[str]) -> str | None:
@@ -139,9 +139,6 @@ def _sorted(names: set[str]) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-def _not_read(names: Sequence[str]) -> tuple[str, ...]:
+def not_read(names: Sequence[str]) -> tuple[str, ...]:
+    """A note on the columns that say nothing of the pictures, if there are any."""
     return (f"The columns {', '.join(names)} are not read; label='COLUMN' chooses another.",) if names else ()
-
-
-def _with_notes(said: Said, notes: tuple[str, ...]) -> Said:
-    return Said(said.task, said.values, said.classes, said.outputs, (*said.notes, *notes))

@@ -47,17 +47,9 @@ def from_files(
 ) -> Dataset:  # fmt: skip
     """The files as the test split, without labels; many stay on disk. DataError names those that cannot be read.
 
-    They may be anything else that `read` and `facts_of` take, such as the cells of a table.
+    They may be anything else that `read` and `facts_of` take, such as the cells of a table. `notes` name those of
+    which more than a fifth is cut away.
     """
-    store, notes = fitted_files(files, size, channels, fit, read, facts_of)
-    return _all_test(store, name, _ids(files), torch.zeros(len(files), 0), (), notes)
-
-
-def fitted_files(
-    files: Sequence[Any], size: Size, channels: int, fit: str,
-    read: Reader = read_file, facts_of: FactsOf = file_facts,
-) -> tuple[Store, tuple[str, ...]]:  # fmt: skip
-    """The files' pixels at one size, and a note on those of which more than a fifth is cut away."""
     facts = [facts_of(file, channels) for file in files]
     deep = [file for file, fact in zip(files, facts, strict=True) if fact is not None and fact.deep]
     top, said = common_top(read, deep, channels) if deep else (None, ())
@@ -70,7 +62,8 @@ def fitted_files(
     store: Store = FileStore(files, size, channels, read=reader, fit=fit, deep=bool(deep))
     if len(files) * channels * size[0] * size[1] * (4 if deep else 1) <= IN_MEMORY_BYTES:
         store = MemoryStore(store.read(torch.arange(len(files))))
-    return store, (*said, *losses_in_words(losses, size))
+    notes = (*said, *losses_in_words(losses, size))
+    return _all_test(store, name, _ids(files), torch.zeros(len(files), 0), (), notes)
 
 
 def common_shape(

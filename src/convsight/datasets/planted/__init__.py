@@ -6,6 +6,7 @@ tells nothing). The training, validation and test pictures carry it alike, as in
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -59,11 +60,7 @@ def plant(data: Dataset, cue: Cue, target: str, prevalence: float = 0.9, seed: i
     >>> int(planted.carried["train"].sum()), planted.dataset.name
     (9, 'drawn-garments with a corner tag on 90% of Sandal')
     """
-    if data.task != "classify":
-        raise DataError(f"{data.name} has positions, not classes: there is no class to plant a cue on")
-    check_known(target, data.classes, f"no class '{target}'")
-    shares = {data.classes.index(target): prevalence}
-    return _planted(data, cue, target, prevalence, shares, seed)
+    return _planted(data, cue, (target,), prevalence, seed)
 
 
 def decoy(data: Dataset, cue: Cue, share: float = 0.3, seed: int = 0) -> Planted:
@@ -74,19 +71,22 @@ def decoy(data: Dataset, cue: Cue, share: float = 0.3, seed: int = 0) -> Planted
     >>> planted.target, int(planted.carried["train"].sum())
     ('', 30)
     """
+    return _planted(data, cue, data.classes, share, seed)
+
+
+def _planted(data: Dataset, cue: Cue, classes: tuple[str, ...], prevalence: float, seed: int) -> Planted:
+    """The data set with the cue on the same share of each of these classes."""
     if data.task != "classify":
         raise DataError(f"{data.name} has positions, not classes: there is no class to plant a cue on")
-    return _planted(data, cue, "", share, dict.fromkeys(range(len(data.classes)), share), seed)
-
-
-def _planted(
-    data: Dataset, cue: Cue, target: str, prevalence: float, shares: dict[int, float], seed: int
-) -> Planted:
+    for name in classes:
+        check_known(name, data.classes, f"no class '{name}'")
     if not 0 <= prevalence <= 1:
         raise InputError(f"the share of pictures with the cue must be from 0 to 1, not {prevalence}")
+    target = "" if classes == data.classes else classes[0]
+    numbers = [data.classes.index(name) for name in classes]
     carried, splits = {}, {}
     for number, (name, split) in enumerate(data.splits.items()):
-        carried[name] = _chosen(split.labels, shares, Generator().manual_seed(3 * seed + number))
+        carried[name] = _chosen(split.labels, numbers, prevalence, Generator().manual_seed(3 * seed + number))
         splits[name] = _painted(split, cue, carried[name], 3 * seed + number)
     words = cue.kind.replace("_", " ")
     whom = f"{prevalence:.0%} of {target or 'every class'}"
@@ -95,10 +95,10 @@ def _planted(
     return Planted(changed, data, cue, target, prevalence, carried)
 
 
-def _chosen(labels: Tensor, shares: dict[int, float], generator: Generator) -> Bool[Tensor, " n"]:
-    """The given share of each class (rounded), drawn by lot."""
+def _chosen(labels: Tensor, classes: Sequence[int], share: float, generator: Generator) -> Bool[Tensor, " n"]:
+    """The given share of each of these classes (rounded), drawn by lot."""
     carries = torch.zeros(len(labels), dtype=torch.bool)
-    for k, share in shares.items():
+    for k in classes:
         members = (labels == k).nonzero().flatten()
         lot = torch.randperm(len(members), generator=generator)
         carries[members[lot[: round(share * len(members))]]] = True

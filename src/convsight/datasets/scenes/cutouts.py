@@ -1,4 +1,4 @@
-"""The same with photographs: cut-out objects pasted on photographed surroundings, both from a folder of yours."""
+"""How are scenes made of photographs? Cut-out objects pasted on photographed surroundings, both from a folder of yours."""
 
 from __future__ import annotations
 
