@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import torch
 from jaxtyping import Float, Int64
@@ -58,17 +59,16 @@ def borders(found: Centroids, labels: Int64[Tensor, " n"], show: int = 8) -> lis
     """Every pair of classes, the most confusing first (by `strays`, then by `gap`)."""
     between = torch.cdist(found.centres, found.centres)
     pairs = []
-    for a in range(len(found.present)):
-        for b in range(a + 1, len(found.present)):
-            first, second = int(found.present[a]), int(found.present[b])
-            # Positive on the side of a: the signed distance to the plane midway, times 2‖a−b‖.
-            side = found.distances[:, b].square() - found.distances[:, a].square()
-            in_a, in_b = labels == first, labels == second
-            strays = float(torch.cat([side[in_a] < 0, side[in_b] > 0]).float().mean())
-            gap = float(between[a, b] / (found.spread[a] + found.spread[b]).clamp(min=1e-12) * 2)
-            nearest = [_nearest_to_plane(side, member, -(-show // 2)) for member in (in_a, in_b)]
-            mixed = [i for pair in zip(*nearest, strict=False) for i in pair][:show]
-            pairs.append(Border(first, second, gap, strays, tuple(mixed)))
+    for a, b in combinations(range(len(found.present)), 2):
+        first, second = int(found.present[a]), int(found.present[b])
+        # Positive on the side of a: the signed distance to the plane midway, times 2‖a−b‖.
+        side = found.distances[:, b].square() - found.distances[:, a].square()
+        in_a, in_b = labels == first, labels == second
+        strays = float(torch.cat([side[in_a] < 0, side[in_b] > 0]).float().mean())
+        gap = float(between[a, b] / (found.spread[a] + found.spread[b]).clamp(min=1e-12) * 2)
+        nearest = [_nearest_to_plane(side, member, -(-show // 2)) for member in (in_a, in_b)]
+        mixed = [i for pair in zip(*nearest, strict=False) for i in pair][:show]
+        pairs.append(Border(first, second, gap, strays, tuple(mixed)))
     return sorted(pairs, key=lambda p: (-p.strays, p.gap))
 
 

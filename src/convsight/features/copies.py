@@ -23,16 +23,16 @@ from convsight.progress import report_count
 
 SIDE_PX, COARSE_PX, DESCRIPTOR_PX = 32, 16, 8
 CANDIDATES = 10  # nearest thumbnails that are compared with each picture
-NEAR, ALWAYS = 0.9, 0.1  # those nearer than this share of the last one's distance; and those nearer than this
+NEAR, ALWAYS = 0.9, 0.1  # near: below NEAR × the distance of the last candidate, or below ALWAYS
 SHARES = (1.0, 0.95, 0.9, 0.85)  # of a side that a crop may have left
 STEPS = (0.025, 0.025, 0.0125, 0.00625)  # by which a window is moved, as shares of a side
 COARSE_LEAST = 0.80  # agreement at 16 pixels below which a pair is given up
 ALIKE, FINE = 0.95, 0.75  # least correlation of grey levels, and of their fine structure, of a copy
-RIVALS = 3  # of each picture's candidates, those that are taken for ordinary neighbours
-RIVAL = 0.15  # of the disagreement with an ordinary neighbour: what a copy may disagree by at most
-# a copy that was resized or cropped may agree by so much less, where fine structure agrees by so much more
+RIVALS = 3  # so many last candidates of each picture count as its ordinary neighbours
+RIVAL = 0.15  # a copy disagrees by at most this share of the disagreement with an ordinary neighbour
+# Resizing and cropping blur: the whole may agree this much less where fine structure agrees this much more
 BLURRED_ALIKE, BLURRED_FINE = 0.10, 0.15
-# of skies and the like, whose little structure compression changes most
+# Plain pictures such as skies: compression changes most of the little structure they have
 PLAIN_ALIKE, PLAIN_FINE, PLAIN_RIVAL = 0.99, 0.10, 0.35
 PLAIN = 1 / 255  # pictures with a smaller standard deviation show nothing to compare
 AT_ONCE = 1024  # pairs
@@ -224,7 +224,8 @@ def _sampling(start: Tensor, share: Tensor) -> Float[Tensor, "o s"]:
 def _refined(whole: Tensor, part: Tensor, windows: Float[Tensor, "m 4"]) -> tuple[Tensor, Tensor]:
     """The windows moved and scaled in ever smaller steps while that makes the pictures agree better."""
     agree = _correlation(_seen(whole, windows), part)
-    moves = torch.cat([torch.eye(4), -torch.eye(4), *_zooms()])
+    larger = torch.tensor([[-1.0, -1.0, 2.0, 2.0]])  # a move that scales a window about its middle
+    moves = torch.cat([torch.eye(4), -torch.eye(4), larger, -larger])
     for step in STEPS:
         for move in moves:
             tried = _inside(windows + step * move)
@@ -233,11 +234,6 @@ def _refined(whole: Tensor, part: Tensor, windows: Float[Tensor, "m 4"]) -> tupl
             windows = torch.where(better[:, None], tried, windows)
             agree = torch.where(better, then, agree)
     return windows, agree
-
-
-def _zooms() -> list[Tensor]:
-    """Moves that scale a window about its middle, out and in."""
-    return [torch.tensor([[-1.0, -1.0, 2.0, 2.0]]), torch.tensor([[1.0, 1.0, -2.0, -2.0]])]
 
 
 def _inside(windows: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -111,9 +112,8 @@ def _start(values: Tensor, dims: int, seed: int) -> np.ndarray:
     """The first principal components, scaled to be tiny, with a little noise that separates duplicates (Kobak
     & Berens 2019).
     """
-    xy = torch.zeros(len(values), dims, dtype=torch.float64)
     found = principal(values, dims)
-    xy[:, : len(found.directions)] = found.place(values).double()
+    xy = F.pad(found.place(values).double(), (0, dims - len(found.directions)))
     xy /= xy[:, 0].std().clamp(min=1e-12)
     noise = torch.randn(xy.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     return ((xy + 0.01 * noise) * 1e-4).numpy()

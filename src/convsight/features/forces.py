@@ -56,7 +56,8 @@ class Attraction:
         degrees = np.diff(affinities.indptr)
         order = np.argsort(-degrees, kind="stable")
         self.blocks = list(_blocks(affinities, order, degrees))
-        self.entropy = sum(_entropy(weights.double()) for _, _, weights in self.blocks)
+        held = (weights.double() for _, _, weights in self.blocks)
+        self.entropy = sum(float(torch.special.xlogy(p, p).sum()) for p in held)  # Σ p log p
 
     def __call__(self, xy: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:
         out = torch.empty_like(xy)
@@ -89,11 +90,6 @@ class Attraction:
             torch.addcmul(one, dx, dx, out=spread)
             spread.addcmul_(dy, dy)
             yield rows, weights, dx, dy, spread
-
-
-def _entropy(weights: Tensor) -> float:
-    """Σ p log p."""
-    return float(torch.special.xlogy(weights, weights).sum())
 
 
 def _blocks(affinities: Any, order: np.ndarray, degrees: np.ndarray) -> Iterator[tuple[Tensor, ...]]:

@@ -4,7 +4,7 @@
     features/answers.safetensors                the finished network's scores of each split, and its weights' hash
 
 A shard appears whole or not at all: a pass that was stopped makes only what is missing, and of several processes each
-makes every so many-th shard.
+makes its own share of the shards.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from convsight.features.head_inputs import VectorsOf, head_inputs
+from convsight.features.head_inputs import head_inputs
 from convsight.network.batching import PIXELS
 from convsight.network.classifier import Classifier
 from convsight.progress import report_count
@@ -48,35 +48,25 @@ def keep_features(
 
     Process number `rank` of `world` makes its share of the shards. dtype: the format in which layers compute.
     """
-    with head_inputs(net, dtype) as vectors_of:
-        _keep(net, vectors_of, splits, folder, rank, world, dtype)
-
-
-def _keep(
-    net: Classifier,
-    vectors_of: VectorsOf,
-    splits: Mapping[str, Split],
-    folder: Path,
-    rank: int,
-    world: int,
-    dtype: torch.dtype,
-) -> None:
     places = [(name, shard) for name, split in splits.items() for shard in range(_count(split))]
     mine = places[rank::world]
     total, done = sum(_size(splits[name], shard) for name, shard in mine), 0
     made_by = _made_by(net) | {"format": str(dtype)}
-    for name, shard in mine:
-        split = splits[name]
-        path, about = _path(folder, name, shard, _count(split)), _about(made_by, split)
-        if _metadata(path) != about:
-            part = split.take(range(shard * SHARD, min((shard + 1) * SHARD, len(split))))
-            rows = []
-            for batch in part.batches(max(1, READ // (net.channels * net.input_size[0] * net.input_size[1]))):
-                rows.append(vectors_of(net.fit(batch).pixels.contiguous(memory_format=torch.channels_last)))
-                seen = done + sum(map(len, rows))
-                report_count(seen, total, "pictures", "features")
-            write_atomic(path, save({"vectors": torch.cat(rows)}, metadata=about))
-        done += _size(split, shard)
+    with head_inputs(net, dtype) as vectors_of:
+        for name, shard in mine:
+            split = splits[name]
+            path, about = _path(folder, name, shard, _count(split)), made_by | {"pictures": _pictures(split)}
+            if _metadata(path) != about:
+                part = split.take(range(shard * SHARD, shard * SHARD + _size(split, shard)))
+                rows = []
+                for batch in part.batches(
+                    max(1, READ // (net.channels * net.input_size[0] * net.input_size[1]))
+                ):
+                    pixels = net.fit(batch).pixels.contiguous(memory_format=torch.channels_last)
+                    rows.append(vectors_of(pixels))
+                    report_count(done + sum(map(len, rows)), total, "pictures", "features")
+                write_atomic(path, save({"vectors": torch.cat(rows)}, metadata=about))
+            done += _size(split, shard)
 
 
 def kept_features(folder: Path, name: str, split: Split) -> Float[Tensor, "n d"]:
@@ -142,10 +132,6 @@ def _made_by(net: Classifier) -> dict[str, str]:
         "network": hashed.hexdigest(),
         "input": json.dumps([net.channels, *net.input_size, *scale]),
     }
-
-
-def _about(made_by: Mapping[str, str], split: Split) -> dict[str, str]:
-    return {**made_by, "pictures": _pictures(split)}
 
 
 def _pictures(split: Split) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -93,8 +94,7 @@ def _start(values: Tensor, dims: int, seed: int) -> np.ndarray:
     duplicates.
     """
     found = principal(values, dims)
-    xy = torch.zeros(len(values), dims)
-    xy[:, : len(found.directions)] = found.place(values)
+    xy = F.pad(found.place(values), (0, dims - len(found.directions)))
     xy *= 10 / xy.abs().max().clamp(min=1e-12)
     return (xy + 1e-4 * torch.randn(xy.shape, generator=torch.Generator().manual_seed(seed))).numpy()
 

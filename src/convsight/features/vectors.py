@@ -65,7 +65,7 @@ def features_of(net: Classifier, chosen: Selection, layer: str | None = None) ->
     layer = net.layers[layer].name if layer else net.feature_layer
     rows, logits, done = [], [], 0
     for name, split in chosen.parts:
-        known = _remembered(net, split)
+        known = _MEMORY.setdefault(net.module, WeakKeyDictionary()).setdefault(split, {})
         key = _state(net, layer)
         if key not in known:
             known[key] = kept(net, split, layer) or _run(net, split, layer, name, done, len(chosen))
@@ -181,12 +181,8 @@ def as_net_labels(net: Classifier, chosen: Selection) -> Int64[Tensor, "n k"] | 
     return chosen.rows[:, [chosen.classes.index(name) for name in net.classes]].long()
 
 
+# By network and split, what was computed, kept as long as both exist
 _MEMORY: WeakKeyDictionary[torch.nn.Module, WeakKeyDictionary] = WeakKeyDictionary()
-
-
-def _remembered(net: Classifier, split: Split) -> dict:
-    """The cache of one network and split, kept as long as both exist."""
-    return _MEMORY.setdefault(net.module, WeakKeyDictionary()).setdefault(split, {})
 
 
 def _state(net: Classifier, layer: str) -> tuple:

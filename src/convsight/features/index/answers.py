@@ -91,8 +91,7 @@ def rows_of(store: FeatureStore) -> Iterator[Any]:
         table = table.append_column(
             "right", pa.array([None if true is None else true == said for true, said in pairs], pa.bool_())
         )
-        missing = [name for name in KEPT if name not in table.column_names]
-        for name in missing:
+        for name in set(KEPT).difference(table.column_names):
             table = table.append_column(name, pa.nulls(len(table), pa.binary()))
         yield table.select([*KEPT, "vector"])
 

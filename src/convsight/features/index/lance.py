@@ -94,7 +94,8 @@ class LanceIndex(Index):
         if exact:
             asked = asked.bypass_vector_index()
         if where:
-            asked = asked.where(_sql(where), prefilter=True)
+            conditions = [f"`{column}` = {_literal(value)}" for column, value in where.items()]
+            asked = asked.where(" AND ".join(conditions), prefilter=True)
         held = [name for name in KEPT if name in self.table.schema.names]
         answer = asked.select([*held, "_distance"]).to_arrow().to_pylist()
         hits: dict[int, list[Hit]] = defaultdict(list)
@@ -109,14 +110,6 @@ def _distance(squared: float, metric: str, width: int) -> float:
     if metric == "l2":
         return math.sqrt(max(0.0, squared))
     return max(0.0, squared / width if metric == "mse" else squared)
-
-
-def _sql(where: Mapping[str, Any]) -> str:
-    return " AND ".join(f"{_quoted_name(column)} = {_literal(value)}" for column, value in where.items())
-
-
-def _quoted_name(column: str) -> str:
-    return f"`{column}`"
 
 
 def _literal(value: Any) -> str:
