@@ -193,9 +193,10 @@ def _unlabelled(source: Any, shape: Shape) -> Dataset:
     )
 
 
-def _from_files(files: Sequence[Path], shape: Shape, name: str = "pictures") -> Dataset:
-    size, channels = common_shape(files, shape.size, shape.channels)
-    return from_files(files, size, channels, shape.fit, name)
+def _from_files(files: Sequence[Any], shape: Shape, name: str = "pictures", *readers: Any) -> Dataset:
+    """The files as data without labels, or whatever the `readers` (`read` and `facts_of`) take for files."""
+    size, channels = common_shape(files, shape.size, shape.channels, *readers)
+    return from_files(files, size, channels, shape.fit, name, *readers)
 
 
 def _from_path(path: Path, shape: Shape, progress: Progress | None, options: dict[str, Any]) -> Dataset:
@@ -241,7 +242,5 @@ def _from_layout(layout: Layout, shape: Shape, progress: Progress | None, option
     if layout.task:
         return image_folder(layout, **asdict(shape), progress=progress, **options)
     cells = [cell for rows in layout.splits.values() for cell, _ in rows]
-    doors = (layout.read, layout.facts)
-    size, channels = common_shape(cells, shape.size, shape.channels, *doors)
-    data = from_files(cells, size, channels, shape.fit, layout.root.name, *doors)
+    data = _from_files(cells, shape, layout.root.name, layout.read, layout.facts)
     return replace(data, notes=(*layout.notes, *data.notes))

@@ -50,14 +50,10 @@ def from_files(
     They may be anything else that `read` and `facts_of` take, such as the cells of a table. `notes` name those of
     which more than a fifth is cut away.
     """
-    facts = [facts_of(file, channels) for file in files]
-    deep = [file for file, fact in zip(files, facts, strict=True) if fact is not None and fact.deep]
+    known = [(file, fact) for file in files if (fact := facts_of(file, channels)) is not None]
+    deep = [file for file, fact in known if fact.deep]
     top, said = common_top(read, deep, channels) if deep else (None, ())
-    losses = [
-        Loss.of(_name(file), fact.size, size, fit)
-        for file, fact in zip(files, facts, strict=True)
-        if fact is not None
-    ]
+    losses = [Loss.of(_name(file), fact.size, size, fit) for file, fact in known]
     reader = functools.partial(read, top=top)
     store: Store = FileStore(files, size, channels, read=reader, fit=fit, deep=bool(deep))
     if len(files) * channels * size[0] * size[1] * (4 if deep else 1) <= IN_MEMORY_BYTES:

@@ -7,12 +7,9 @@ As one JSON file of columns and a few WebP pages of 64 × 64 thumbnails: picture
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from convsight.errors import InputError
 from convsight.features.selection import Selection
@@ -35,27 +32,19 @@ def write_map(points: Points, chosen: Selection, folder: str | Path, quality: in
         raise InputError(
             f"the map shows other pictures than {chosen.describe()}; pass the selection it was made from"
         )
-    folder, pages = Path(folder), []
-    size: tuple[int, int] = (0, 0)
-    for number, (page, shape) in enumerate(_pages(chosen)):
-        name = f"atlas-{number:02d}.webp"
-        write_atomic(folder / name, draw.webp(draw.rgb(page), quality))
-        pages.append(name)
-        size = shape
+    folder, pages, size = Path(folder), [], []
+    for number, numbers in enumerate(torch.arange(len(chosen)).split(ACROSS**2)):
+        small = shrink(chosen[numbers].pixels, THUMBNAIL_PX)
+        size = list(small.shape[2:])  # the same on every page
+        pages.append(f"atlas-{number:02d}.webp")
+        write_atomic(folder / pages[-1], draw.webp(draw.rgb(draw.mosaic(small, ACROSS)), quality))
     told = points.data()
     columns = {
         name: told[name]
         for name in ("ids", "labels", "predicted", "losses", "classes", "title", "caption", "notes")
     }
     xy = [round(v, 4) for v in points.xy.flatten().tolist()]
-    layout = {"dims": points.xy.shape[1], "thumbnail": list(size), "across": ACROSS, "page_size": ACROSS**2}
+    layout = {"dims": points.xy.shape[1], "thumbnail": size, "across": ACROSS, "page_size": ACROSS**2}
     payload = {**layout, "xy": xy, "pages": pages, **columns}
     write_atomic(folder / "map.json", json.dumps(payload, separators=(",", ":")))
     return folder
-
-
-def _pages(chosen: Selection) -> Iterator[tuple[Float[Tensor, "c h w"], tuple[int, int]]]:
-    """Each page with the (height, width) of its thumbnails; the last one is only as tall as it must be."""
-    for numbers in torch.arange(len(chosen)).split(ACROSS**2):
-        small = shrink(chosen[numbers].pixels, THUMBNAIL_PX)
-        yield draw.mosaic(small, ACROSS), (small.shape[2], small.shape[3])

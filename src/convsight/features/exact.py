@@ -54,23 +54,16 @@ def nearest_in_chunks(
     """`nearest` over a base that arrives in pieces and is never whole in memory; row numbers continue from
     piece to piece.
     """
-    best: Found | None = None
+    distances, rows = torch.empty(len(queries), 0), torch.empty(len(queries), 0, dtype=torch.int64)
     start = 0
     for chunk in chunks:
-        distances, rows = nearest(queries, chunk, k, metric)
-        rows = rows + start
-        best = (distances, rows) if best is None else merge(best, (distances, rows), k)
+        here = nearest(queries, chunk, k, metric)
+        distances, rows = torch.cat([distances, here[0]], 1), torch.cat([rows, here[1] + start], 1)
+        distances, rows = _sorted(distances, rows, k)
         start += len(chunk)
-    if best is None:
+    if not start:
         raise InputError("there is nothing to search in: no vectors were given")
-    return best
-
-
-def merge(first: Found, second: Found, k: int) -> Found:
-    """The k nearest of two answers to the same queries."""
-    distances = torch.cat([first[0], second[0]], 1)
-    rows = torch.cat([first[1], second[1]], 1)
-    return _sorted(distances, rows, min(k, distances.shape[1]))
+    return distances, rows
 
 
 def graph(base: Float[Tensor, "n d"], k: int, metric: str = "l2") -> Found:

@@ -42,9 +42,8 @@ def _settings(runs: Sequence[Run]) -> list[tuple[Any, ...]]:
         values = [recipe[knob] for recipe in recipes]
         if knob == "name" or len(set(map(str, values))) > 1:
             rows.append((knob.replace("_", " ").replace("name", "recipe"), *values))
-    rows.append(("epochs", *(run.metrics["training"]["epochs"] for run in runs)))
-    rows.append(("parameters", *(run.metrics["training"]["parameters"] for run in runs)))
-    rows.append(("training, s", *(run.metrics["training"]["seconds"] for run in runs)))
+    for name, key in (("epochs", "epochs"), ("parameters", "parameters"), ("training, s", "seconds")):
+        rows.append((name, *(run.metrics["training"][key] for run in runs)))
     return rows
 
 

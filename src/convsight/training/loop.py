@@ -55,7 +55,9 @@ def fit(
         while training.standing.epoch < job.recipe.epochs and not training.standing.stopped:
             training.one_epoch(interrupts)
             training.close_epoch()
-    training.take_chosen_weights()
+    # The best on validation if the training waited for it, else the average if one was kept
+    if chosen := training.parts.best or training.parts.average:
+        training.network.load_state_dict(chosen)
     return training.standing
 
 
@@ -239,9 +241,3 @@ class Training:
         if self.fabric.is_global_zero:
             save_checkpoint(self.job.folder / CHECKPOINT, self.standing, self.parts, self.job.about)
             write_json_lines(self.job.folder / LOG, self.standing.log)
-
-    def take_chosen_weights(self) -> None:
-        """The best on validation if the training waited for it, else the average if one was kept."""
-        chosen = self.parts.best or self.parts.average
-        if chosen:
-            self.network.load_state_dict(chosen)
