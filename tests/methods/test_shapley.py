@@ -137,7 +137,7 @@ def test_it_tells_how_far_it_is_and_can_be_stopped() -> None:
 
     with pytest.raises(KeyboardInterrupt), listening(stop):
         cs.shapley(net, pictures(2), "a", regions=5, passes=2000, precision=0.0)
-    assert "passes of at most 2000" in steps[0].message and 0 < steps[0].fraction < 1
+    assert steps[0].words == "2 of 2,000 passes at most" and 0 < steps[0].fraction < 1
 
 
 def test_labels_of_the_users_own_name_the_result_and_its_key() -> None:
