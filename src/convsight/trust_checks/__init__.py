@@ -15,7 +15,7 @@ from convsight.trust_checks.figure import figure
 from convsight.trust_checks.hiding import does_hiding_matter
 from convsight.trust_checks.light import Light
 from convsight.trust_checks.ranking import rank_methods
-from convsight.trust_checks.subject import Subject, subject_of
+from convsight.trust_checks.subject import JudgedMap, subject_of
 
 __all__ = ["Light", "lights", "rank_methods", "trust"]
 SOURCE = "Adebayo et al. 2018, arXiv:1810.03292; Samek et al. 2015, arXiv:1509.06321"
@@ -82,7 +82,7 @@ def trust(
     return figure(subject, found, replace(made, arguments=words, seconds=took, **network))
 
 
-def _lights(subject: Subject, data: Any, seed: int) -> list[tuple[Light, Light, Light]]:
+def _lights(subject: JudgedMap, data: Any, seed: int) -> list[tuple[Light, Light, Light]]:
     others = opened(subject.net, data)
     three = (
         does_hiding_matter(subject, others, seed),

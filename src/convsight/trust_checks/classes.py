@@ -11,24 +11,24 @@ from torch import Tensor
 
 from convsight.errors import ConvsightError
 from convsight.images import Images
-from convsight.network.targets import Target
+from convsight.network.targets import Target, resolve_target
 from convsight.trust_checks.light import CLASS, Answer, Light, answered
 from convsight.trust_checks.likeness import correlation, ranks
-from convsight.trust_checks.subject import Subject, of_outputs, one_picture
+from convsight.trust_checks.subject import JudgedMap, one_picture
 
 INVISIBLE = 1 / 255  # largest change of a pixel in the noisy picture
 SAME, OTHER = 0.9, 0.7  # shares of the likeness that the same class keeps under noise
 
 
-def depends_on_class(subject: Subject, seed: int) -> list[Light]:
+def depends_on_class(subject: JudgedMap, seed: int) -> list[Light]:
     """The third light of each picture.
 
     The runner-up is the class with the highest score after the map's own. Its map is compared with the given
     one, and this likeness with that of the same class's map for the picture under invisible noise: more alike
     no map can be.
     """
-    net, aim, n = subject.net, subject.aim, len(subject.images)
-    if aim.outputs is None or aim.through is not None or not net.has_probabilities or len(net.classes) < 2:
+    n = len(subject.images)
+    if not _is_about_a_class(subject):
         why = "The map is not about a class, so there is no other class to ask about."
         return [answered(CLASS, "can't tell", why)] * n
     rivals = _runners_up(subject)
@@ -40,11 +40,10 @@ def depends_on_class(subject: Subject, seed: int) -> list[Light]:
     return [_light(subject, i, float(rival[i]), float(same[i]), rivals.labels[i], other[i]) for i in range(n)]
 
 
-def class_likeness(subject: Subject, seed: int) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
+def class_likeness(subject: JudgedMap, seed: int) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
     """Likeness of each map to the runner-up's, and to its own under invisible noise; NaN where there is no runner-up."""
-    net, aim = subject.net, subject.aim
     nothing = torch.full((len(subject.images),), torch.nan)
-    if aim.outputs is None or aim.through is not None or not net.has_probabilities or len(net.classes) < 2:
+    if not _is_about_a_class(subject):
         return nothing, nothing
     try:
         again, other = _remade(subject, _runners_up(subject), seed)
@@ -53,29 +52,29 @@ def class_likeness(subject: Subject, seed: int) -> tuple[Float[Tensor, " n"], Fl
     return correlation(subject.ranks, ranks(other)), correlation(subject.ranks, ranks(again))
 
 
+def _is_about_a_class(subject: JudgedMap) -> bool:
+    """Whether the map is about one of several classes, so that there is a runner-up."""
+    net, aim = subject.net, subject.aim
+    return aim.outputs is not None and aim.through is None and net.has_probabilities and len(net.classes) > 1
+
+
 def _remade(
-    subject: Subject, rivals: Target, seed: int
+    subject: JudgedMap, rivals: Target, seed: int
 ) -> tuple[Float[Tensor, "n h w"], Float[Tensor, "n h w"]]:
     """The same class's maps under invisible noise, and the runners-up's maps, made in one call."""
     aim, n = subject.aim, len(subject.images)
-    assert aim.outputs is not None
-    both = dataclasses.replace(
-        aim, labels=(*aim.labels, *rivals.labels), outputs=torch.cat([aim.outputs, _outputs(rivals)])
-    )
+    assert aim.outputs is not None and rivals.outputs is not None
+    outputs = torch.cat([aim.outputs, rivals.outputs])
+    both = dataclasses.replace(aim, labels=(*aim.labels, *rivals.labels), outputs=outputs)
     asked = Images(torch.cat([_noisy(subject.images.pixels, seed), subject.images.pixels]))
     maps = subject.remade(subject.net, asked, both).values.float()
     return maps[:n], maps[n:]
 
 
-def _runners_up(subject: Subject) -> Target:
+def _runners_up(subject: JudgedMap) -> Target:
     assert subject.aim.outputs is not None
     scores = subject.scores.scatter(1, subject.aim.outputs[:, None], -torch.inf)
-    return of_outputs(subject.net, scores.argmax(1))
-
-
-def _outputs(target: Target) -> Tensor:
-    assert target.outputs is not None
-    return target.outputs
+    return resolve_target(subject.net, scores.argmax(1), len(scores))
 
 
 def _noisy(pixels: Float[Tensor, "n c h w"], seed: int) -> Float[Tensor, "n c h w"]:
@@ -85,7 +84,7 @@ def _noisy(pixels: Float[Tensor, "n c h w"], seed: int) -> Float[Tensor, "n c h 
 
 
 def _light(
-    subject: Subject, i: int, rival: float, same: float, name: str, other: Float[Tensor, "h w"]
+    subject: JudgedMap, i: int, rival: float, same: float, name: str, other: Float[Tensor, "h w"]
 ) -> Light:
     numbers = {"runner_up_alike": rival, "same_class_alike": same}
     pictures = one_picture(subject.shown(other, i), f"{name} {rival:.2f}")

@@ -23,7 +23,7 @@ from convsight.trust_checks.likeness import (
     ranks,
 )
 from convsight.trust_checks.measured import Memo, fingerprint
-from convsight.trust_checks.subject import Subject, identity, one_picture
+from convsight.trust_checks.subject import JudgedMap, identity, one_picture
 
 COPIES = 2
 ALIKE, MUCH, SAME = 0.3, 0.5, 0.9  # rank correlations above which maps are alike at all, much alike, the same
@@ -59,7 +59,7 @@ def _settled(net: Classifier) -> Classifier:
     return net
 
 
-def needs_training(subject: Subject) -> list[Light]:
+def needs_training(subject: JudgedMap) -> list[Light]:
     """The second light of each picture.
 
     Likeness is Spearman's rank correlation, of a signed map and of its magnitude. An untrained copy's map may
@@ -80,7 +80,7 @@ def needs_training(subject: Subject) -> list[Light]:
     ]
 
 
-def _measured(subject: Subject, maps: list[Tensor]) -> dict[str, Tensor]:
+def _measured(subject: JudgedMap, maps: list[Tensor]) -> dict[str, Tensor]:
     """Each likeness of each picture. Every map is ranked once, and its magnitude only if it has negative
     values.
     """
@@ -104,7 +104,7 @@ def _of_magnitude(values: Tensor, ranked: Ranks) -> Ranks:
     return ranks(values.abs()) if bool((values < 0).any()) else ranked
 
 
-def _light(subject: Subject, i: int, found: dict[str, float], copied: Tensor) -> Light:
+def _light(subject: JudgedMap, i: int, found: dict[str, float], copied: Tensor) -> Light:
     if math.isnan(found["alike"]):
         flat = "this map is" if float(subject.map.values[i].std()) == 0 else "the untrained copies' maps are"
         return answered(

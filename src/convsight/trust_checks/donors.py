@@ -13,7 +13,7 @@ from torch import Tensor
 from convsight.datasets import Dataset, as_dataset
 from convsight.images import Images
 from convsight.network.classifier import Classifier
-from convsight.trust_checks.subject import Subject
+from convsight.trust_checks.subject import JudgedMap
 
 DONORS = 5
 
@@ -31,15 +31,12 @@ def opened(net: Classifier, data: Any) -> Dataset | Images | None:
     return data if data is None or isinstance(data, (Dataset, Images)) else as_dataset(data, net)
 
 
-def donors_for(subject: Subject, data: Dataset | Images | None, seed: int) -> Donors:
+def donors_for(subject: JudgedMap, data: Dataset | Images | None, seed: int) -> Donors:
     """Donors for each picture: from `data`, or else the other given pictures, or else the picture itself,
     shifted.
     """
     pool, words = _pool(subject, data, seed)
-    chosen = []
-    for i in range(len(subject.images)):
-        found = list(_others(subject, pool, i))[:DONORS]
-        chosen.append(pool.pixels[found])
+    chosen = [pool.pixels[list(_others(subject, pool, i))[:DONORS]] for i in range(len(subject.images))]
     d = min(len(c) for c in chosen)
     if d < 2:
         shifted = torch.stack([_moved(p) for p in subject.images.pixels])
@@ -47,7 +44,7 @@ def donors_for(subject: Subject, data: Dataset | Images | None, seed: int) -> Do
     return Donors(torch.stack([c[:d] for c in chosen]), words)
 
 
-def _pool(subject: Subject, data: Dataset | Images | None, seed: int) -> tuple[Images, str]:
+def _pool(subject: JudgedMap, data: Dataset | Images | None, seed: int) -> tuple[Images, str]:
     if data is None:
         return subject.images, "the other pictures' pixels"
     source = data if isinstance(data, Images) else data.test if len(data.test) else data.train
@@ -55,7 +52,7 @@ def _pool(subject: Subject, data: Dataset | Images | None, seed: int) -> tuple[I
     return subject.net.fit(source[order[: 4 * DONORS].tolist()]), "other pictures' pixels"
 
 
-def _others(subject: Subject, pool: Images, i: int) -> Iterator[int]:
+def _others(subject: JudgedMap, pool: Images, i: int) -> Iterator[int]:
     """Pictures of the pool that are neither picture i nor, where that is known, of the class asked about."""
     asked = subject.aim.outputs if subject.aim.through is None else None
     labels = pool.labels if pool.classes == subject.net.classes else None

@@ -9,7 +9,7 @@ from convsight.results.kinds import Pictures, Table
 from convsight.results.provenance import Provenance
 from convsight.trust_checks.known_answers import known_answer
 from convsight.trust_checks.light import Light
-from convsight.trust_checks.subject import Subject
+from convsight.trust_checks.subject import JudgedMap
 
 CAPTION = (
     "Three separate checks. None is proof, and none is safe alone: maps that mislead have passed each of them, "
@@ -18,7 +18,7 @@ CAPTION = (
 COLUMNS = ("strongest part hidden", "untrained copy's map", "map of the runner-up")
 
 
-def figure(subject: Subject, lights: list[tuple[Light, ...]], provenance: Provenance) -> Pictures:
+def figure(subject: JudgedMap, lights: list[tuple[Light, ...]], provenance: Provenance) -> Pictures:
     """One row a picture: itself, its map, and what each light looked at; the answers in words, and a table."""
     tiles, captions, notes = [], [], []
     for i, row in enumerate(lights):
@@ -47,7 +47,7 @@ def figure(subject: Subject, lights: list[tuple[Light, ...]], provenance: Proven
     )
 
 
-def _table(subject: Subject, lights: list[tuple[Light, ...]]) -> Table:
+def _table(subject: JudgedMap, lights: list[tuple[Light, ...]]) -> Table:
     """The answers of every picture, each with the number it rests on."""
     columns = (
         "picture", "hiding matters", "blobs beaten", "needs training", "untrained likeness", "depends on class",

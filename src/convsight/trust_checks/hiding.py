@@ -11,14 +11,13 @@ from torch import Tensor
 
 from convsight.datasets import Dataset
 from convsight.images import Images
-from convsight.network.batching import chunk_size, in_chunks
 from convsight.results.draw import outline, rgb
 from convsight.trust_checks.donors import Donors, donors_for
 from convsight.trust_checks.light import HIDING, Answer, Light, answered
 from convsight.trust_checks.likeness import edge_drawing, smooth
 from convsight.trust_checks.measured import Memo, fingerprint
 from convsight.trust_checks.removal import hidden_scores, interval, standing, top
-from convsight.trust_checks.subject import Subject, one_picture, scored, tiled
+from convsight.trust_checks.subject import JudgedMap, clean_scores, one_picture, tiled
 
 # share of the picture that is hidden, and the number of random areas to compare it with
 AREA, BLOBS = 0.10, 20
@@ -39,7 +38,7 @@ class Baseline:
     blobs: Float[Tensor, "n b"]
 
 
-def does_hiding_matter(subject: Subject, data: Dataset | Images | None, seed: int) -> list[Light]:
+def does_hiding_matter(subject: JudgedMap, data: Dataset | Images | None, seed: int) -> list[Light]:
     """The first light of each picture.
 
     The map (a signed map's positive part) and an edge drawing are smoothed by the same Gaussian; the
@@ -60,7 +59,7 @@ def does_hiding_matter(subject: Subject, data: Dataset | Images | None, seed: in
 
 
 def _light(
-    subject: Subject, i: int, count: int, drops: Tensor, base: Baseline, donors: Donors, mask: Tensor
+    subject: JudgedMap, i: int, count: int, drops: Tensor, base: Baseline, donors: Donors, mask: Tensor
 ) -> Light:
     share = 100 * count / mask.numel()
     if count == 0:
@@ -164,7 +163,7 @@ def _outline(masks: Bool[Tensor, "n h w"]) -> Float[Tensor, " n"]:
 
 
 def baseline(
-    subject: Subject,
+    subject: JudgedMap,
     donors: Float[Tensor, "n d c h w"],
     count: Int[Tensor, " n"],
     grain: Int[Tensor, " n"],
@@ -193,9 +192,7 @@ def baseline(
 _clean, _edges, _scattered = Memo[Tensor](8), Memo[tuple[Tensor, Tensor]](8), Memo[Tensor](8)
 
 
-def _clean_scores(subject: Subject) -> Float[Tensor, " n"]:
-    aim, pixels = subject.aim, subject.images.pixels
-    if aim.outputs is not None:
-        return aim.of_logits(subject.scores)
-    size = chunk_size(pixels.shape[1:])
-    return torch.cat(in_chunks(lambda p: scored(subject.net, aim[p], pixels[p]), len(pixels), size))
+def _clean_scores(subject: JudgedMap) -> Float[Tensor, " n"]:
+    if subject.aim.outputs is not None:
+        return subject.aim.of_logits(subject.scores)
+    return clean_scores(subject.net, subject.aim, subject.images.pixels)

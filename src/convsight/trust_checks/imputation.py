@@ -19,7 +19,7 @@ from convsight.network.batching import chunk_size, in_chunks
 from convsight.network.classifier import Classifier
 from convsight.network.targets import Target
 from convsight.trust_checks.removal import masks_of
-from convsight.trust_checks.subject import pick, scored
+from convsight.trust_checks.subject import clean_scores, pick, scored
 
 NEIGHBOURS = (  # down, across, weight: 1/6 beside, 1/12 across the corner, as in the paper
     *((y, x, 1 / 6) for y, x in ((0, 1), (0, -1), (1, 0), (-1, 0))),
@@ -90,5 +90,4 @@ def road(
     size = chunk_size(pixels.shape[1:])
     run = lambda part: scored(net, pick(aim, index[part]), variants[part])  # noqa: E731
     scores = torch.cat(in_chunks(run, len(index), size)).view(len(pixels), 2, -1).mean(2)
-    clean = torch.cat(in_chunks(lambda part: scored(net, aim[part], pixels[part]), len(pixels), size))
-    return (scores[:, 1] - scores[:, 0]) / 2 / clean.abs().clamp(min=1e-6)
+    return (scores[:, 1] - scores[:, 0]) / 2 / clean_scores(net, aim, pixels).abs().clamp(min=1e-6)

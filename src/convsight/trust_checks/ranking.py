@@ -25,18 +25,15 @@ from convsight.trust_checks.likeness import correlation, ranks
 from convsight.trust_checks.pointing import points_at
 from convsight.trust_checks.ranking_words import sentence
 from convsight.trust_checks.removal import deletion, insertion, interval
-from convsight.trust_checks.subject import Subject, subject_of
+from convsight.trust_checks.subject import JudgedMap, subject_of
 
 REFERENCE = "shapley"
-SURE = (
-    0.25  # a reference is certain where its widest 95% interval is this share of its largest value, or less
-)
+# a reference is certain where its widest 95% interval is this share of its largest value, or less
+SURE = 0.25
 DONORS = 3  # other pictures whose pixels are put in
 SOURCE = "Petsiuk et al. 2018, arXiv:1806.07421; Rong et al. 2022, arXiv:2202.00449; Adebayo et al. 2018, arXiv:1810.03292"
-CUE, PLANTED = (
-    "points at the cue",
-    "points at our planted tag",
-)  # of this network; of our benchmark's networks
+# a column about this network, and the one about our benchmark's networks that stands in for it
+CUE, PLANTED = "points at the cue", "points at our planted tag"
 COLUMNS = ("deletion", "insertion", "ROAD", "agrees with shapley", "same for the runner-up")
 
 
@@ -103,7 +100,8 @@ def rank_methods(
     images = net.fit(images)
     aim = net.target(target, images)
     asked = techniques(methods)
-    first = subject_of(net, images, _blank(images), aim, {})
+    blank = Map(values=torch.zeros(len(images), *images.size))
+    first = subject_of(net, images, blank, aim, {})
     donors = donors_for(first, opened(net, data), seed)
     donors = replace(donors, pixels=donors.pixels[:, :DONORS])
     reference, sure = _reference(net, images, aim, passes, seed)
@@ -136,10 +134,6 @@ def techniques(methods: Sequence[Any] | None) -> list[Any]:
     return found
 
 
-def _blank(images: Any) -> Map:
-    return Map(values=torch.zeros(len(images), *images.size))
-
-
 def _reference(
     net: Classifier, images: Any, aim: Any, passes: int, seed: int
 ) -> tuple[Map, Bool[Tensor, " n"]]:
@@ -160,11 +154,7 @@ def _cue(cue: Any, images: Any) -> Bool[Tensor, "n h w"] | None:
     if cue is None:
         return None
     mask = torch.as_tensor(cue).bool()
-    if (
-        mask.shape[-2:] != images.size
-        or (mask.ndim == 3 and len(mask) != len(images))
-        or mask.ndim not in (2, 3)
-    ):
+    if mask.shape not in (images.size, (len(images), *images.size)):
         wanted = "×".join(map(str, images.size))
         raise InputError(f"cue is a mask {wanted}, one or {len(images)}; given {tuple(mask.shape)}")
     return mask.expand(len(images), *images.size)
@@ -172,7 +162,7 @@ def _cue(cue: Any, images: Any) -> Bool[Tensor, "n h w"] | None:
 
 def _measured(
     technique: Any,
-    first: Subject,
+    first: JudgedMap,
     donors: Donors,
     reference: Map,
     sure: Tensor,

@@ -16,7 +16,7 @@ from torch import Tensor
 from convsight.network.batching import chunk_size, in_chunks
 from convsight.network.classifier import Classifier
 from convsight.network.targets import Target
-from convsight.trust_checks.subject import pick, scored
+from convsight.trust_checks.subject import clean_scores, pick, scored
 
 SHARES = (0.05, 0.1, 0.2, 0.4, 0.7)  # of the picture that are removed, or shown
 
@@ -114,12 +114,7 @@ def _shares(
         [hidden.repeat_interleave(d, 1), torch.ones(n, d, *pixels.shape[2:], dtype=torch.bool)], 1
     )
     scores = hidden_scores(net, aim, pixels, everything, donors).view(n, s + 1, d).mean(2)
-    size = chunk_size(pixels.shape[1:])
-    clean = torch.cat(in_chunks(lambda part: scored(net, aim[part], pixels[part]), n, size))
+    clean = clean_scores(net, aim, pixels)
     least = scores[:, -1]
-    return (scores[:, :-1] - least[:, None]) / _gap(clean - least)[:, None]
-
-
-def _gap(gap: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
-    """The gap, or NaN where the donors score no lower, so that nothing can be said."""
-    return torch.where(gap > 0, gap, math.nan)
+    gap = clean - least  # where the donors score no lower, nothing can be said: NaN
+    return (scores[:, :-1] - least[:, None]) / torch.where(gap > 0, gap, math.nan)[:, None]

@@ -16,8 +16,9 @@ from convsight.errors import ConvsightError, InputError
 from convsight.images import Images
 from convsight.method import Method
 from convsight.methods import find_method
+from convsight.network.batching import chunk_size, in_chunks
 from convsight.network.classifier import Classifier, as_classifier
-from convsight.network.targets import Target, resolve_target
+from convsight.network.targets import Target
 from convsight.results.draw import limit_of, overlay
 from convsight.results.kinds import Map, Pictures
 from convsight.trust_checks.likeness import ranks
@@ -28,7 +29,7 @@ _scores = Memo[Tensor](8)
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
+class JudgedMap:
     """The maps of n pictures, and what made them (`make` is None for a map that came without its technique)."""
 
     net: Classifier
@@ -86,7 +87,7 @@ def one_picture(pixels: Float[Tensor, "c h w"], caption: str) -> Pictures:
     return Pictures(images=pixels[None], captions=(caption,), columns=1)
 
 
-def subject_of(net: Any, images: Any, of: Any, target: Any, arguments: dict[str, Any]) -> Subject:
+def subject_of(net: Any, images: Any, of: Any, target: Any, arguments: dict[str, Any]) -> JudgedMap:
     """The subject from what a user wrote; InputError where it is no map of these pictures."""
     net = as_classifier(net)
     images = net.fit(images)
@@ -103,7 +104,7 @@ def subject_of(net: Any, images: Any, of: Any, target: Any, arguments: dict[str,
         raise InputError(f"the map has shape {given}; for these pictures it would be {wanted}")
     if isinstance(of, Map) and not _about(found, aim):
         raise InputError(f"the map is about {found.labels_of[0]!r}, not {aim.labels[0]!r}; give target=")
-    return Subject(net, images, aim, found, make, name)
+    return JudgedMap(net, images, aim, found, make, name)
 
 
 def _maker(of: Any, arguments: dict[str, Any]) -> tuple[Make | None, str, Any]:
@@ -156,5 +157,7 @@ def scored(net: Classifier, aim: Target, pixels: Float[Tensor, "m c h w"]) -> Fl
         return aim.score(net, pixels).float().cpu()
 
 
-def of_outputs(net: Classifier, outputs: Int[Tensor, " n"]) -> Target:
-    return resolve_target(net, outputs, len(outputs))
+def clean_scores(net: Classifier, aim: Target, pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
+    """The target's value for each picture as it is, in as many passes as memory asks for."""
+    size = chunk_size(pixels.shape[1:])
+    return torch.cat(in_chunks(lambda part: scored(net, aim[part], pixels[part]), len(pixels), size))
