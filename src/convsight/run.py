@@ -6,7 +6,7 @@ A run is a directory that ordinary tools can read:
     weights.safetensors   the network's state dict, under its own layer names
     log.jsonl             one JSON object an epoch: loss, accuracy, validation, seconds
     metrics.json          the test: accuracy, per class, confusion, calibration; absent until it is finished
-    checkpoint.safetensors   where to go on; weights, optimiser and random state, JSON in its header
+    checkpoint.safetensors   what a training resumes from: weights, optimiser and random state, JSON in its header
     features/             vectors of all pictures, where a probe computed them (see `features.kept`)
     results/<key>/        results of techniques (see `results.files`), keyed by method, knobs, weights and pictures
 
@@ -40,14 +40,8 @@ from convsight.network.new_head import put_channels, put_head
 from convsight.results.result import Result
 from convsight.results.stored import Results
 
-CONFIG, WEIGHTS, LOG, METRICS, CHECKPOINT, RESULTS = (
-    "config.json",
-    "weights.safetensors",
-    "log.jsonl",
-    "metrics.json",
-    "checkpoint.safetensors",
-    "results",
-)
+CONFIG, WEIGHTS, LOG = "config.json", "weights.safetensors", "log.jsonl"
+METRICS, CHECKPOINT, RESULTS = "metrics.json", "checkpoint.safetensors", "results"
 FORMAT = 1  # raised when the layout changes so that older readers would misread it
 
 
@@ -122,8 +116,7 @@ class Run:
     def log(self) -> list[dict[str, Any]]:
         """One entry an epoch, oldest first."""
         try:
-            lines = (self.path / LOG).read_text().splitlines()
-            return [json.loads(line) for line in lines]
+            return [json.loads(line) for line in (self.path / LOG).read_text().splitlines()]
         except (OSError, ValueError) as error:
             raise DataError(f"{self.path / LOG} cannot be read: {error}") from error
 
@@ -190,7 +183,7 @@ class Run:
         return self.results.once(method.provenance(**arguments), lambda: method(**arguments))
 
     def __getstate__(self) -> dict[str, Any]:
-        """What a pickle or a copy keeps: the directory and what was handed over; the rest is read again."""
+        """A pickle or a copy keeps the directory and the objects that were passed in; it reads the rest again."""
         return {name: vars(self)[name] for name in ("path", "results", "_module", "_data")}
 
     def report(self, path: str | Path | None = None, **options: Any) -> Path:
@@ -237,7 +230,7 @@ class Run:
 
 
 def classifier_from(config: Mapping[str, Any], module: nn.Module) -> Classifier:
-    """The classifier that a run's configuration makes of its network."""
+    """The network as a classifier, with the classes, input size and task of a run's configuration."""
     return Classifier(
         module,
         classes=config["classes"] or None,

@@ -73,8 +73,8 @@ class Sampling:
     def pairs(self) -> Pairs:
         """What was looked at; the single regions stand for as many draws as the kernel would spend on them.
 
-        A pair that was drawn several times is one observation of that weight: if it stayed several, each would be
-        predicted from its own copies, and the errors of prediction, of which intervals are made, would be too small.
+        A pair that was drawn several times becomes one observation with that weight. As several observations, each
+        would be predicted from its own copies, and the intervals, which rest on those errors, would be too narrow.
         """
         shown, halves = torch.cat(self._shown), torch.cat(self._halves)
         known, drawn = torch.arange(self.single), torch.arange(self.single, len(shown))
@@ -88,7 +88,7 @@ class Sampling:
         return Pairs(shown[at], halves[at], weights, sampled, self._seen(shown[at][sampled]))
 
     def _seen(self, shown: Bool[Tensor, "n r"]) -> float:
-        """Which share of all that chance may draw these different pairs are, weighted by how often it draws each."""
+        """The share of all possible draws that these different pairs make up, each weighted by its chance."""
         regions, first = self.game.size, 2 if self.single else 1
         chances = size_chances(regions)[first - 1 : regions - first]
         each = [float(c) / math.comb(regions, first + k) for k, c in enumerate(chances / chances.sum())]
@@ -98,7 +98,7 @@ class Sampling:
 def _each_once(
     shown: Bool[Tensor, "n r"], halves: Float[Tensor, "n t"]
 ) -> tuple[Int[Tensor, " m"], Int[Tensor, " m"]]:
-    """The first row of each different pair, whichever of the two coalitions stands in it, and how many there are."""
+    """The row in which each different pair first occurs, in either order of its coalitions, and how often it occurs."""
     turned = torch.where(shown[:, :1], 1.0, -1.0)
     rows = torch.cat([turned * (2.0 * shown.double() - 1), turned * halves], 1)
     _, of, counts = rows.unique(dim=0, return_inverse=True, return_counts=True)

@@ -63,7 +63,7 @@ class Game:
         return self._ends[0], self._ends[1]
 
     def know_ends(self, none: Float[Tensor, " t"], every: Float[Tensor, " t"]) -> None:
-        """Take both from somebody who has looked at all coalitions."""
+        """Take both scores from a caller that has computed all coalitions."""
         self._ends = [none, every]
 
 

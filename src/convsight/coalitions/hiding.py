@@ -39,7 +39,7 @@ def hider(name: str, net: Classifier, images: Images, data: Dataset | None, reac
 
 
 def _others(net: Classifier, images: Images, data: Dataset | None, seed: int) -> Tensor:
-    """The same pictures for every one of `images`, but never itself."""
+    """Pictures of `data`, the same for each of `images`, but never the picture itself."""
     if data is None:
         raise InputError(
             "fill='data' hides regions under other pictures' pixels and needs them",

@@ -25,7 +25,7 @@ COMPACTNESS = 10.0  # scikit-image's default: how much nearness counts beside co
 @stored
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """A label image or a mask that the user drew; two with the same numbers have the same words."""
+    """A label image or a mask that the user drew; those with equal numbers have the same `repr`."""
 
     numbers: Int[Tensor, "*n h w"]
 

@@ -34,9 +34,9 @@ CERTAIN = 1e-9  # noise of an observation without any
 class Pairs:
     """n coalitions, each observed with its complement.
 
-    shown: the regions of the first of each pair. halves: half the difference of the two scores. weights: how many
-    draws of the Shapley kernel an observation stands for. sampled: False for pairs that no chance chose. seen: the
-    share of all pairs that chance may choose that are among these.
+    shown: the regions that the first coalition of each pair shows. halves: half the difference of the two scores.
+    weights: how many draws of the Shapley kernel an observation stands for. sampled: False for pairs that were not
+    drawn at random. seen: the share of all pairs that may be drawn that are among these.
     """
 
     shown: Bool[Tensor, "n r"]
@@ -48,7 +48,7 @@ class Pairs:
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """Shapley values r t, how their errors vary together (0: they are exact), and the degrees of freedom of that."""
+    """Shapley values r t, the covariance of their errors (0: they are exact), and its degrees of freedom."""
 
     values: Float[Tensor, "r t"]
     covariance: Float[Tensor, "t r r"]
@@ -94,7 +94,7 @@ def _blocks(pairs: Pairs) -> list[Pairs]:
 
 
 class One(NamedTuple):
-    """Values of one target from one block, the covariance of their errors, and the degrees of freedom of that."""
+    """Values of one target from one block, the covariance of their errors, and its degrees of freedom."""
 
     values: Float[Tensor, " r"]
     covariance: Float[Tensor, "r r"]

@@ -50,7 +50,7 @@ def _lut(name: str) -> np.ndarray:
 def limit_of(values: Tensor, share: float = 1.0) -> float:
     """Where a colour scale ends: the largest magnitude (or that which a `share` of the values stays below).
 
-    It is 1 for a map that is zero everywhere, and the largest magnitude if only the few others are not zero.
+    It is 1 for a map that is zero everywhere, and the largest magnitude where that of the `share` is zero.
     """
     sizes = values[values.isfinite()].abs().flatten().float()
     if not sizes.numel():
@@ -154,7 +154,7 @@ def png(picture: RGB) -> bytes:
 
 
 def scale_png(index: np.ndarray, signed: bool) -> bytes:
-    """A PNG file of places 0 … 255 on the scale of `colours`: a byte a pixel, made in a sixth of RGB's time."""
+    """A PNG file with one byte a pixel, its place 0 … 255 on the scale of `colours`; made in a sixth of RGB's time."""
     picture = Image.fromarray(index, "P")
     picture.putpalette(_lut(SIGNED if signed else UNSIGNED).tobytes())
     return _file(picture, "PNG", compress_level=1)

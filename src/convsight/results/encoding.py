@@ -116,9 +116,8 @@ def _fields(value: Any, arrays: Arrays, at: str) -> dict[str, Any]:
 
 
 def _is_default(value: Any, default: Any) -> bool:
-    alike = type(value) is type(default) in (int, str, tuple) and repr(value) == repr(
-        default
-    )  # −0.0 is not 0.0
+    # `repr` tells −0.0 from 0.0, which are equal.
+    alike = type(value) is type(default) in (int, str, tuple) and repr(value) == repr(default)
     return value is default or alike
 
 

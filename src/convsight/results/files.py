@@ -3,8 +3,8 @@
     result.json    {"format", "check", "result"}: the kind, every word and number, and where the arrays are
     arrays.npz     every tensor and array, by name
 
-A run's results, its audit and the studio are kept so; `Result.save("x.npz")` writes the same as one file. Both
-are read with ordinary tools: any JSON reader, `numpy.load`.
+A run keeps its results and its audit in this form, and so does the studio; `Result.save("x.npz")` writes the same in
+one file. Ordinary tools read both: any JSON reader, `numpy.load`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import json
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import xxhash
 
@@ -80,7 +80,7 @@ def open_result(path: str | Path) -> Result:
 def _result(value: Any) -> Result:
     if not isinstance(value, Result):
         raise DataError(f"it holds a {type(value).__name__}, not a result")
-    return cast(Result, value)
+    return value
 
 
 def _check(body: Any, numbers: bytes) -> str:

@@ -195,9 +195,7 @@ def scatter(
         for i, group in enumerate(groups):
             chosen = xy if group is None else xy[labels == group]
             name = "" if group is None else names[group] if 0 <= group < len(names) else str(group)
-            few = len(groups) <= 20 and len(chosen) < 0.02 * len(
-                xy
-            )  # a handful among many must still be seen
+            few = len(groups) <= 20 and len(chosen) < 0.02 * len(xy)  # they must still be seen among many
             axes.scatter(
                 *chosen.T,
                 s=max(size, 36) if few else size,

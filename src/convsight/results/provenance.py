@@ -120,7 +120,7 @@ def _add(digest: Any, tensor: Tensor | None) -> None:
 
 @functools.cache
 def code_digest() -> str:
-    """A digest of the source of this package: a result of other code is not taken for one of this."""
+    """A digest of this package's source, so that a result that other code made is never taken for one of this code."""
     digest, root = xxhash.xxh3_64(), Path(__file__).parents[1]
     for file in sorted(root.rglob("*.py")):
         digest.update(file.relative_to(root).as_posix().encode())

@@ -78,14 +78,11 @@ class Result:
         """Kind, words and provenance, and of every array its shape and range; small enough to send."""
         arrays = {name: _digest(array) for name, array in self.arrays().items()}
         provenance = self.provenance.as_dict() if self.provenance else None
-        words = {
+        return {
             "kind": type(self).__name__,
             "title": self.title,
             "caption": self.caption,
             "notes": list(self.notes),
-        }
-        return {
-            **words,
             "arrays": arrays,
             "provenance": provenance,
             "gaps": self.gaps.as_dict() if self.gaps else None,
@@ -171,7 +168,7 @@ class Result:
 
 def _digest(array: np.ndarray) -> dict[str, Any]:
     finite = array[np.isfinite(array)] if array.dtype.kind in "fiu" else array[:0]
-    span = [float(finite.min()), float(finite.max())] if finite.size and array.dtype.kind in "fiu" else None
+    span = [float(finite.min()), float(finite.max())] if finite.size else None
     return {"shape": list(array.shape), "dtype": str(array.dtype), "range": span}
 
 

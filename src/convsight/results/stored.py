@@ -1,8 +1,8 @@
 """Where do results stay between the program that computed them and the next that asks the same?
 
-A folder has one folder an entry, named by the result's key, with the files of `results.files` in it and what was
-made of it since, such as the figure of a report. An entry appears whole or not at all. The entries used longest
-ago go when all of them together pass a bound.
+Each stored result has a folder of its own, named by the result's key. It holds the files of `results.files`, and
+files that were made from the result later, such as a report's figure. A folder appears whole or not at all. When all
+of them together exceed a bound, those that were used longest ago are deleted.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ LOG = logging.getLogger("convsight.results")
 
 
 @dataclass(frozen=True)
-class Entry:
+class StoredResult:
     """One stored result: its key, size on the disk and when it was last used (seconds since 1970)."""
 
     key: str
@@ -77,7 +77,8 @@ class Results:
             LOG.warning("%s is computed again: %s", folder, error)
             shutil.rmtree(folder, ignore_errors=True)
             return None
-        _touch(folder)
+        with contextlib.suppress(OSError):
+            os.utime(folder)  # which says when it was last used
         return found
 
     def put(self, key: str, result: Result) -> None:
@@ -115,7 +116,7 @@ class Results:
             shutil.rmtree(self.path / key, ignore_errors=True)
 
     def beside(self, key: str, name: str, make: Callable[[], bytes]) -> bytes:
-        """The file `name` of an entry, made and added to it when it is first asked for."""
+        """The file `name` beside a stored result, made and added when it is first asked for."""
         folder = self.path / key
         if not key or not folder.is_dir():
             return make()
@@ -126,12 +127,12 @@ class Results:
             write_atomic(folder / name, content)
         return content
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[StoredResult]:
         """Every stored result, the one used last first."""
         if not self.path.is_dir():
             return []
         folders = [f for f in self.path.iterdir() if len(f.name) == KEY_DIGITS and f.is_dir()]
-        found = [Entry(f.name, f, _size(f), f.stat().st_mtime) for f in folders]
+        found = [StoredResult(f.name, f, _size(f), f.stat().st_mtime) for f in folders]
         return sorted(found, key=lambda entry: -entry.used)
 
     def clear(self) -> int:
@@ -158,7 +159,7 @@ class Results:
                 shutil.rmtree(part, ignore_errors=True)
 
     def _make_room(self) -> None:
-        """Entries used longest ago go until the others are within the bound; so does what was abandoned."""
+        """Delete the results used longest ago until the others are within the bound, and abandoned folders."""
         room = self.most_bytes
         for entry in self.entries():
             room -= entry.bytes
@@ -174,8 +175,3 @@ def _size(folder: Path) -> int:
     with contextlib.suppress(OSError):
         return sum(file.stat().st_size for file in folder.iterdir())
     return 0
-
-
-def _touch(folder: Path) -> None:
-    with contextlib.suppress(OSError):
-        os.utime(folder)

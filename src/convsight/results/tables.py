@@ -35,12 +35,10 @@ def headline(test: Mapping[str, Any]) -> tuple[str, str]:
     if "error_px" in test:
         return f"{test['error_px']['mean']:.2f} px", f"mean error on {n}"
     if "per_number" in test:
-        first = test["per_number"][0]
-        others = len(test["per_number"]) - 1
+        first, others = test["per_number"][0], len(test["per_number"]) - 1
         more = f" (and {others} more number{'s' if others > 1 else ''})" if others else ""
-        return _with_unit(
-            first["mae"], first["unit"]
-        ), f"mean absolute error of {first['output']}{more} on {n}"
+        error = _with_unit(first["mae"], first["unit"])
+        return error, f"mean absolute error of {first['output']}{more} on {n}"
     low, high = test["interval"]
     return _share(test["accuracy"], 2), f"right of {n} (95% interval {low:.2%} to {high:.2%})"
 
@@ -88,7 +86,7 @@ def label_table(test: Mapping[str, Any]) -> Table:
 
 
 def recall_table(test: Mapping[str, Any]) -> Table:
-    """Of every class, how often the nearest other pictures are of it."""
+    """For every class, how often the other pictures nearest to one of its pictures belong to it too."""
     rows = [
         (r["class"], r["n"], _percent(r["recall_at_1"]), _percent(r["recall_at_5"]))
         for r in test["per_sought_class"]
@@ -112,7 +110,7 @@ def number_table(test: Mapping[str, Any]) -> Table:
 
 
 def roc_curve(roc: Mapping[str, Any]) -> Curve:
-    """Of those that are it, how many are found, against how many others are taken for it, at every threshold."""
+    """The share of positive pictures that are found against that of negative ones taken for them, at every threshold."""
     points = roc["curve"]
     x, y = tuple(points["false_positive_rate"]), tuple(points["true_positive_rate"])
     if not x:
