@@ -26,12 +26,8 @@ class Reading:
     channels: Int[Tensor, " n"]  # one per picture
     how: str | tuple[int, int] = "sum"
 
-    def of(self, value: Tensor, picture: int) -> Float[Tensor, " m"]:
-        """Read it from the layer's value for positions of one picture."""
-        return self.of_map(value[:, int(self.channels[picture])])
-
     def of_map(self, chosen: Tensor) -> Float[Tensor, " m"]:
-        """Read it from that channel alone: m h w, or m for a layer without places."""
+        """Read it from the channel's values: m h w, or m for a layer without places."""
         chosen = chosen.float()
         if isinstance(self.how, tuple):
             return chosen[:, self.how[0], self.how[1]]
@@ -58,7 +54,7 @@ def answer(
     recording = net.record(*dict.fromkeys(r.layer for r in readings)) if readings else nullcontext({})
     with torch.no_grad(), recording as seen:
         logits = net.forward(pixels).cpu()
-    return logits, [reading.of(seen[reading.layer], picture).cpu() for reading in readings]
+    return logits, [r.of_map(seen[r.layer][:, int(r.channels[picture])]).cpu() for r in readings]
 
 
 def joined(parts: Sequence[tuple[Tensor, list[Tensor]]]) -> tuple[Tensor, list[Tensor]]:

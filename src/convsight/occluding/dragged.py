@@ -24,7 +24,7 @@ from convsight.occluding.trace import Program
 Box = tuple[int, int, int, int]  # y, x, height, width in pixels, like the numbers of a crop
 Where = Box | Bool[Tensor, "h w"]
 FLOATS = (torch.float32, torch.float64)
-QUESTIONS = 700  # that are asked of one picture: compiled kernels are loaded where they pay for so many
+QUESTIONS = 700  # expected about one picture: compiled kernels are loaded where they save time on so many
 
 
 class Occluding:

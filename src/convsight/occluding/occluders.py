@@ -31,9 +31,9 @@ def starts(length: int, patch: int, stride: int) -> list[int]:
 class Occluders:
     """The m positions of an occluder on pictures of `size` (h, w): boxes of pixels, perhaps with a shape.
 
-    `top <= y < bottom`, `left <= x < right` holds one position's box (int64 m). `grid` (rows, columns) is how
-    the positions are shown. `masks` (bool m h w) says which pixels of its box a position hides, all of them
-    without it.
+    A position's box holds the pixels with `top <= y < bottom` and `left <= x < right` (int64 m). The positions are
+    shown in a `grid` of rows and columns. `masks` (bool m h w) say which pixels of its box a position hides; without
+    masks it hides all of them.
     """
 
     top: np.ndarray

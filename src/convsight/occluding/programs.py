@@ -16,7 +16,7 @@ _PROGRAMS: weakref.WeakKeyDictionary[Classifier, tuple[tuple[str, torch.device],
 
 
 def known_program(net: Classifier) -> Program | None:
-    """The network's program, traced once for the weights it has where they are; inside of edits, for them alone."""
+    """The network's program, traced once for its weights and device; while it is edited, traced anew each time."""
     if interventions(net.module):
         return program_of(net)
     found, now = _PROGRAMS.get(net), (net.weights_hash, net.device)

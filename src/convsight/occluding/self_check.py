@@ -22,7 +22,7 @@ SMALL_EFFECT = 0.05  # of the score itself: below, float32 rounds too coarsely t
 
 def chosen(places: np.ndarray, columns: int) -> np.ndarray:
     """A few of the positions on a grid with `columns` columns: the middle, then corners."""
-    mirrored = places - 2 * (places % columns)  # its least and greatest are the other two corners
+    mirrored = places - 2 * (places % columns)  # its least and greatest belong to the other two corners
     order = [len(places) // 2, places.argmin(), mirrored.argmin(), mirrored.argmax(), places.argmax()]
     return places[list(dict.fromkeys(int(at) for at in order))[:CHECKED]]
 

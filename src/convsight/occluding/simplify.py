@@ -24,7 +24,10 @@ FRESH = CONVOLUTIONS | {"batch_norm", "linear", "add", "cat", "max_pool2d", "avg
 
 
 def simplified(program: Program, keep: Collection[int], fold: bool) -> Program:
-    """The program with activations in place and, to `fold`, steps joined to convolutions; the values `keep` stay."""
+    """The program with activations in place and, with `fold`, other steps joined to the convolutions beside them.
+
+    The values `keep` are still computed under their own numbers.
+    """
     key = ("simplified", tuple(keep), fold)
     if key not in program.prepared:
         steps = list(program.steps)

@@ -79,7 +79,7 @@ class Sweep:
         return self._found.answered()
 
     def run(self, places: np.ndarray, check: bool = True) -> None:
-        """Answer these positions; the first that are to be checked are compared with pictures run whole."""
+        """Answer these positions. The first call with `check` also compares a few of them with pictures run whole."""
         if self._program is None:
             self._run_dense(places)
             return

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from convsight.occluding.plan import Outcome, Planner, Rule
 from convsight.occluding.rules.geometry import pair
-from convsight.occluding.rules.pointwise import over_channels
+from convsight.occluding.rules.pointwise import hand_on, over_channels
 from convsight.occluding.trace import Step
 
 
@@ -41,15 +41,12 @@ def mean(step: Step, plan: Planner) -> Outcome | None:
 
 def adaptive_average(step: Step, plan: Planner) -> Outcome | None:
     """To one place: the global mean. To as many places as there are: nothing happens. Else: whole maps."""
-    size = pair(step.shape[1:])
-    if plan.windows[step.parents[0]] is None:
+    size, parent = pair(step.shape[1:]), step.parents[0]
+    if plan.windows[parent] is None:
         return None
     if size == (1, 1):
         return global_mean(step, plan)
-    if size == plan.clean_maps_of(step.parents[0]).shape[1:3]:
-        parent = step.parents[0]
-        return Outcome(plan.windows[parent], plan.value_of(parent))
-    return None
+    return hand_on(step, plan) if size == plan.clean_maps_of(parent).shape[1:3] else None
 
 
 RULES: dict[str, Rule] = {"mean": mean, "adaptive_avg_pool2d": adaptive_average}

@@ -97,7 +97,7 @@ def _channel(step: Step) -> int:
 
 
 def hand_on(step: Step, plan: Planner) -> Outcome | None:
-    """The value of a step that was folded into the step before it: its input."""
+    """The input itself: for a step that was folded into the one before it, or that changes nothing."""
     return Outcome(plan.windows[step.parents[0]], plan.value_of(step.parents[0]))
 
 

@@ -13,6 +13,7 @@ from convsight.occluding.plan import Outcome, Planner, Rule
 from convsight.occluding.trace import Step
 
 NEAREST = {"nearest", "nearest-exact"}
+PADDINGS = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}  # torch's name → NumPy's
 
 
 def chosen(
@@ -52,12 +53,8 @@ def pad(step: Step, plan: Planner) -> Outcome | None:
     if len(margins) > 6 or min(margins) < 0 or plan.places_of(step.parents[0]) != (2, 3):
         return None
     rows, columns = _places(plan, step.parents[0])
-    around = (tuple(margins[2:4]), tuple(margins[0:2]))
-    if mode in ("reflect", "replicate", "circular"):
-        how: Any = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}[mode]
-        sources = [np.pad(cells, m, mode=how) for cells, m in zip((rows, columns), around, strict=True)]
-        return chosen(step, plan, sources)
-    sources = [np.pad(cells, m, constant_values=-1) for cells, m in zip((rows, columns), around, strict=True)]
+    how: dict[str, Any] = {"mode": PADDINGS[mode]} if mode in PADDINGS else {"constant_values": -1}
+    sources = [np.pad(rows, margins[2:4], **how), np.pad(columns, margins[:2], **how)]
     return chosen(step, plan, sources, float(value or 0.0), (margins[4], margins[5]))
 
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from convsight.occluding.plan import Compute, Outcome, Planner, Rule
+from convsight.occluding.plan import Outcome, Planner, Rule, logical, physical
 from convsight.occluding.regions import Span, Window
 from convsight.occluding.rules.compiled import compiled
 from convsight.occluding.rules.geometry import (
@@ -35,11 +35,7 @@ def slide(
         return None
     rows, columns = axes[0].reads(window.rows), axes[1].reads(window.columns)
     blocks = plan.cells_of(step.parents[0], rows, columns, pad)
-    return Outcome(window, _on_blocks(blocks, run))
-
-
-def _on_blocks(blocks: Compute, run: Callable[[Tensor], Tensor]) -> Compute:
-    return lambda values: run(blocks(values).permute(0, 3, 1, 2)).permute(0, 2, 3, 1).contiguous()
+    return Outcome(window, lambda values: physical(run(logical(blocks(values), (2, 3))), (2, 3)))
 
 
 def convolution(step: Step, plan: Planner) -> Outcome | None:
