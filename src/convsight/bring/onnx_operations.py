@@ -7,6 +7,7 @@ takes the inputs (None where one is left out), the attributes, and returns one v
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -170,13 +171,7 @@ def _each(function: Callable[..., Any]) -> Operation:
 
 
 def _folded(function: Callable[[Tensor, Tensor], Tensor]) -> Operation:
-    def operation(x: Inputs, a: Attributes) -> Tensor:
-        value = x[0]
-        for other in x[1:]:
-            value = function(value, other)
-        return value
-
-    return operation
+    return lambda x, a: functools.reduce(function, x)
 
 
 def _div(one: Tensor, other: Tensor) -> Tensor:

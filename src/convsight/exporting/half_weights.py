@@ -1,4 +1,4 @@
-"""How are an ONNX file's weights kept in half the room, while it goes on computing in float32?"""
+"""How are an ONNX file's weights stored in half the space, while the file still computes in float32?"""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 LARGEST = float(np.finfo(np.float16).max)
-FEWEST = 256  # numbers of a weight that is worth it
+FEWEST = 256  # a weight with fewer numbers is not worth halving
 
 
 def halve(model: Any) -> None:
@@ -39,7 +39,7 @@ def halve(model: Any) -> None:
 
 
 def rounded(module: nn.Module) -> nn.Module:
-    """A copy of a network with the weights that its file of halved weights has."""
+    """A copy of the network whose large weights are rounded to float16, as `halve` rounds those in its file."""
     made = copy.deepcopy(module)
     with torch.no_grad():
         for weight in itertools.chain(made.parameters(), made.buffers()):

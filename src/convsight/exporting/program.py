@@ -27,10 +27,7 @@ class Pass(nn.Module):
     def __init__(self, net: Classifier, layers: Sequence[str] = ()):
         super().__init__()
         self.module, self.net, self.layers = net.module, net, tuple(layers)
-        wanted: dict[Any, list[str]] = {}
-        for name in layers:
-            wanted.setdefault(net.layers[name].key, []).append(name)
-        self.recorded = Intervention(net.module, wanted, {})
+        self.recorded = Intervention(net.module, {name: net.layers[name].key for name in layers})
 
     def forward(self, pixels: Float[Tensor, "n c h w"]) -> Tensor | tuple[Tensor, ...]:
         if not self.layers:

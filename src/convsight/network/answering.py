@@ -90,7 +90,7 @@ class Answering(Inside):
         """The value that goes into the final softmax or sigmoid, and the one that comes out."""
         key = self.reader.ending.before
         assert key is not None
-        intervention = Intervention(self.module, {key: ["before"]}, {})
+        intervention = Intervention(self.module, {"before": key})
         out = self._read(inside, self.reader.tensor, intervention)
         return intervention.seen.get("before", out), out
 
@@ -161,7 +161,7 @@ class Answering(Inside):
         return self.reader.chances(scores, axis)
 
     def softmax_scores(self, scores: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
-        """Of a network that says one class: scores whose softmax are the probabilities, as a cross-entropy takes them."""
+        """Scores whose softmax gives the probabilities, for a cross-entropy; of a network with `one_class`."""
         return torch.nn.functional.logsigmoid(scores) if self.task == "binary" else scores
 
     def predict(self, images: Images | Tensor, batch_size: int | None = None) -> Tensor:
@@ -184,13 +184,13 @@ class Answering(Inside):
         return self._in_batches(images, run, batch_size, 0)
 
     def view(self, of: Callable[[Any], Tensor], names: Sequence[str]) -> Self:
-        """The same network, read by a function of all that it returns: n rows of as many numbers as names."""
+        """The same network read by `of`, a function of its whole output that returns n rows, a number for each name."""
         other = copy.copy(self)
         other.reader, other.notes, other.units = Reader("regress", tuple(names), of=of), (), ()
         return other
 
     def around(self, module: nn.Module, name: str) -> Self:
-        """The same reading of another module of the same make."""
+        """This classifier around another module of the same architecture, such as an untrained copy."""
         other = copy.copy(self)
         other.module, other.name, other._lock = module, name, threading.RLock()
         other._layers, other._hash = None, (None, "")

@@ -146,7 +146,7 @@ def _through(
 
 
 def _pairs(target: Any, n: int) -> list[tuple[Any, Any]]:
-    """(class, region) of each picture; a class alone is meant where it is predicted."""
+    """(class, region) of each picture; a class given alone stands for the region where it is predicted."""
     several = isinstance(target, list) or (isinstance(target, Tensor) and target.ndim == 1)
     if not several:
         return [_pair(target)] * n
@@ -165,7 +165,7 @@ def _pair(target: Any) -> tuple[Any, Any]:
 
 
 def _is_unit(net: Answering, target: Any) -> bool:
-    """Whether it names a unit of a layer."""
+    """Whether the target names a unit of a layer."""
     if isinstance(target, str):
         return target not in net.classes and ":" in target and target.partition(":")[0] in net.layers
     first = target[0] if isinstance(target, tuple) and target else None

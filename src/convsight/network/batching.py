@@ -10,7 +10,7 @@ from typing import TypeVar
 import torch
 
 T = TypeVar("T")
-PIXELS = 1_600_000  # of all pictures of one chunk: ten of 3×224×224, and a few hundred MiB of VGG-16's maps
+PIXELS = 1_600_000  # numbers in one chunk: ten pictures 3×224×224, a few hundred MiB of maps in VGG-16
 
 
 def chunk_size(shape: Sequence[int], most: int = 512) -> int:

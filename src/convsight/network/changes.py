@@ -24,7 +24,7 @@ def every_module(module: nn.Module) -> Iterator[nn.Module]:
 
 
 def tensors_of(module: nn.Module) -> list[Tensor]:
-    """Every parameter and buffer, and what modules keep in a way of their own (quantised ones) as they hand it out."""
+    """Every parameter and buffer, and the tensors that only a module's own `state_dict` gives, as quantised ones do."""
     found, plain = [], True
     for part in every_module(module):
         for tensors in (part._parameters, part._buffers):

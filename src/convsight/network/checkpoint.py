@@ -113,7 +113,10 @@ def fitted(
 
 
 def aliases(own: Sequence[str], tables: Mapping[str, Mapping[str, Tensor]]) -> dict[str, str]:
-    """The network's own names by what a file may call them: without the wrapper's attribute if only the file lacks it."""
+    """The network's own name for each name that a file may use.
+
+    A wrapper's attribute in front of all own names ("net.conv1") is left off if the file's names lack it.
+    """
     first, _, rest = own[0].partition(".") if own else ("", "", "")
     found = {_bare(name): name for name in own}
     if not rest or not all(name.startswith(f"{first}.") for name in own):
@@ -130,7 +133,7 @@ def _known(table: Mapping[str, Tensor], names: Mapping[str, str]) -> int:
 
 
 def _refuse_a_small_part(part: CheckpointPart, where: str) -> None:
-    """A part that fits by its names while most of the file belongs to another network is no good answer."""
+    """ModelError where the part fits by its names, but most of the file belongs to another network."""
     taken = sum(t.numel() for t in part.state.values())
     beside = {
         name: t.numel()
@@ -157,7 +160,7 @@ def _part(place: str, prefix: str, state: Mapping[str, Tensor]) -> CheckpointPar
 
 
 def _prefixes(state: Iterable[str], own: Container[str]) -> list[str]:
-    """What stands before the network's own names, the commonest first."""
+    """The prefixes that a file puts before the network's own names, the commonest first."""
     found = Counter[str]()
     for name in state:
         words = name.split(".")

@@ -84,7 +84,7 @@ def _tables(held: Any, place: str, depth: int) -> Iterator[tuple[str, dict[str, 
 
 
 def _networks(held: Mapping[Any, Any]) -> bool:
-    """Whether a whole pickled network lies where its weights should."""
+    """Whether the file holds a whole pickled network where only its weights should be."""
     return any(isinstance(held.get(name), _Unread) for name in ("model", "net", "ema", "state_dict"))
 
 

@@ -97,7 +97,7 @@ def sums_to_one(values: Tensor) -> bool:
 
 
 def comes_from(nodes: Sequence[Node], index: int, source: int) -> str:
-    """How node `index` is made of `source`: "squashed" (its softmax or sigmoid), "weighted" (by a layer), or ""."""
+    """How node `index` is made from `source`: "squashed" (its softmax or sigmoid), "weighted" (by a layer), or ""."""
     at, squashed = index, False
     while at >= 0 and at != source and len(set(nodes[at].parents)) == 1:
         if nodes[at].kind in SQUASHES:

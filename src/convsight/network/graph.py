@@ -84,7 +84,7 @@ class Tape(TorchFunctionMode):
         super().__init__()
         self._index_of: dict[int, tuple[int, weakref.ref[Tensor]]] = {}
         self._later: dict[int, weakref.ref[Tensor]] = {}
-        # truth values and whole numbers made from the picture
+        # truth values and whole numbers computed from the picture
         self._answers: dict[int, weakref.ref[Tensor]] = {}
         self._counts: Counter[tuple[str, str]] = Counter()
         self._calls: Counter[str] = Counter()
@@ -137,7 +137,7 @@ class Tape(TorchFunctionMode):
         return index if alive is not None and alive() is tensor else None
 
     def _is_later_part(self, tensor: Tensor) -> bool:
-        """Whether an operation gave it behind its first value, which alone is what a name stands for."""
+        """Whether it is an operation's second or later output; a layer's name stands for the first one only."""
         alive = self._later.get(id(tensor))
         return alive is not None and alive() is tensor
 

@@ -20,7 +20,7 @@ ALIKE = 1e-3  # of the largest score: what rounding may do between one picture a
 
 @dataclass(frozen=True)
 class Habits:
-    """visible: operations can be seen (not so inside TorchScript). decides: which ones run depends on the picture.
+    """visible: operations can be seen (inside TorchScript they cannot). decides: which ones run depends on the picture.
 
     one_by_one: the answer depends on the other pictures of the batch, so each picture is run alone. random: two
     passes over the same picture differ. notes: the same in sentences, for the user.

@@ -1,4 +1,4 @@
-"""Which network answers: what of a classifier, beside its weights, do its answers depend on?"""
+"""On what, beside its weights, do the answers of a classifier depend?"""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def per_channel(what: str, value: Sequence[float] | float | None, channels: int)
 
 
 def first_tensor(module: nn.Module) -> Tensor:
-    """The first parameter, or else buffer, of floats: it tells where and in which numbers the network works."""
+    """The first floating-point parameter, or else buffer: its device and dtype are taken as the network's."""
     for kind in ("_parameters", "_buffers"):
         for part in every_module(module):
             for tensor in getattr(part, kind).values():

@@ -12,14 +12,8 @@ from torch import Tensor
 
 from convsight.errors import ModelError
 from convsight.network.changes import every_module
-from convsight.network.graph import Key, Tape, name_nodes
-from convsight.network.interventions import (
-    Edit,
-    Intervention,
-    ReplaceOp,
-    active_in,
-    undisturbed,
-)
+from convsight.network.graph import Tape, name_nodes
+from convsight.network.interventions import Edit, Intervention, ReplaceOp, active_in, undisturbed
 from convsight.network.layers import Layers
 from convsight.network.passes import Passes
 from convsight.network.receptive_field import fields
@@ -73,19 +67,15 @@ class Inside(Passes):
         With `stop` a pass ends as soon as all of them are there: `forward` then answers an empty n×0 and no
         later layer is run, which is quicker and lets pictures have any size that the layers up to there take.
         """
-        wanted: dict[Key, list[str]] = {}
-        for name in layers:
-            wanted.setdefault(self.layers[name].key, []).append(name)
-        intervention = Intervention(self.module, wanted, {}, stop=stop)
+        intervention = Intervention(self.module, {name: self.layers[name].key for name in layers}, stop=stop)
         with active_in(intervention):
             yield intervention.seen
 
     @contextlib.contextmanager
     def edit(self, edits: Mapping[str, Edit]) -> Iterator[None]:
         """Passes inside the block replace each named layer's value by the function's answer to it."""
-        with active_in(
-            Intervention(self.module, {}, {self.layers[name].key: edit for name, edit in edits.items()})
-        ):
+        by_key = {self.layers[name].key: edit for name, edit in edits.items()}
+        with active_in(Intervention(self.module, edits=by_key)):
             yield
 
     @contextlib.contextmanager
@@ -95,7 +85,7 @@ class Inside(Passes):
         Its method `begin`, if it has one, is called with the `Tape` of each pass before the first operation; `end`
         with the value that was read of the network, unless the pass stopped before.
         """
-        with active_in(Intervention(self.module, {}, {}, replace_op)):
+        with active_in(Intervention(self.module, replace_op=replace_op)):
             yield
 
 

@@ -10,6 +10,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -24,20 +25,17 @@ Edit = Callable[[Tensor], Tensor]
 ReplaceOp = Callable[..., Any]
 
 
+@dataclass(eq=False)
 class Intervention:
     """What the passes of `module` inside one `with` block record, change or compute another way."""
 
-    def __init__(
-        self,
-        module: nn.Module,
-        record: Mapping[Key, list[str]],
-        edits: Mapping[Key, Edit],
-        op: Any = None,
-        stop: bool = False,
-    ):
-        self.module, self.record, self.edits, self.replace_op, self.stop = module, record, edits, op, stop
-        self.seen: dict[str, Tensor] = {}
-        self.missing: set[Key] = set()  # what this pass has still to record
+    module: nn.Module
+    record: Mapping[str, Key] = field(default_factory=dict)  # the value to record under each name
+    edits: Mapping[Key, Edit] = field(default_factory=dict)
+    replace_op: Any = None
+    stop: bool = False  # whether a pass may end once everything is recorded
+    seen: dict[str, Tensor] = field(default_factory=dict)  # what the last pass recorded
+    missing: set[str] = field(default_factory=set)  # the names that this pass has still to record
 
     def begin(self, tape: Tape) -> None:
         """A pass starts: a replacement that has a method `begin` is told which tape watches it."""
@@ -55,16 +53,16 @@ class Intervention:
     def on_value(self, key: Key, node: Node, value: Tensor) -> Tensor:
         if key in self.edits:
             value = _checked(node, value, self.edits[key](value))
-        if key in self.record:
-            for name in self.record[key]:
-                self.seen[name] = value
-            self.missing.discard(key)
+        names = [name for name, wanted in self.record.items() if wanted == key]
+        if names:
+            self.seen |= dict.fromkeys(names, value)
+            self.missing.difference_update(names)
             value = value.clone()  # what follows may work in place; the recorded value must not move with it
         return value
 
 
 class Enough(BaseException):
-    """Ends a pass whose every layer is recorded; no `except Exception` of a network holds it up."""
+    """Ends a pass in which everything is recorded; not an Exception, so that no network catches it."""
 
 
 _ACTIVE: ContextVar[tuple[Intervention, ...]] = ContextVar("convsight_interventions", default=())
@@ -143,7 +141,7 @@ def undisturbed(module: nn.Module) -> Iterator[None]:
 
 
 def _quieten(modules: Sequence[nn.Module]) -> list[nn.Module]:
-    """Take modules out of training mode; those that are, because of this call or another one."""
+    """Take modules out of training mode; returns all that this or an overlapping block took out of it."""
     with _QUIET_LOCK:
         quiet = [m for m in modules if m.training or m in _QUIET]
         for m in quiet:

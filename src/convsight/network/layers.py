@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from convsight.errors import InputError, closest
 from convsight.network.graph import Key, Node
 from convsight.network.operations import LINEAR, WEIGHTED, is_convolution
-from convsight.network.receptive_field import Box, Field, box
+from convsight.network.receptive_field import Field, ReceptiveBox, box
 from convsight.network.token_grids import Grid, grids_of
 
 
@@ -155,7 +155,7 @@ class Layers(Mapping[str, Layer]):
                 return node.parents[0], self._ordered[node.index]
         raise InputError("this network has no linear or convolutional layer, so no last feature vector")
 
-    def receptive_box(self, name: str, y: int, x: int) -> Box | None:
+    def receptive_box(self, name: str, y: int, x: int) -> ReceptiveBox | None:
         """The exact pixels that unit (y, x) of a layer sees, clipped at the borders."""
         return box(self.fields[self[name].index], y, x)
 

@@ -143,7 +143,7 @@ class Passes:
         active = [*interventions(self.module), *([also] if also else [])]
         if not active:
             return read(self._run(inside))
-        watched = {key for i in active for key in (*i.record, *i.edits)}
+        watched = {key for i in active for key in (*i.record.values(), *i.edits)}
         tape = Tape(watched, chain_values(active), chain_ops(active))
         for i in active:
             i.begin(tape)
@@ -175,7 +175,7 @@ class Passes:
 
     def _refuse_unreached(self, active: list[Intervention]) -> None:
         """A layer that is to be recorded must be passed; a network that decides may go another way."""
-        missing = [name for i in active for key in i.missing for name in i.record[key]]
+        missing = [name for i in active for name in i.record if name in i.missing]
         if missing:
             raise InputError(
                 f"this picture does not pass layer {missing[0]!r}: {self.name} decides as it goes which layers it "

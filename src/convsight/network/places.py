@@ -105,7 +105,7 @@ def _kept(node: Node, values: Sequence[Places | None]) -> Places | None:
 
 
 def slim(places: Places) -> Places:
-    """The places with one entry along axes that are all the same by the way they lie in memory."""
+    """The places with one entry along each expanded axis (stride 0), whose entries are all the same."""
     for axis in range(places.ndim):
         if places.stride(axis) == 0:
             places = places.narrow(axis, 0, 1)

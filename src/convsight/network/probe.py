@@ -99,7 +99,7 @@ def reader_for(
 
 
 def _passed(module: nn.Module, run: Callable[[Tensor], Any], inside: Tensor, wish: Wish) -> Seen:
-    """The pass, watched; not watched where watching itself fails."""
+    """One pass under a tape; without a tape if the network fails under one."""
     tape = Tape()
     with undisturbed(module), torch.no_grad():
         try:
@@ -175,7 +175,7 @@ def _detector(module: nn.Module, said: OutputDescription, wish: Wish) -> tuple[R
 
 
 def _squashed(one: Tensor, other: Tensor) -> bool:
-    """By the numbers: whether one is the softmax or sigmoid of the other."""
+    """Whether the numbers show that `one` is the softmax, log-softmax or sigmoid of `other`."""
     one, other = one.detach().double(), other.detach().double()
     if one.ndim < 2:
         return bool(torch.allclose(one, other.sigmoid(), atol=1e-4))

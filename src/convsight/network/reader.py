@@ -115,7 +115,7 @@ class Reader:
         return self.chances(values, axis)
 
     def chances(self, scores: Tensor, axis: int = 1) -> Tensor:
-        """The probabilities that scores stand for, of before any final softmax or sigmoid; see `probabilities`."""
+        """The probabilities that belong to scores from before any final softmax or sigmoid, classes along `axis`."""
         self._has_chances()
         if self.task == "detect":
             return scores

@@ -16,7 +16,7 @@ from convsight.network.receptive_rules import IMAGE_KINDS, RULES
 
 
 @dataclass(frozen=True)
-class Box:
+class ReceptiveBox:
     """Pixels `top <= y < bottom`, `left <= x < right` of the picture."""
 
     top: int
@@ -53,9 +53,9 @@ def field_of(node: Node, inputs: Sequence[Field]) -> Field:
     return hull(inputs, node.shape, (2, 3) if as_picture and len(node.shape) == 4 else None)
 
 
-def box(field: Field, y: int, x: int) -> Box | None:
+def box(field: Field, y: int, x: int) -> ReceptiveBox | None:
     """The pixels that unit (y, x) sees; None for one that sees only padding."""
     rows, columns = field.axes
     top, bottom = int(rows.first[y]), int(rows.last[y])
     left, right = int(columns.first[x]), int(columns.last[x])
-    return None if bottom < top or right < left else Box(top, left, bottom + 1, right + 1)
+    return None if bottom < top or right < left else ReceptiveBox(top, left, bottom + 1, right + 1)

@@ -12,7 +12,7 @@ from torch import Tensor
 from convsight.datasets import Split
 from convsight.images import Images
 from convsight.network.classifier import Classifier
-from convsight.network.receptive_field import Box
+from convsight.network.receptive_field import ReceptiveBox
 from convsight.units import Responses
 
 OUTSIDE = 0.9  # light grey, where a receptive field reaches over the border of the picture
@@ -27,7 +27,7 @@ class Excitation:
     numbers: Int64[Tensor, " k"]  # in the split
     values: Float[Tensor, " k"]
     cells: Int64[Tensor, "k 2"]  # y, x
-    boxes: tuple[Box, ...]
+    boxes: tuple[ReceptiveBox, ...]
 
     def rows(self) -> Float[Tensor, "k 8"]:
         """Per crop: value, number in the split, y, x of the unit, top, left, bottom, right of the box."""
@@ -41,7 +41,7 @@ def excitation(
     """What `found` says of one channel, with the pictures read again. Silent pictures are left out."""
     values, cells = found.top_values[channel, :most], found.top_cells[channel, :most]
     answered = values > found.lowest[channel]
-    boxes: dict[int, Box] = {}
+    boxes: dict[int, ReceptiveBox] = {}
     for i in answered.nonzero().flatten().tolist():
         box = net.layers.receptive_box(found.layer, *cells[i].tolist())
         if box is not None:
@@ -52,7 +52,7 @@ def excitation(
     return Excitation(channel, images, numbers, values[kept], cells[kept], tuple(boxes.values()))
 
 
-def cut_out(pixels: Float[Tensor, "k c h w"], boxes: Sequence[Box], size: tuple[int, int]) -> Tensor:
+def cut_out(pixels: Float[Tensor, "k c h w"], boxes: Sequence[ReceptiveBox], size: tuple[int, int]) -> Tensor:
     """Each picture's box on a light grey canvas of `size`, pushed to the side where it is clipped: k c h w."""
     crops = torch.full((len(pixels), pixels.shape[1], *size), OUTSIDE)
     for crop, picture, box in zip(crops, pixels, boxes, strict=True):
@@ -63,6 +63,6 @@ def cut_out(pixels: Float[Tensor, "k c h w"], boxes: Sequence[Box], size: tuple[
     return crops
 
 
-def canvas_size(boxes: Sequence[Box]) -> tuple[int, int]:
+def canvas_size(boxes: Sequence[ReceptiveBox]) -> tuple[int, int]:
     """The size that holds every box."""
     return max((b.height for b in boxes), default=1), max((b.width for b in boxes), default=1)

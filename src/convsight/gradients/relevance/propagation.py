@@ -14,14 +14,7 @@ from convsight.errors import ModelError
 from convsight.gradients.relevance.back import Operation
 from convsight.gradients.relevance.composites import Composite
 from convsight.gradients.relevance.gates import is_gate
-from convsight.gradients.relevance.operations import (
-    GATED,
-    MOVES,
-    NORMALISATIONS,
-    OFFSETS,
-    PASSES,
-    SHARES,
-)
+from convsight.gradients.relevance.operations import GATED, MOVES, NORMALISATIONS, OFFSETS, PASSES, SHARES
 from convsight.gradients.relevance.refusal import UNSEEN, refused
 from convsight.gradients.relevance.rules import Weighted
 from convsight.gradients.relevance.weighted import (
@@ -42,7 +35,7 @@ Bounds = tuple[Tensor, Tensor]  # the least and largest values that the numbers 
 
 @dataclass(frozen=True)
 class Met:
-    """A weighted layer that was met in this pass, in case that a batch normalisation follows."""
+    """A weighted layer of this pass, kept in case a batch normalisation follows that is folded into it."""
 
     layer: Weighted
     x: Tensor
@@ -161,9 +154,8 @@ class Propagation:
 
     def _product(self, operation: Operation) -> Any:
         first, *others = operation.inputs
-        if not others:  # times a constant, or by itself
-            return operation.passed(first)
-        if operation.kind not in ("mul", "multiply"):  # what is divided is the signal
+        # a product with a constant or with itself; of a division, what is divided is the signal
+        if not others or operation.kind not in ("mul", "multiply"):
             return operation.passed(first)
         gates = [is_gate(self.tape, x, other) for x, other in ((first, others[0]), (others[0], first))]
         if gates[0] == gates[1]:

@@ -63,7 +63,7 @@ def weighted(kind: str, func: Callable, args: tuple, kwargs: Mapping[str, Any]) 
 
 
 def output_axis(kind: str, args: tuple) -> int:
-    """The axis of the weight that counts the outputs (of a group, for transposed convolutions)."""
+    """The axis of the weight along which the outputs lie (those of one group, in transposed convolutions)."""
     turned = "transpose" in kind or (kind == "convolution" and bool(args[6]))
     return 1 if turned or kind == "addmm" else 0
 
