@@ -1,9 +1,10 @@
 """Do the surroundings of a class alone turn other classes' objects into it?
 
-Every recipient keeps its own object, set into the surroundings of a picture of the class, and, as the control, of
-another picture of any other class, its own among them, whose surroundings are not like the class's. So the effect is how
-much more often it becomes the class there than elsewhere. That it is no chance, nor the work of scissors, is tested with
-third classes alone (`steadied`): the recipient's own surroundings would hold it fast.
+The object of every recipient is cut out and set into the surroundings of a picture of the class. As the control it is
+set into those of a picture of another class (which may be the recipient's own class) that do not look like the class's.
+The effect is how much more often it is called the class in the first than in the second. Whether that is chance, or comes
+from cutting out alone, is tested with control pictures of third classes only (`steadied`), because in surroundings of its
+own class the recipient keeps its class more easily.
 """
 
 from __future__ import annotations
@@ -19,16 +20,15 @@ from convsight.network.classifier import Classifier
 from convsight.shortcuts.candidates import Candidate
 from convsight.shortcuts.cutouts import Cutouts
 from convsight.shortcuts.sample import Half, Sample, affordable
-from convsight.shortcuts.search import CONFIRM, EXPLORE, WORTH, Tried, carriers
+from convsight.shortcuts.search import CONFIRM, EXPLORE, WORTH, Tried, carriers, tried_on
 from convsight.shortcuts.steadied import steadied, turned
 from convsight.shortcuts.surroundings import PARTS, Surroundings, lot
-from convsight.shortcuts.transplant import Effect, transplant
+from convsight.shortcuts.transplant import Effect
 
 DRAWS = 3  # donors of each sort that every recipient is measured with; for choosing, one is enough
-ALONE, WITHOUT = (
-    0.9,
-    0.3,
-)  # a half of the surroundings is named if it does so much of the whole, and the other so little
+# a half of the surroundings is named if it does at least the first share of what the whole does, and the other half
+# at most the second
+ALONE, WITHOUT = 0.9, 0.3
 LEAST_ABLE = 6  # pictures of the class, and recipients, whose object can be cut out
 
 
@@ -45,7 +45,7 @@ def explored_around(net: Classifier, half: Half, target: int, cutouts: Cutouts, 
     whole = Surroundings(cutouts=cutouts).telling(half.pixels[mine], half.pixels[others])
     donors = _donors(half, half, able, Candidate(whole), target, onto, 1, generator)
     probes = [replace(whole, part=part) for part in PARTS]
-    return [_tried(net, half, Candidate(probe), target, onto, *donors) for probe in probes]
+    return [tried_on(net, half, Candidate(probe), target, onto, *donors) for probe in probes]
 
 
 def chosen_around(tried: Sequence[Tried]) -> Tried | None:
@@ -123,11 +123,3 @@ def _another(others: Tensor, onto: Tensor, pools: list[Tensor], chosen: Tensor) 
         here = chosen == k
         after[here] = pool[(torch.searchsorted(pool, others[here]) + 1) % len(pool)]
     return torch.where(same, after, others)
-
-
-def _tried(
-    net: Classifier, half: Half, candidate: Candidate, target: int, onto: Tensor, of: Tensor, others: Tensor
-) -> Tried:
-    p = half.pixels
-    effect = transplant(net, candidate.probe, target, p[onto], p[of], p[others])
-    return Tried(target, candidate, half, effect, onto, of, others)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from jaxtyping import Bool
@@ -13,7 +12,7 @@ from convsight.errors import DataNotFound
 from convsight.images import Images
 from convsight.picture import SUFFIXES
 from convsight.shortcuts.cutouts import key
-from convsight.shortcuts.sample import Half, Sample
+from convsight.shortcuts.sample import Sample
 
 
 def drawn_masks(folder: str | Path, sample: Sample, fit: str = "crop") -> dict[int, Bool[Tensor, "h w"]]:
@@ -30,14 +29,15 @@ def drawn_masks(folder: str | Path, sample: Sample, fit: str = "crop") -> dict[i
         raise DataNotFound(f"there is no folder of masks {root}")
     by_path, by_name = _files(root)
     found: dict[int, Tensor] = {}
-    for picture, name in _pictures(sample):
+    named = [each for half in sample.halves for each in zip(half.pixels, half.ids, strict=True)]
+    for picture, name in named:
         path = PurePosixPath(name).with_suffix("")
         alike = by_name.get(path.name, [])
         file = by_path.get(path.as_posix()) or (alike[0] if len(alike) == 1 else None)
         if file is not None:
             found[key(picture)] = Images.open(file, size=sample.size, channels=1, fit=fit).pixels[0, 0] > 0.5
     if not found:
-        example = next(name for _, name in _pictures(sample))
+        _, example = named[0]
         raise DataNotFound(
             f"no mask in {root} belongs to a picture; it has {sum(map(len, by_name.values()))} picture files. What"
             f" works: a mask for {example} is called {PurePosixPath(example).stem}.png"
@@ -53,9 +53,3 @@ def _files(root: Path) -> tuple[dict[str, Path], dict[str, list[Path]]]:
         by_path[file.relative_to(root).with_suffix("").as_posix()] = file
         by_name[file.stem].append(file)
     return by_path, by_name
-
-
-def _pictures(sample: Sample) -> Iterator[tuple[Tensor, str]]:
-    halves: tuple[Half, Half] = (sample.explore, sample.confirm)
-    for half in halves:
-        yield from zip(half.pixels, half.ids, strict=True)

@@ -14,6 +14,7 @@ from convsight.results.kinds import Pictures
 from convsight.shortcuts.sample import Sample
 from convsight.shortcuts.search import Tried
 from convsight.shortcuts.surroundings import Surroundings
+from convsight.shortcuts.words import listed
 
 SHOWN = 6  # pictures in each row
 
@@ -33,7 +34,6 @@ class Seen:
     pixels: Tensor
     labels: Int64[Tensor, " n"]
     predicted: Int64[Tensor, " n"]
-    ids: tuple[str, ...]
     like: Tensor
 
     def some(self, which: Bool[Tensor, " n"], most_like: bool) -> Int64[Tensor, " m"]:
@@ -58,9 +58,9 @@ def evidence(net: Classifier, sample: Sample, t: Tried) -> Evidence:
     called = int((seen.predicted[with_it] == t.target).sum())
     n, m = int(without.sum()), int(with_it.sum())
     counts = (
-        f"In the data looked at, {_of(n, int(own.sum()))} pictures of {name} are in other surroundings"
+        f"In the data looked at, {n} of {int(own.sum())} pictures of {name} are in other surroundings"
         + (f", and {missed} of them are not recognised" if n else "")
-        + f"; {_of(m, int((~own).sum()))} pictures of other classes are in surroundings like those of {name}"
+        + f"; {m} of {int((~own).sum())} pictures of other classes are in surroundings like those of {name}"
         + (f", and {called} of them are called {name}." if m else ".")
     )
     collect = (
@@ -72,17 +72,11 @@ def evidence(net: Classifier, sample: Sample, t: Tried) -> Evidence:
 
 def _seen(sample: Sample, probe: Surroundings) -> Seen:
     parts = []
-    for half in (sample.explore, sample.confirm):
-        able = probe.able(half.pixels).nonzero().flatten()
-        ids = tuple(half.ids[i] for i in able.tolist())
+    for half in sample.halves:
+        able = probe.able(half.pixels)
         pixels = half.pixels[able]
-        parts.append(Seen(pixels, half.labels[able], half.predicted[able], ids, probe.strength(pixels)))
-    a, b = parts
-    joined = [
-        torch.cat([getattr(a, field), getattr(b, field)])
-        for field in ("pixels", "labels", "predicted", "like")
-    ]
-    return Seen(joined[0], joined[1], joined[2], (*a.ids, *b.ids), joined[3])
+        parts.append((pixels, half.labels[able], half.predicted[able], probe.strength(pixels)))
+    return Seen(*(torch.cat(both) for both in zip(*parts, strict=True)))
 
 
 def _alone(net: Classifier, seen: Seen, probe: Surroundings, which: Tensor, name: str) -> Pictures:
@@ -113,12 +107,6 @@ def _row(net: Classifier, seen: Seen, which: Tensor, most_like: bool, title: str
     )
 
 
-def _of(some: int, every: int) -> str:
-    return f"{some} of {every}"
-
-
 def _names(net: Classifier, sample: Sample, target: int, most: int = 4) -> str:
     names: Sequence[str] = [net.classes[k].split(", ")[0] for k in sample.targets if k != target]
-    if len(names) > most:
-        return "other classes"
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+    return listed(names) if len(names) <= most else "other classes"

@@ -171,7 +171,7 @@ def _structures(sample: Sample) -> dict[int, Patterns]:
 def _effort(
     net: Classifier, sample: Sample, audited: int, tests: int, cutouts: Cutouts, seconds: float
 ) -> str:
-    able = sum(int(cutouts.able(half.pixels).sum()) for half in (sample.explore, sample.confirm))
+    able = sum(int(cutouts.able(half.pixels).sum()) for half in sample.halves)
     given = f" ({cutouts.given:,} by the masks given)" if cutouts.given else ""
     some = f" for {audited} of {len(net.classes):,} classes" if audited < len(net.classes) else ""
     return (

@@ -124,7 +124,9 @@ def fix(
     fixed = Run(folder, module=copy.deepcopy(run.classifier.module), data=data)
     without, with_cue = _changed(fixed.classifier, data.test, probe, number, seed)
     before, after = (groups(each.classifier, without, with_cue, number) for each in (run, fixed))
-    verdicts = _audited(fixed, run, data, seed) if audit else ()
+    verdicts: tuple[Verdict, ...] = ()
+    if audit:  # it passes over what the user marked as the object in the old run
+        verdicts = tuple(audit_run(folder, fixed.classifier, data, own=owned(run.path), seed=seed))
     plain = tuple(float(each.metrics["test"]["accuracy"]) for each in (run, fixed))
     result = Fixed(fixed, record["target"], before, after, (plain[0], plain[1]), verdicts)
     _remember(result, run, verdict, record, share)
@@ -165,12 +167,8 @@ def _trained_on(
     # a run that another version wrote may have more or fewer fields
     known = {field.name for field in fields(Recipe)}
     kept = {name: value for name, value in old.items() if name in known}
-    whole = {
-        "hardest": 1.0,
-        "opening": 1.0,
-        "until_loss": None,
-        "patience": None,
-    }  # each epoch shows every picture, with aspects swapped
+    # each epoch shows every picture, with aspects swapped
+    whole = {"hardest": 1.0, "opening": 1.0, "until_loss": None, "patience": None}
     recipe = Recipe(**{**kept, "augment": Augment(**old["augment"]), **whole})
     if recipe.start and not recipe.epochs and epochs is None:  # nothing but a head was fitted
         swaps = replace(swaps, train=swaps.train.take(torch.arange(len(swaps.train)).repeat(ROUNDS)))
@@ -179,9 +177,8 @@ def _trained_on(
     epochs = max(2, math.ceil(LEAST_UPDATES / steps)) if epochs is None else epochs
     # for a network given as a module `train` would choose optimiser and rate itself; pass the recipe's
     said = {"optimizer": recipe.optimizer, "lr": recipe.lr}
-    network = (
-        str(run.path) if recipe.start else run.classifier.module
-    )  # what begins with a head needs an earlier run
+    # what begins with a head needs an earlier run
+    network = str(run.path) if recipe.start else run.classifier.module
     made = train(
         swaps, recipe, network=network, epochs=epochs, seed=seed, out=folder, progress=progress,
         device=device, **said,
@@ -208,13 +205,6 @@ def _changed(net: Classifier, split: Split, probe: Probe, target: int, seed: int
     of = [images.pixels[drawn(m, n, generator)] for m in (carriers if carriers.any() else own, ~own)]
     given, taken = aspect.given(images.pixels, of[0]), aspect.taken(images.pixels, of[1])
     return replace(images, pixels=images.pixels if taken is None else taken), replace(images, pixels=given)
-
-
-def _audited(run: Run, old: Run, data: Dataset, seed: int) -> tuple[Verdict, ...]:
-    """The audit of the new network, saved in its run. It passes over what the user marked as the object in
-    the old run.
-    """
-    return tuple(audit_run(run.path, run.classifier, data, own=owned(old.path), seed=seed))
 
 
 def _remember(result: Fixed, old: Run, number: int, record: dict[str, Any], share: float) -> None:

@@ -70,5 +70,4 @@ def _rows(t: Tried, seed: int) -> Tensor:
         picked += [*fresh, *(i for i in alike if i not in fresh)]
         if len(picked) >= ROWS:
             break
-    picked = picked[:ROWS]
-    return torch.tensor(picked)
+    return torch.tensor(picked[:ROWS])

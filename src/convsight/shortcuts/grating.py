@@ -84,9 +84,8 @@ class _Spectrum:
     apart: Float[Tensor, "y x"]
     down: Float[Tensor, "y 1"]
     across: Float[Tensor, " x"]
-    means: Float[
-        Tensor, "two h w"
-    ]  # of the fine structure, and of its product with the brightness; each is class minus others
+    # of the fine structure, and of its product with the brightness; each is class minus others
+    means: Float[Tensor, "two h w"]
 
     @classmethod
     def of(cls, of: Pixels, others: Pixels) -> _Spectrum:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from convsight.network.classifier import Classifier
 from convsight.shortcuts.localise import covered
@@ -25,13 +24,9 @@ def is_own(net: Classifier, t: Tried, own: Sequence[Mapping[str, Any]]) -> bool:
         if mark["region"] is None or region is None:
             if mark["kind"] == probe.kind_name:
                 return True
-        elif covered(_mask(mark["region"], region), region) >= 0.5:
-            return True
+        else:
+            marked = torch.zeros_like(region)
+            marked[tuple(torch.tensor(mark["region"], dtype=torch.long).view(-1, 2).T)] = True
+            if covered(marked, region) >= 0.5:
+                return True
     return False
-
-
-def _mask(places: Sequence[Sequence[int]], like: Tensor) -> Tensor:
-    mask = torch.zeros_like(like)
-    for y, x in places:
-        mask[y, x] = True
-    return mask

@@ -82,10 +82,8 @@ def find_patterns(half: Half, targets: Sequence[int]) -> dict[int, list[tuple[Pa
     for reach in REACHES:
         apart = {k: _apart(half, k, reach) for k in targets}
         for k, (distance, gap) in apart.items():
-            if distance < LEAST_APART or gap < LEAST_GAP:
-                continue
-            # the wider smoothing found it, and its structure includes the finer one
-            if any(fixed for _, fixed in found[k]):
+            # what the wider smoothing found includes the finer structure
+            if distance < LEAST_APART or gap < LEAST_GAP or any(fixed for _, fixed in found[k]):
                 continue
             next_largest = max((d for other, (d, _) in apart.items() if other != k), default=0.0)
             of, others = of_and_others(half, k)

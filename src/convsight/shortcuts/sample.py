@@ -72,6 +72,10 @@ class Sample:
     few: tuple[str, ...]  # names of those with too few
 
     @property
+    def halves(self) -> tuple[Half, Half]:
+        return self.explore, self.confirm
+
+    @property
     def size(self) -> tuple[int, int]:
         return self.explore.size
 

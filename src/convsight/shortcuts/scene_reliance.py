@@ -11,9 +11,7 @@ from torch import Tensor
 from convsight.datasets.scenes import Scenes, SceneSplit
 from convsight.errors import InputError
 from convsight.network.classifier import Classifier
-from convsight.shortcuts.reliance import Reliance
-
-NORMAL_95 = 1.959964
+from convsight.shortcuts.reliance import NORMAL_95, Reliance
 
 
 @dataclass(frozen=True)

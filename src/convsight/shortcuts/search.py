@@ -119,12 +119,19 @@ def _try(
     members, _ = carriers(candidate, half, reference, target)
     of = members[torch.randint(len(members), (len(onto),), generator=generator)]
     others = half.others(target, len(onto), generator)
-    p, third = half.pixels, len(onto) // 3
+    third = len(onto) // 3
     if race and candidate.margin and third:
-        a, b, c = (index[:third] for index in (onto, of, others))
-        effect = transplant(net, candidate.probe, target, p[a], p[b], p[c])
-        if effect.difference < candidate.margin / 2:
-            return Tried(target, candidate, half, effect, a, b, c)
+        tried = tried_on(net, half, candidate, target, *(index[:third] for index in (onto, of, others)))
+        if tried.effect.difference < candidate.margin / 2:
+            return tried
+    return tried_on(net, half, candidate, target, onto, of, others)
+
+
+def tried_on(
+    net: Classifier, half: Half, candidate: Candidate, target: int, onto: Tensor, of: Tensor, others: Tensor
+) -> Tried:
+    """The candidate carried over to the recipients `onto` from donors of the class, and from `others` as the control."""
+    p = half.pixels
     effect = transplant(net, candidate.probe, target, p[onto], p[of], p[others])
     return Tried(target, candidate, half, effect, onto, of, others)
 

@@ -16,7 +16,7 @@ from convsight.datasets.pixels import Store, to_stored, to_unit
 from convsight.picture import Size
 from convsight.shortcuts.mixed import Mixed
 from convsight.shortcuts.probes import Pixels, Probe
-from convsight.shortcuts.surroundings import Surroundings
+from convsight.shortcuts.surroundings import Surroundings, lot
 
 SEEN = 300  # pictures of the class, and of the others, from which carriers are learned
 TELLS = 0.2  # carriers can be told if so many of the class are carriers
@@ -150,5 +150,4 @@ def learned(split: Split, probe: Probe, target: int, generator: Generator) -> Ex
 
 def drawn(members: Bool[Tensor, " n"], n: int, generator: Generator) -> Int64[Tensor, " m"]:
     """Indices of `n` of the marked pictures, each as likely, with repetition."""
-    index = members.nonzero().flatten()
-    return index[torch.randint(len(index), (n,), generator=generator)]
+    return lot(members.nonzero().flatten(), n, generator)

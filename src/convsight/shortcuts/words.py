@@ -94,7 +94,7 @@ def claim_around(
     if not found:
         leans = f"{title} and {PARTS[probe.part]}: not counted as a shortcut."
     place = f"{PARTS[probe.part].replace('its', 'the')} of"
-    whose = _listed(others) if len(others) <= FEW else "other classes'"
+    whose = listed(others) if len(others) <= FEW else "other classes'"
     given = (
         f" Put in {place} {target} pictures, {effect.flip_rate:.0%} of {whose} pictures become {target}"
         f" (in other surroundings: {effect.control_rate:.0%})."
@@ -126,7 +126,7 @@ def claim(
     return leans + pasted + without
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
     """`a, b and c`"""
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
