@@ -34,7 +34,7 @@ from torch import Tensor
 
 import convsight as cs
 from convsight.checking.mislabelled import judge
-from convsight.checking.subject import Subject
+from convsight.checking.subject import CheckedPictures
 from convsight.datasets import Dataset
 from convsight.features.copies import copies
 from convsight.features.selection import Selection
@@ -118,11 +118,11 @@ def row(
     }  # fmt: skip
 
 
-def subject_of(data: Dataset, net: cs.Classifier | None) -> Subject:
-    return Subject(data, Selection.of(data, "all"), net, 0)
+def subject_of(data: Dataset, net: cs.Classifier | None) -> CheckedPictures:
+    return CheckedPictures(data, Selection.of(data, "all"), net, 0)
 
 
-def fashion(quick: bool) -> Subject:
+def fashion(quick: bool) -> CheckedPictures:
     data = cs.dataset("fashion-mnist", path=SHARED / "data" / "fashion-mnist").test
     some = data.take(
         torch.randperm(len(data), generator=torch.Generator().manual_seed(0))[: 1500 if quick else 10_000]
@@ -139,13 +139,13 @@ def mobilenet(px: int) -> cs.Classifier:
     return cs.Classifier(net, classes="imagenet", input_size=px, channels=3, mean=(0.5,) * 3, std=(0.5,) * 3)
 
 
-def cifar(quick: bool) -> Subject:
+def cifar(quick: bool) -> CheckedPictures:
     net = mobilenet(96)
     data = cs.dataset(SHARED / "data" / "cifar10-folder", limit=1000 if quick else None)
     return subject_of(Dataset("cifar", data.classes, data.train, data.validation, data.test.take([])), net)
 
 
-def natural(quick: bool) -> Subject:
+def natural(quick: bool) -> CheckedPictures:
     spec = importlib.util.spec_from_file_location("compose", SHARED / "data" / "natural" / "compose.py")
     assert spec is not None and spec.loader is not None
     made = importlib.util.module_from_spec(spec)

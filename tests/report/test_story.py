@@ -9,7 +9,7 @@ import pytest
 import convsight as cs
 from convsight.report import story as told
 from convsight.report.chapters import chapters
-from convsight.report.story import Part, story
+from convsight.report.story import StoryPart, story
 from convsight.report.verdict import answers, steps
 from convsight.run import train_again
 
@@ -17,7 +17,7 @@ OPTIONS = {"recipe": "quick", "epochs": 2, "limit": 30}  # too few for an audit,
 
 
 @pytest.fixture(scope="module")
-def parts() -> list[Part]:
+def parts() -> list[StoryPart]:
     return []
 
 
@@ -27,12 +27,12 @@ def heard() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory, parts: list[Part], heard: list[str]) -> cs.Run:
+def run(tmp_path_factory: pytest.TempPathFactory, parts: list[StoryPart], heard: list[str]) -> cs.Run:
     out = tmp_path_factory.mktemp("runs") / "story"
     return story("drawn-garments", out=out, tell=parts.append, say=heard.append, **OPTIONS)
 
 
-def test_every_part_is_told_as_it_begins_and_ends(run: cs.Run, parts: list[Part]) -> None:
+def test_every_part_is_told_as_it_begins_and_ends(run: cs.Run, parts: list[StoryPart]) -> None:
     assert [part.number for part in parts] == [1, 1, 2, 2, 3, 3, 4, 4] and {part.of for part in parts} == {4}
     assert all(not part.found for part in parts[::2]) and all(part.found for part in parts[1::2])
     assert f"{run.metrics['test']['accuracy']:.2%}" in parts[3].found

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import torch
 from jaxtyping import Int64
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from convsight.checking.finding import Finding
-from convsight.checking.subject import Subject
+from convsight.checking.subject import CheckedPictures
 from convsight.features.copies import Copy
 from convsight.features.selection import SPLITS
 
@@ -20,21 +23,12 @@ def groups_of(pairs: Sequence[Copy], n: int) -> Int64[Tensor, " n"]:
     >>> groups_of([Copy(0, 2, 1.0, False, 1.0), Copy(2, 3, 1.0, True, 1.0)], 4).tolist()
     [0, 1, 0, 0]
     """
-    root = list(range(n))
-
-    def find(i: int) -> int:
-        while root[i] != i:
-            root[i] = root[root[i]]
-            i = root[i]
-        return i
-
-    for pair in pairs:
-        a, b = sorted((find(pair.first), find(pair.second)))
-        root[b] = a
-    return torch.tensor([find(i) for i in range(n)])
+    ends = [pair.first for pair in pairs], [pair.second for pair in pairs]
+    joined = coo_matrix((np.ones(len(pairs)), ends), (n, n))
+    return torch.from_numpy(connected_components(joined, directed=False)[1]).long()
 
 
-def copied(subject: Subject, pairs: Sequence[Copy]) -> Iterator[Finding]:
+def copied(subject: CheckedPictures, pairs: Sequence[Copy]) -> Iterator[Finding]:
     """A row for each pair: the picture to take away, and which other one stays.
 
     Of two splits the test picture stays and the training picture goes, so that what was measured stays comparable.

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from convsight.checking.finding import Finding
-from convsight.checking.subject import Subject
+from convsight.checking.subject import CheckedPictures
 from convsight.training.evaluate import wilson
 
 LEAST_TRAIN, LEAST_TEST = 20, 10
 
 
-def few(subject: Subject) -> Iterator[Finding]:
+def few(subject: CheckedPictures) -> Iterator[Finding]:
     """A row for each class with few training or few test pictures, shown by its first picture."""
     if subject.labels is None:
         return
@@ -40,6 +40,6 @@ def _so(split: str, count: int) -> str:
     return f": even if all are recognised, its accuracy is only known to be above {low:.0%}"
 
 
-def _id(subject: Subject, split: str, index: int) -> str:
+def _id(subject: CheckedPictures, split: str, index: int) -> str:
     own = subject.data.splits[split].ids[index]
     return own if subject.chosen.find(own) is not None else f"{split}/{own}"

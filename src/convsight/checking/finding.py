@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 
 from convsight.results.kinds import Table
 
@@ -16,7 +16,7 @@ PROBLEMS = {  # in the order of the table: the worst first; each with its name i
     "few": "classes too small to judge",
     "odd": "odd pictures",
 }
-ONE = {
+ONE = {  # the same in the singular
     "leak": "copy in two splits",
     "mislabelled": "label that is probably wrong",
     "duplicate": "copy within a split",
@@ -56,10 +56,6 @@ def ordered(findings: Iterable[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda f: (rank[f.problem], -(f.sure or 0.0), f.id))
 
 
-def rows_of(findings: Sequence[Finding]) -> tuple[tuple, ...]:
-    return tuple(astuple(finding) for finding in findings)
-
-
 def findings_of(table: Table) -> list[Finding]:
     """The rows of a table that `check` made, as findings."""
     return [Finding(*row) for row in table.rows]
@@ -72,9 +68,5 @@ def counted(findings: Sequence[Finding]) -> str:
     'nothing'
     """
     counts = Counter(finding.problem for finding in findings)
-    said = [f"{counts[p]:,} {_named(p, counts[p])}" for p in PROBLEMS if counts[p]]
+    said = [f"{counts[p]:,} {ONE[p] if counts[p] == 1 else PROBLEMS[p]}" for p in PROBLEMS if counts[p]]
     return ", ".join(said) or "nothing"
-
-
-def _named(problem: str, count: int) -> str:
-    return ONE[problem] if count == 1 else PROBLEMS[problem]

@@ -9,6 +9,7 @@ the suspects, so that wrong labels spoil them less. Near-duplicates stay in one 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from convsight.checking.finding import Finding
-from convsight.checking.subject import Subject
+from convsight.checking.subject import CheckedPictures
 from convsight.progress import span
 from convsight.training.cross_validation import out_of_fold
 from convsight.training.linear_head import fit_head
@@ -91,10 +92,10 @@ def judged(chances: Float[Tensor, "n k"], labels: Int64[Tensor, " n"]) -> Judged
 def confusion(chances: Float[Tensor, "n k"], labels: Int64[Tensor, " n"]) -> Float[Tensor, "k k"]:
     """How often each class (row) carries each label (column), against the average of all pairs; 0 on the diagonal.
 
-    Counted on the pictures of which the probe is sure, beyond what it expects itself: of those that are surely j so many
-    carry the label g, and the probabilities say how many would if no label were wrong. The counts are taken as far as
-    they are concentrated, from not at all where they vary no more than by chance to wholly where each class has one that
-    it is taken for.
+    Counted on the pictures of which the probe is sure: of those that are surely of class j, how many carry the label g,
+    less the number that the probe's own probabilities expect if no label were wrong. The more the counts concentrate on
+    few pairs of classes, the more they are used: not at all where they vary no more than by chance, wholly where each
+    class is mistaken for one other class only.
     """
     k = chances.shape[1]
     sureness, best = chances.max(1)
@@ -105,9 +106,8 @@ def confusion(chances: Float[Tensor, "n k"], labels: Int64[Tensor, " n"]) -> Flo
     mean = float(excess[others].mean())
     if k < 3 or mean == 0:
         return others.float()
-    chance = mean * (
-        1 + 2 * math.sqrt(2 / (int(others.sum()) - 1))
-    )  # Poisson's variance, and two standard errors
+    # the variance by chance is Poisson's, with two standard errors on top
+    chance = mean * (1 + 2 * math.sqrt(2 / (int(others.sum()) - 1)))
     spread = (float(excess[others].var(unbiased=False)) - chance) / mean**2
     concentrated = min(1.0, max(0.0, spread / (k - 2)))
     counted = (excess + mean) / (2 * mean)
@@ -134,16 +134,16 @@ def confident_of(chances: Float[Tensor, "n k"], labels: Int64[Tensor, " n"]) -> 
 
 
 def mislabelled(
-    subject: Subject, found: Judged, least: float, copies_of: dict[int, list[int]]
+    subject: CheckedPictures, found: Judged, least: float, copies_of: Counter[int]
 ) -> Iterator[Finding]:
-    """A row for every suspect of which the probe is at least so sure, 0 to 1."""
+    """A row for every suspect of which the probe is at least so sure, 0 to 1. copies_of: how many copies a picture has."""
     labels = subject.labels
     assert labels is not None  # the caller judged them
     chosen = (found.suspect & (found.suspicion >= least)).nonzero()[:, 0]
     for i in chosen.tolist():
         given, suggested = subject.name(i), subject.classes[int(found.suggested[i])]
         said = found.chances[i]
-        copies = len(copies_of.get(i, ()))
+        copies = copies_of[i]
         yield Finding(
             subject.chosen.ids[i], "mislabelled", given, suggested, round(float(found.suspicion[i]), 3),
             subject.chosen.splits[i], "",

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from convsight.checking.finding import Finding
 from convsight.checking.properties import Properties
-from convsight.checking.subject import Subject
+from convsight.checking.subject import CheckedPictures
 
 RARE = 0.05  # what more than this share of a set has is how the set looks, not an oddity
 DARK, BRIGHT = 0.2, 0.9  # of the brightest twentieth of a dark picture, of the darkest of a burnt-out one
@@ -26,7 +26,7 @@ Oddity = tuple[
 ]  # its name, which pictures have it, and each one's sentence
 
 
-def odd(subject: Subject, properties: Properties) -> Iterator[Finding]:
+def odd(subject: CheckedPictures, properties: Properties) -> Iterator[Finding]:
     """A row for each oddity of each picture."""
     for name, which, sentences in _oddities(subject, properties):
         share = float(which.float().mean())
@@ -40,7 +40,7 @@ def odd(subject: Subject, properties: Properties) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def _oddities(subject: Subject, properties: Properties) -> Iterator[Oddity]:
+def _oddities(subject: CheckedPictures, properties: Properties) -> Iterator[Oddity]:
     contrast = properties.of("contrast")
     dark, bright = (properties.of(f"brightness of the {end} parts") for end in ("brightest", "darkest"))
     blank = contrast < BLANK
@@ -69,7 +69,7 @@ def _blurred(sharpness: Float[Tensor, " n"], there: Bool[Tensor, " n"]) -> Oddit
     return "Blurred", which, words
 
 
-def _of_files(subject: Subject, properties: Properties) -> Iterator[Oddity]:
+def _of_files(subject: CheckedPictures, properties: Properties) -> Iterator[Oddity]:
     """What the file's own size says, before it was fitted to the others."""
     height, width = properties.of("height"), properties.of("width")
     known = ~height.isnan()

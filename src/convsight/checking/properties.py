@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from convsight.checking.subject import Subject
+from convsight.checking.subject import CheckedPictures
 from convsight.images import Images
 from convsight.opening.files import facts_of
 from convsight.progress import report_count
@@ -36,14 +36,9 @@ class Properties:
         return self.values[:, self.names.index(name)]
 
 
-def properties_of(subject: Subject) -> Properties:
+def properties_of(subject: CheckedPictures) -> Properties:
     """Every property of every picture; those of files only where the pictures are files."""
-    rows, done = [], 0
-    for images in subject.batches():
-        rows.append(of_pixels(images))
-        done += len(images)
-        report_count(done, len(subject), "pictures", "light and colour", within=(0.0, 0.7))
-    values, names = torch.cat(rows), OF_PIXELS
+    values, names = subject.batch_by_batch(of_pixels, "light and colour", within=(0.0, 0.7)), OF_PIXELS
     files = [subject.file(i) for i in range(len(subject))]
     if any(file is not None for file in files):
         values, names = torch.cat([values, _of_files(files)], 1), (*OF_PIXELS, *OF_FILES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,7 +27,7 @@ TO_LEARN = 2000  # pictures from which patch features are learnt
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
+class CheckedPictures:
     """The pictures that are checked. net: whose features are used; None learns simple ones from the pictures.
 
     folder: where the picture files are, if they are files; ids are paths in it. keep: where the features of `net` go
@@ -64,13 +64,8 @@ class Subject:
             return features_by_shards(self.net, self.chosen, self.keep)
         if self.net is not None:
             return features_of(self.net, self.chosen).values
-        learnt = PatchFeatures.learn(self._sample(), seed=self.seed)
-        rows, done = [], 0
-        for images in self.chosen.batches(BATCH):
-            rows.append(learnt(images))
-            done += len(images)
-            report_count(done, len(self), "pictures", "features")
-        return torch.cat(rows)
+        sample = [self.chosen[part] for part in some(len(self), TO_LEARN, self.seed).split(BATCH)]
+        return self.batch_by_batch(PatchFeatures.learn(sample, seed=self.seed), "features")
 
     @property
     def features_in_words(self) -> str:
@@ -93,10 +88,13 @@ class Subject:
     def _own_ids(self) -> tuple[str, ...]:
         return tuple(name for _, part in self.chosen.parts for name in part.ids)
 
-    def _sample(self) -> list[Images]:
-        index = some(len(self), TO_LEARN, self.seed)
-        return [self.chosen[part] for part in index.split(BATCH)]
-
-    def batches(self) -> Iterator[Images]:
-        """Every picture once, in order, at the data set's size."""
-        return self.chosen.batches(BATCH)
+    def batch_by_batch(
+        self, make: Callable[[Images], Tensor], words: str, within: tuple[float, float] = (0.0, 1.0)
+    ) -> Float[Tensor, "n d"]:
+        """What `make` says of every picture, in order, while `words` tell what is under way."""
+        rows, done = [], 0
+        for images in self.chosen.batches(BATCH):
+            rows.append(make(images))
+            done += len(images)
+            report_count(done, len(self), "pictures", words, within=within)
+        return torch.cat(rows)

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
+from contextlib import nullcontext
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
 from convsight.checking.copied import copied, groups_of
 from convsight.checking.few import few
-from convsight.checking.finding import COLUMNS, counted, ordered, rows_of
+from convsight.checking.finding import COLUMNS, counted, ordered
 from convsight.checking.gallery import galleries
 from convsight.checking.mislabelled import Judged, judge, mislabelled
 from convsight.checking.odd import odd
 from convsight.checking.properties import properties_of
 from convsight.checking.saved import save_check
-from convsight.checking.subject import Subject
+from convsight.checking.subject import CheckedPictures
 from convsight.checking.telling import LEAST, Told, tell, telling
-from convsight.datasets import Dataset, as_dataset
+from convsight.datasets import as_dataset
 from convsight.errors import InputError
 from convsight.features.copies import Copy, copies
 from convsight.features.selection import Selection
-from convsight.network.classifier import Classifier, as_classifier
+from convsight.network.classifier import as_classifier
 from convsight.network.identity import identity_of
 from convsight.network.interventions import undisturbed
 from convsight.progress import report, span
@@ -112,19 +114,16 @@ def subject_of(
     fit: str = "crop",
     seed: int = 0,
     folder: str | Path | None = None,
-) -> Subject:
+) -> CheckedPictures:
     """The pictures, and the network whose features are used; `folder` has their files, if `data` is not the folder."""
     if isinstance(data, Run):
         classifier = as_classifier(net) if net is not None else data.classifier
-        source = data.config["data"].get("source")
-        return _subject(data.dataset, classifier, _folder(folder or source), most, seed)
-    classifier = None if net is None else as_classifier(net)
-    opened: Dataset = as_dataset(data, classifier, fit)
-    return _subject(opened, classifier, _folder(folder or data), most, seed)
-
-
-def _subject(data: Dataset, net: Classifier | None, folder: Path | None, most: int, seed: int) -> Subject:
-    return Subject(data, Selection.of(data, "all", most, seed), net, seed, folder)
+        pictures, source = data.dataset, data.config["data"].get("source")
+    else:
+        classifier = None if net is None else as_classifier(net)
+        pictures, source = as_dataset(data, classifier, fit), data
+    chosen = Selection.of(pictures, "all", most, seed)
+    return CheckedPictures(pictures, chosen, classifier, seed, _folder(folder or source))
 
 
 def _folder(source: Any) -> Path | None:
@@ -135,7 +134,7 @@ def _folder(source: Any) -> Path | None:
     return path if path.is_dir() else path.parent if path.is_file() else None
 
 
-def provenance(subject: Subject, sure: float, most: int) -> Provenance:
+def provenance(subject: CheckedPictures, sure: float, most: int) -> Provenance:
     """Where the table comes from; its key is the same for the same pictures, network, knobs and code."""
     net = subject.net
     identity = "patches" if net is None else identity_of(net)
@@ -152,14 +151,12 @@ def provenance(subject: Subject, sure: float, most: int) -> Provenance:
     )
 
 
-def _checked(subject: Subject, sure: float, own: bool, made: Provenance) -> Table:
-    if subject.net is None:
-        return _table(subject, sure, own, made)
-    with undisturbed(subject.net.module):
+def _checked(subject: CheckedPictures, sure: float, own: bool, made: Provenance) -> Table:
+    with nullcontext() if subject.net is None else undisturbed(subject.net.module):
         return _table(subject, sure, own, made)
 
 
-def _table(subject: Subject, sure: float, own: bool, made: Provenance) -> Table:
+def _table(subject: CheckedPictures, sure: float, own: bool, made: Provenance) -> Table:
     with span(0.0, 0.3):
         pairs = copies(subject.small)
     with span(0.3, 0.4):
@@ -169,10 +166,11 @@ def _table(subject: Subject, sure: float, own: bool, made: Provenance) -> Table:
         with span(0.4, 0.95):
             judged = _judged(subject, pairs)
         told = tell(properties, subject.labels, len(subject.classes), subject.seed)
+    copies_of = Counter(i for pair in pairs for i in (pair.first, pair.second))
     findings = ordered(
         [
             *copied(subject, pairs),
-            *([] if judged is None else mislabelled(subject, judged, sure, _copies_of(pairs))),
+            *([] if judged is None else mislabelled(subject, judged, sure, copies_of)),
             *([] if subject.labels is None else telling(subject, properties, told)),
             *few(subject),
             *odd(subject, properties),
@@ -183,14 +181,14 @@ def _table(subject: Subject, sure: float, own: bool, made: Provenance) -> Table:
         title="The pictures looked at",
         caption=f"{subject.chosen.describe()}: {counted(findings)}.",
         columns=COLUMNS,
-        rows=rows_of(findings),
+        rows=tuple(astuple(finding) for finding in findings),
         notes=tuple(_notes(subject, judged, told, sure, own)),
         parts=galleries(subject, findings),
         provenance=made,
     )
 
 
-def _judged(subject: Subject, pairs: list[Copy]) -> Judged | None:
+def _judged(subject: CheckedPictures, pairs: list[Copy]) -> Judged | None:
     """What is thought of the labels; None where too few pictures carry them."""
     labels = subject.labels
     assert labels is not None
@@ -203,16 +201,8 @@ def _judged(subject: Subject, pairs: list[Copy]) -> Judged | None:
         return judge(features, labels, len(subject.classes), groups=groups, seed=subject.seed)
 
 
-def _copies_of(pairs: list[Copy]) -> dict[int, list[int]]:
-    found: dict[int, list[int]] = {}
-    for pair in pairs:
-        found.setdefault(pair.first, []).append(pair.second)
-        found.setdefault(pair.second, []).append(pair.first)
-    return found
-
-
 def _notes(
-    subject: Subject, judged: Judged | None, told: list[Told], sure: float, own: bool
+    subject: CheckedPictures, judged: Judged | None, told: list[Told], sure: float, own: bool
 ) -> Iterator[str]:
     """What was judged by what, what a statistic alone would tell, and what was not looked at."""
     if judged is not None:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from convsight.checking.finding import Finding
 from convsight.checking.properties import Properties
-from convsight.checking.subject import Subject
+from convsight.checking.subject import CheckedPictures
 from convsight.training.cross_validation import out_of_fold
 from convsight.training.folds import folds
 
@@ -95,7 +95,7 @@ def _by_stretch(code: Tensor, labels: Tensor, fold: Tensor, k: int) -> Int64[Ten
     return said
 
 
-def telling(subject: Subject, properties: Properties, told: list[Told]) -> Iterator[Finding]:
+def telling(subject: CheckedPictures, properties: Properties, told: list[Told]) -> Iterator[Finding]:
     """A row for each property that tells the class, shown by an ordinary picture of the class it tells best."""
     labels = subject.labels
     assert labels is not None  # the caller asked about them

@@ -8,7 +8,7 @@ from typing import Any
 
 from convsight.cli.console import TrainingDisplay, bar, err, out, print_json, print_notes
 from convsight.cli.inputs import size
-from convsight.report.story import Part, story
+from convsight.report.story import StoryPart, story
 from convsight.report.verdict import answers, steps
 from convsight.run import Run
 
@@ -51,7 +51,7 @@ class _Telling:
     def __exit__(self, *_: object) -> None:
         self._within.close()
 
-    def __call__(self, part: Part) -> None:
+    def __call__(self, part: StoryPart) -> None:
         self._within.close()
         if self.quiet:
             return

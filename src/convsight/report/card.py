@@ -13,10 +13,9 @@ from typing import Any
 
 from convsight import __version__
 from convsight.errors import ConvsightError
-from convsight.results.kinds import Verdict
+from convsight.report.leaning import audited
 from convsight.results.tables import asides, headline
 from convsight.run import Run
-from convsight.shortcuts.saved import audited_weights, read_verdicts
 
 
 def model_card(run: Run, use: str = "", note: str = "") -> str:
@@ -89,13 +88,8 @@ def _measured(run: Run) -> Iterator[str]:
             f"{row['interval'][1]:.1%} | {_share(row['precision'])} |"
             for row in test["per_class"]
         ]
-        yield "\n".join(
-            [
-                "| class | pictures | found | 95% interval | right when said |",
-                "|---|---:|---:|---|---:|",
-                *rows,
-            ]
-        )
+        heads = ["| class | pictures | found | 95% interval | right when said |", "|---|---:|---:|---|---:|"]
+        yield "\n".join([*heads, *rows])
     if test.get("confused"):
         worst = test["confused"][0]
         yield f"Most often mistaken: {worst['true']} for {worst['predicted']} ({worst['share']:.0%} of its pictures)."
@@ -106,7 +100,7 @@ def _share(value: float | None) -> str:
 
 
 def _audit(run: Run) -> Iterator[str]:
-    verdicts = _verdicts(run)
+    verdicts = audited(run)
     if verdicts is None:
         yield f"Not audited. `convsight audit {run.name}` looks for shortcuts and proves them."
         return
@@ -114,13 +108,6 @@ def _audit(run: Run) -> Iterator[str]:
         yield f"- {'**Found.** ' if verdict.found else ''}{verdict.sentence}"
     if not verdicts:
         yield "The audit found nothing to say."
-
-
-def _verdicts(run: Run) -> list[Verdict] | None:
-    """Those of an audit of exactly these weights, else None."""
-    if not run.classifier.one_class or audited_weights(run.path) != run.classifier.weights_hash:
-        return None
-    return read_verdicts(run.path)
 
 
 def _data(run: Run) -> str:

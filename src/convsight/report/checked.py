@@ -7,8 +7,9 @@ import html
 from torch import Tensor
 
 from convsight.checking import PROBLEMS, Finding, findings_of, read_check
+from convsight.checking.gallery import pictures_of
 from convsight.results import draw
-from convsight.results.kinds import Pictures, Table
+from convsight.results.kinds import Table
 from convsight.results.result import inline_image
 from convsight.run import Run
 
@@ -36,26 +37,16 @@ def _fold(found: Table, findings: list[Finding], problem: str) -> str:
     name = PROBLEMS[problem]
     more = f", the first {SHOWN} shown" if len(rows) > SHOWN else ""
     summary = f"{name[0].upper()}{name[1:]} ({len(rows):,}{more})"
-    sheet = found.part(problem)
-    body = "".join(_row(findings[i], i, sheet if isinstance(sheet, Pictures) else None) for i in rows[:SHOWN])
+    body = "".join(_row(findings[i], pictures_of(found, i)) for i in rows[:SHOWN])
     opened = " open" if problem == findings[0].problem else ""
     return f'<details{opened}><summary>{html.escape(summary)}</summary><ul class="findings">{body}</ul></details>'
 
 
-def _row(finding: Finding, number: int, sheet: Pictures | None) -> str:
-    pictures = (
-        "" if sheet is None else "".join(_picture(image, finding.id) for image in _images(sheet, number))
-    )
+def _row(finding: Finding, images: Tensor | None) -> str:
+    name = html.escape(finding.id)
+    files = [] if images is None else [draw.png(draw.rgb(image)) for image in images]
+    pictures = "".join(inline_image(file, "png", name) for file in files)
     return (
-        f'<li><span class="shown">{pictures}</span><span><b>{html.escape(finding.id)}</b><br>'
+        f'<li><span class="shown">{pictures}</span><span><b>{name}</b><br>'
         f"{html.escape(finding.finding)}<br><em>{html.escape(finding.action)}</em></span></li>"
     )
-
-
-def _images(sheet: Pictures, number: int) -> Tensor:
-    assert sheet.values is not None  # `checking.gallery` says which row each picture belongs to
-    return sheet.images[sheet.values == number]
-
-
-def _picture(image: Tensor, name: str) -> str:
-    return inline_image(draw.png(draw.rgb(image)), "png", html.escape(name))

@@ -10,7 +10,8 @@ from convsight.run import Run
 def found_in(run: Run) -> dict[str, str]:
     """A line for each heading of `report.chapters` of which there is something to say."""
     said = {answer.question: answer for answer in answers(run)}
-    lines = {"Data": _data(run), "Network": _network(run), "Training": _training(run), "Test": _test(run)}
+    made_of = f"“{run.config['network']['name']}” with {run.metrics['training']['parameters']:,} weights."
+    lines = {"Data": _data(run), "Network": made_of, "Training": _training(run), "Test": f"{tested(run)}."}
     lines |= {
         "Filters and feature maps": "From edges in the first layer to parts in the last.",
         "Where it looks": "Every technique on the same pictures, and how far to trust each.",
@@ -35,10 +36,6 @@ def _data(run: Run) -> str:
     return f"{counts} pictures{of}, {h}×{w} {kind}."
 
 
-def _network(run: Run) -> str:
-    return f"“{run.config['network']['name']}” with {run.metrics['training']['parameters']:,} weights."
-
-
 def _training(run: Run) -> str:
     training, log = run.metrics["training"], run.log
     if not training["epochs"]:
@@ -47,9 +44,10 @@ def _training(run: Run) -> str:
     return f"{training['epochs']} epochs in {training['seconds']:.0f} s{loss}; {training['stopped']}."
 
 
-def _test(run: Run) -> str:
+def tested(run: Run) -> str:
+    """What was measured on the test pictures, without a full stop."""
     test = run.metrics["test"]
     if not test:
-        return "There are no test pictures."
+        return "There are no test pictures"
     value, words = headline(test)
-    return "; ".join([f"{value} {words}", *asides(test)]) + "."
+    return "; ".join([f"{value} {words}", *asides(test)])

@@ -29,14 +29,11 @@ def predictions(run: Run) -> list[str]:
 def _of_classes(net: Classifier, sample: Images) -> list[str]:
     predicted, confidence = net.predict(sample), net.probabilities(sample).max(1).values
     right = predicted == sample.labels
-    wrong = (confidence * ~right).argsort(descending=True)[: min(SHOWN, int((~right).sum()))]
     words = f"A random sixteen; {int(right.sum())} of {len(sample)} drawn were right. Under each: predicted (true)."
-    shown = [("Predicted and true", words, torch.arange(min(SHOWN, len(sample))))]
-    if len(wrong):
-        shown.append(("Surest mistakes", "Wrong, and most confident of it.", wrong))
     labels = [] if sample.labels is None else sample.labels.tolist()
     names = [_named(net.classes, int(p), labels[i]) for i, p in enumerate(predicted)]
-    return [_grid(sample, title, caption, index, names, right) for title, caption, index in shown]
+    first = _grid(sample, "Predicted and true", words, torch.arange(min(SHOWN, len(sample))), names, right)
+    return [first, *_mistakes(sample, "Wrong, and most confident of it.", names, right, confidence)]
 
 
 def _of_labels(net: Classifier, sample: Images) -> list[str]:
@@ -44,19 +41,11 @@ def _of_labels(net: Classifier, sample: Images) -> list[str]:
     said, chance, truth = net.predict(sample).bool(), net.probabilities(sample), sample.labels > 0.5
     right = (said == truth).all(1)
     names = [_differences(net.classes, s, t) for s, t in zip(said, truth, strict=True)]
-    worst = (chance - truth.float()).abs().amax(1) * ~right
-    wrong = worst.argsort(descending=True)[: min(SHOWN, int((~right).sum()))]
     words = "Under each what was said; − was missed, + was said and is not there."
-    shown = [
-        (
-            "Labels said",
-            f"A random sixteen; {int(right.sum())} of {len(sample)} drawn have every label right. {words}",
-            torch.arange(min(SHOWN, len(sample))),
-        )
-    ]
-    if len(wrong):
-        shown.append(("Surest mistakes", f"A label wrong, and most confident of it. {words}", wrong))
-    return [_grid(sample, title, caption, index, names, right) for title, caption, index in shown]
+    caption = f"A random sixteen; {int(right.sum())} of {len(sample)} drawn have every label right. {words}"
+    first = _grid(sample, "Labels said", caption, torch.arange(min(SHOWN, len(sample))), names, right)
+    off = (chance - truth.float()).abs().amax(1)
+    return [first, *_mistakes(sample, f"A label wrong, and most confident of it. {words}", names, right, off)]
 
 
 def _of_numbers(net: Classifier, sample: Images) -> list[str]:
@@ -75,6 +64,12 @@ def _of_numbers(net: Classifier, sample: Images) -> list[str]:
         _grid(sample, "Said and true", f"A random sixteen. {caption}", first, names, None),
         _grid(sample, "Farthest off", caption, far, names, None),
     ]
+
+
+def _mistakes(sample: Images, caption: str, names: list[str], right: Tensor, sureness: Tensor) -> list[str]:
+    """The mistakes of which the network was surest; nothing if there are none."""
+    wrong = (sureness * ~right).argsort(descending=True)[: min(SHOWN, int((~right).sum()))]
+    return [_grid(sample, "Surest mistakes", caption, wrong, names, right)] if len(wrong) else []
 
 
 def _grid(

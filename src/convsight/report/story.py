@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,10 @@ from convsight.errors import InputError
 from convsight.features.kept import FOLDER as FEATURES
 from convsight.report.leaning import audited
 from convsight.report.leaning import make as audit_run
+from convsight.report.lines import tested
 from convsight.report.verdict import answers
 from convsight.results.kinds import Table
 from convsight.results.stored import Results
-from convsight.results.tables import asides, headline
 from convsight.run import CONFIG, RESULTS, Run
 from convsight.training import train
 from convsight.training.opening import opened
@@ -29,20 +29,13 @@ from convsight.training.run_folder import refuse_a_run
 from convsight.training.start import Start, is_from_elsewhere, start_from
 
 RELABEL = "relabel.csv"
-OPENING = (
-    "size",
-    "channels",
-    "limit",
-    "validation",
-    "fit",
-    "bands",
-    "task",
-)  # options that decide which pictures there are
+# options that decide which pictures there are
+OPENING = ("size", "channels", "limit", "validation", "fit", "bands", "task")
 CHAPTERS = ("The pictures themselves", "Training and test", "What it leans on", "The report")
 
 
 @dataclass(frozen=True)
-class Part:
+class StoryPart:
     """One part of the story, as it begins (found is "") and as it ends.
 
     found: what it found, in a line. seconds: how long it took; a part that was done before takes hardly any.
@@ -55,7 +48,7 @@ class Part:
     seconds: float = 0.0
 
 
-Tell = Callable[[Part], None]
+Tell = Callable[[StoryPart], None]
 
 
 def story(
@@ -85,7 +78,7 @@ def story(
     out: the run's directory, by default `runs/NAME-story`. It also gets `report.html`, and `relabel.csv` with the labels
         that are probably wrong: they are not applied until you hand them over with `relabel`.
     resume, overwrite: whether to go on with the run that is in `out`, or to throw it away; with neither it is refused.
-    tell: called with a `Part` as each part begins and ends. say: called with each sentence about what was noticed or
+    tell: called with a `StoryPart` as each part begins and ends. say: called with each sentence about what was noticed or
         chosen (files that cannot be read, pictures held out, the recipe). progress: as in `train`.
 
     Returns the `Run`. Raises what `check` and `train` raise; InputError if `out` holds another training.
@@ -101,15 +94,15 @@ def story(
         refuse_a_run(folder)
     asked = {"network": network, "weights": weights, "relabel": relabel, **options}
     given = {name: value for name, value in asked.items() if value is not None}
-    teller = _Teller(tell or (lambda part: None))
+    tell = tell or (lambda part: None)
     say = say or (lambda sentence: None)
     for sentence in pictures.notes:
         say(sentence)
 
-    with teller.part() as end:
+    with _part(1, tell) as end:
         found = _checked(data, pictures, start, folder, seed)
-        end(f"{counted(findings_of(found))}")
-    with teller.part() as end:
+        end(counted(findings_of(found)))
+    with _part(2, tell) as end:
         run = train(
             data,
             recipe,
@@ -122,12 +115,14 @@ def story(
             **given,
         )
         save_check(run, found)
-        if suggestions(findings_of(found)):
-            _suggest(found, folder / RELABEL)
-        end(_tested(run))
-    with teller.part() as end:
+        relabel_csv = folder / RELABEL
+        # a file that is there already may have been edited, so it stays
+        if suggestions(findings_of(found)) and not relabel_csv.exists():
+            write_relabel(found, relabel_csv)
+        end(tested(run))
+    with _part(3, tell) as end:
         end(_audited(run))
-    with teller.part() as end:
+    with _part(4, tell) as end:
         end(str(run.report()))
     return run
 
@@ -140,19 +135,13 @@ def _opened(
     return opened(data, {**opening, **({"relabel": relabel} if relabel else {})}, start)[0]
 
 
-class _Teller:
-    """Numbers the parts and times them."""
-
-    def __init__(self, tell: Tell):
-        self.tell, self.number = tell, 0
-
-    @contextmanager
-    def part(self) -> Iterator[Callable[[str], None]]:
-        self.number += 1
-        title, found, began = CHAPTERS[self.number - 1], [], time.perf_counter()
-        self.tell(Part(self.number, len(CHAPTERS), title))
-        yield found.append
-        self.tell(Part(self.number, len(CHAPTERS), title, " ".join(found), time.perf_counter() - began))
+@contextmanager
+def _part(number: int, tell: Tell) -> Iterator[Callable[[str], None]]:
+    """Tell that a part of the story begins, and at the end how long it took and what it found."""
+    part, found, began = StoryPart(number, len(CHAPTERS), CHAPTERS[number - 1]), [], time.perf_counter()
+    tell(part)
+    yield found.append
+    tell(replace(part, found=" ".join(found), seconds=time.perf_counter() - began))
 
 
 def _tidy(name: str) -> str:
@@ -160,27 +149,14 @@ def _tidy(name: str) -> str:
 
 
 def _checked(data: Any, pictures: Dataset, start: Start | None, folder: Path, seed: int) -> Table:
-    """The check by the network that is trained on, kept in the run's results; a probe finds its features made.
+    """The check, kept in the run's results. Its features are kept too, so that training a probe need not make them again.
 
-    One of our own networks knows nothing before it is trained, so simple features judge there.
+    Labels are judged by the network from elsewhere that training starts from, or else by simple features, since one of
+    our own networks knows nothing before it is trained.
     """
     results, net = Results(folder / RESULTS), None if start is None else start.net
     source = data if isinstance(data, (str, Path)) else None
     return check(pictures, net, seed=seed, results=results, folder=source, keep=folder / FEATURES)
-
-
-def _suggest(found: Table, path: Path) -> None:
-    """relabel.csv, unless there is one, which may have been edited."""
-    if not path.exists():
-        write_relabel(found, path)
-
-
-def _tested(run: Run) -> str:
-    test = run.metrics["test"]
-    if not test:
-        return "There are no test pictures."
-    value, words = headline(test)
-    return "; ".join([f"{value} {words}", *asides(test)])
 
 
 def _audited(run: Run) -> str:
