@@ -95,7 +95,7 @@ def test_a_first_edit_waits_for_nothing(client, studio, monkeypatch):
     held.set()
     told(client, client.post("/api/pictures/test:4/warm").json()["job"])
     later = client.post("/api/pictures/test:4/edit", json=body).json()
-    assert later["exact"] == studio.occluding._known("test:4").incremental
+    assert later["exact"] == studio.occluding._kept.get("test:4").incremental
     for one, two in zip(early["scores"], later["scores"], strict=True):
         assert one["logit"] == pytest.approx(two["logit"], abs=1e-3)
 

@@ -108,7 +108,7 @@ def test_old_steps_are_forgotten_and_epochs_are_not():
 
 
 def test_the_store_forgets_what_was_used_longest_ago():
-    store = Recent(most_bytes=100)
+    store = Recent(100)
     for name in "abc":
         store.put(name, name.upper(), 40)
     assert store.get("a") is None and store.get("b") == "B"

@@ -74,7 +74,7 @@ def _errors(app: FastAPI) -> None:
     @app.exception_handler(ConvsightError)
     async def said(_: Request, error: ConvsightError) -> Response:
         status = 404 if isinstance(error, DataNotFound) else 400
-        return answer(status, schemas.Problem.of(error))
+        return JSONResponse(schemas.Problem.of(error).model_dump(), status)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
@@ -99,15 +99,12 @@ def _errors(app: FastAPI) -> None:
 def problem(
     status: int, error: str, given: str = "", works: str = "", headers: dict[str, str] | None = None
 ) -> Response:
-    return answer(status, schemas.Problem(error=error, given=given, works=works), headers)
-
-
-def answer(status: int, told: schemas.Problem, headers: dict[str, str] | None = None) -> Response:
+    told = schemas.Problem(error=error, given=given, works=works)
     return JSONResponse(told.model_dump(), status, headers=headers)
 
 
 def _page(app: FastAPI, static: Path) -> None:
-    """Serve the built page. Its files are listed beforehand, so that no text from a client becomes a path."""
+    """Serve the built page. Names are looked up among its files, so that no text from a client becomes a path."""
 
     @app.get("/", include_in_schema=False)
     def index() -> Response:
@@ -118,16 +115,14 @@ def _page(app: FastAPI, static: Path) -> None:
 
     @app.get("/{name:path}", include_in_schema=False)
     def asset(name: str) -> Response:
-        file = _files(static).get(name)
+        files = {
+            f.relative_to(static).as_posix(): f
+            for f in static.rglob("*")
+            if f.is_file() and not f.is_symlink()
+        }
+        file = files.get(name)
         if file is None:
             return problem(404, "there is no such page", name[:200], "open / instead")
         forever = "public, max-age=31536000, immutable" if name.startswith("assets/") else "no-cache"
         media = MEDIA.get(file.suffix, "application/octet-stream")
         return FileResponse(file, media_type=media, headers={"cache-control": forever})
-
-
-def _files(static: Path) -> dict[str, Path]:
-    """Every file of the page by the name that a browser requests."""
-    return {
-        f.relative_to(static).as_posix(): f for f in static.rglob("*") if f.is_file() and not f.is_symlink()
-    }

@@ -51,7 +51,6 @@ def taken_apart(step: Step, given: Tensor, value: float, channel: int, y: int, x
     else:
         sums = (seen * kernel).sum((1, 2))
     order = sums.abs().argsort(descending=True, stable=True).tolist()
-    shown = order[:MOST_PARTS]
     small = len(ys) * len(xs) <= LARGEST_WINDOW
     parts = [
         schemas.CellPart(
@@ -60,7 +59,7 @@ def taken_apart(step: Step, given: Tensor, value: float, channel: int, y: int, x
             kernel=kernel[i].tolist() if kernel is not None and small else None,
             sum=float(sums[i]),
         )
-        for i in shown
+        for i in order[:MOST_PARTS]
     ]
     others = order[MOST_PARTS:]
     return schemas.Cell(

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
-from torch import Tensor
-
 from convsight.checking import PROBLEMS, check, findings_of, read_check
+from convsight.checking.gallery import pictures_of
 from convsight.errors import ConvsightError, DataNotFound, InputError
 from convsight.results import draw
-from convsight.results.kinds import Pictures, Table
+from convsight.results.kinds import Table
 from convsight.results.sheet import without_words
 from convsight.studio import results, schemas
 from convsight.studio.session import Studio
@@ -26,13 +23,12 @@ def page(studio: Studio) -> schemas.Check:
     obstacle = "" if studio.data is not None else "There are no pictures: open the studio with --data FOLDER."
     if found is None:
         return schemas.Check(state=state, obstacle=obstacle, job=job.id if job else None)
-    findings = findings_of(found)
-    counts = Counter(finding.problem for finding in findings)
-    groups = [
-        schemas.Problems(problem=problem, title=title, count=counts[problem], findings=_shown(found, problem))
-        for problem, title in PROBLEMS.items()
-        if counts[problem]
-    ]
+    findings, groups = findings_of(found), []
+    for problem, title in PROBLEMS.items():
+        rows = [i for i, finding in enumerate(findings) if finding.problem == problem]
+        shown = [_finding(found, row) for row in rows[:SHOWN]]
+        if rows:
+            groups.append(schemas.Problems(problem=problem, title=title, count=len(rows), findings=shown))
     return schemas.Check(
         state=state,
         caption=found.caption,
@@ -56,7 +52,7 @@ def png(studio: Studio, row: int, index: int) -> bytes:
     found = _found(studio)
     if found is None or row >= len(found.rows):
         raise DataNotFound("no such finding; look at the pictures again")
-    images = _images(found, found.rows[row][1], row)
+    images = pictures_of(found, row)
     if images is None or index >= len(images):
         raise DataNotFound("this finding has no such picture")
     with results.DRAWING, without_words():
@@ -79,21 +75,8 @@ def _found(studio: Studio) -> Table | None:
     return studio.checked
 
 
-def _shown(found: Table, problem: str) -> list[schemas.Finding]:
-    rows = [i for i, row in enumerate(found.rows) if row[1] == problem][:SHOWN]
-    return [_finding(found, row) for row in rows]
-
-
 def _finding(found: Table, row: int) -> schemas.Finding:
     said = dict(zip(found.columns, found.rows[row], strict=True))
-    images = _images(found, said["problem"], row)
+    images = pictures_of(found, row)
     urls = [] if images is None else [f"/api/check/{row}/{i}.png" for i in range(len(images))]
     return schemas.Finding(pictures=urls, **{name: said[name] for name in schemas.FINDING_FIELDS})
-
-
-def _images(found: Table, problem: str, row: int) -> Tensor | None:
-    """The small pictures of a row, n c h w; None where its problem has none."""
-    sheet = found.part(problem)
-    if not isinstance(sheet, Pictures) or sheet.values is None:
-        return None
-    return sheet.images[sheet.values == row]

@@ -35,16 +35,16 @@ async def frozen(page: Path, urls: Iterable[str], state: str, answer: Answer) ->
             raise InputError(f"the export would be larger than {MOST_BYTES:,} bytes; close some results")
         responses[url] = _packed(media, body)
     data = json.dumps({"state": state, "responses": responses}, separators=(",", ":"))
-    return with_data(page.read_text(encoding="utf-8"), data).encode()
+    return with_script(page.read_text(encoding="utf-8"), data).encode()
 
 
-def with_data(page: str, data: str) -> str:
-    """The page with JSON inside. `<` is escaped, so that no text in the data can end the script element."""
-    inside = data.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+def with_script(page: str, content: str, name: str = "frozen", media: str = "application/json") -> str:
+    """The page with one more script element. `<` is escaped, so that no text in it can end the element."""
+    inside = content.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     before, found, after = page.partition(PLACE)
     if not found:
         raise InputError("the frozen page is damaged: it has no head; build it again")
-    return f'{before}<script id="frozen" type="application/json">{inside}</script>{found}{after}'
+    return f'{before}<script id="{name}" type="{media}">{inside}</script>{found}{after}'
 
 
 def _packed(media: str, body: bytes) -> dict[str, str]:

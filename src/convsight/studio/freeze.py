@@ -135,7 +135,8 @@ def _steps(to: Collected, pictures: int) -> Iterator[tuple[str, Any]]:
             yield f"feature maps of {layer.name}", lambda layer=layer: _sprites(to, layer.name, shown[0])
     for layer in info.layers:
         if layer.convolution:
-            yield f"filters of {layer.name}", lambda layer=layer: _filters(to, layer.name)
+            url = f"/api/layers/{quote(layer.name, safe='')}/filters"
+            yield f"filters of {layer.name}", lambda url=url: _addressed(to, url)
     for entry in catalogue().values():
         if (
             not any(entry.needs.values())
@@ -163,17 +164,13 @@ def _maps() -> list[Entry]:
         for entry in catalogue().values()
         if issubclass(entry.method.kind, Map)
         and entry.method.in_report
-        and _required(entry) == {"net", "images"}
+        and {name for name, must in entry.needs.items() if must} == {"net", "images"}
     ]
 
 
 def _explained(to: Collected, method: str, picture: str) -> None:
     at = f"#/image?method={method}&picture={quote(picture, safe=':')}"
     to.result(at, method=method, pictures=[picture])
-
-
-def _required(entry: Entry) -> set[str]:
-    return {name for name, must in entry.needs.items() if must}
 
 
 def _samples(to: Collected, samples: list[str]) -> None:
@@ -184,10 +181,6 @@ def _samples(to: Collected, samples: list[str]) -> None:
 
 def _sprites(to: Collected, layer: str, picture: str) -> None:
     _addressed(to, f"/api/layers/{quote(layer, safe='')}/maps?picture={quote(picture, safe=':')}")
-
-
-def _filters(to: Collected, layer: str) -> None:
-    _addressed(to, f"/api/layers/{quote(layer, safe='')}/filters")
 
 
 def _addressed(to: Collected, url: str) -> None:
@@ -217,7 +210,7 @@ def _confusion(to: Collected) -> None:
     """The test pictures' matrix, the pictures of its cells (most frequent mistakes first), and explanations
     for the first.
     """
-    split = next((n for n in ("test", "validation", "train") if _count(to.studio, n)), None)
+    split = to.studio.first_split
     if split is not None and to.studio.net.task == "multilabel":
         _labels(to, split)
     if split is None or not to.studio.net.one_class:
@@ -259,7 +252,3 @@ def _settled(to: Collected, url: str) -> dict[str, Any]:
 def _query(**words: Any) -> str:
     """Parameters as the page's URLSearchParams writes them."""
     return urlencode(words, safe="*").replace("~", "%7E")
-
-
-def _count(studio: Studio, split: str) -> int:
-    return 0 if studio.data is None else len(studio.data.splits[split])

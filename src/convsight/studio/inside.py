@@ -5,8 +5,8 @@ notebook's page sends all its requests (also POST) this way.
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote
@@ -70,17 +70,5 @@ def in_a_thread(make: Any) -> Any:
     """Run a coroutine to its end in a thread of its own, since an event loop may be running already (as in a
     notebook).
     """
-    told: dict[str, Any] = {}
-
-    def work() -> None:
-        try:
-            told["value"] = asyncio.run(make())
-        except BaseException as error:
-            told["error"] = error
-
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    thread.join()
-    if "error" in told:
-        raise told["error"]
-    return told["value"]
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(lambda: asyncio.run(make())).result()

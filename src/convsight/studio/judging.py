@@ -61,10 +61,9 @@ def trust(studio: Studio, key: str) -> schemas.Trust:
 def light_png(studio: Studio, key: str, index: int) -> bytes:
     """The picture of one light as PNG."""
     found: list[Light] | None = studio.store.get(_trust_key(key))
-    if found is None or index >= len(found) or found[index].pictures is None:
+    pictures = found[index].pictures if found is not None and index < len(found) else None
+    if pictures is None:
         raise DataNotFound("no such picture; ask for the trust lights again")
-    pictures = found[index].pictures
-    assert pictures is not None
     with results.DRAWING, without_words():
         return draw.png(pictures.draw())
 
@@ -102,7 +101,7 @@ def _trust_key(key: str) -> str:
     return f"trust {key}"
 
 
-def _ask_lights(studio: Studio, asked: results.Asked, name: str) -> None:
+def _ask_lights(studio: Studio, asked: results.CheckedRequest, name: str) -> None:
     from convsight.trust_checks import lights
 
     request = asked.request
@@ -114,10 +113,9 @@ def _ask_lights(studio: Studio, asked: results.Asked, name: str) -> None:
 
 
 def _light(key: str, index: int, light: Light) -> schemas.Light:
-    pictures = [] if light.pictures is None else [f"/api/trust/{key}/{index}.png"]
-    captions = [] if light.pictures is None else list(light.pictures.captions)
+    shown = light.pictures
     return schemas.Light(
-        name=light.title, answer=light.verdict, sentence=light.sentence,
-        numbers=dict(light.numbers), pictures=pictures,
-        captions=captions,
+        name=light.title, answer=light.verdict, sentence=light.sentence, numbers=dict(light.numbers),
+        pictures=[] if shown is None else [f"/api/trust/{key}/{index}.png"],
+        captions=[] if shown is None else list(shown.captions),
     )  # fmt: skip

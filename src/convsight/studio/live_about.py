@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from convsight.errors import InputError
 from convsight.exporting import Exported
 from convsight.network.classifier import Classifier
-from convsight.network.layers import Layer
 
 if TYPE_CHECKING:
     from convsight.studio.live_answers import Contents
@@ -31,11 +30,7 @@ def refuse(net: Classifier) -> None:
 
 def shown_layers(net: Classifier) -> list[str]:
     """The layers whose values the page can ask for: stacks of maps, and vectors."""
-    return [layer.name for layer in net.layers.values() if layer.is_map or _is_vector(layer)]
-
-
-def _is_vector(layer: Layer) -> bool:
-    return len(layer.output_shape) == 1
+    return [layer.name for layer in net.layers.values() if layer.is_map or len(layer.output_shape) == 1]
 
 
 def about(net: Classifier, exported: Exported, kept: Contents, steps: dict[str, Any]) -> dict[str, Any]:

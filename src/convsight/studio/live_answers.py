@@ -68,9 +68,9 @@ def _near(studio: Studio, kept: Contents) -> None:
     """
     net, data = studio.net, studio.data
     rows, columns = net.input_size
-    if data is None or rows * columns > SMALL or not net.layers.nodes:
+    name = studio.first_split
+    if data is None or name is None or rows * columns > SMALL or not net.layers.nodes:
         return
-    name = next((n for n in ("test", "validation", "train") if len(data.splits[n])), "test")
     split = data.splits[name]
     places = torch.linspace(0, len(split) - 1, min(NEIGHBOURS, len(split))).round().long().unique().tolist()
     kept.feature_layer = net.feature_layer
@@ -96,13 +96,7 @@ def _stamps(studio: Studio, kept: Contents) -> None:
     with torch.no_grad():
         stamps, kept.unstamped = stamps_of(studio, kept.images.pixels)
     for stamp in stamps:
-        told = {
-            "number": stamp.number,
-            "target": stamp.target,
-            "cue": stamp.cue,
-            "turned": stamp.turned,
-            "of": stamp.of,
-        }
+        told = {name: getattr(stamp, name) for name in ("number", "target", "cue", "turned", "of")}
         bytes_of = {
             name: (255 * getattr(stamp, name)).round().byte().numpy().tobytes() for name in ("keep", "add")
         }

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 from convsight.errors import InputError, ModelError
-from convsight.exporting import Exported, to_onnx
-from convsight.images import Images
-from convsight.network.classifier import Classifier
+from convsight.exporting import to_onnx
 from convsight.progress import report as tell
-from convsight.studio.export import PLACE, Answer, with_data
+from convsight.studio.export import Answer, with_script
 from convsight.studio.live_about import about, refuse, shown_layers
 from convsight.studio.live_answers import collected, keep_filters
 from convsight.studio.live_steps import steps_in
@@ -37,32 +34,20 @@ def page_of(studio: Studio, static: Path, ask: Answer) -> str:
     net = studio.net
     refuse(net)
     tell(0.0, "exporting the network")
-    layers = shown_layers(net)
     kept = collected(studio, PICTURES, ask)
-    exported = _exported(net, layers, kept.images)
+    half = halves_change_nothing(net, kept.images)
+    try:
+        exported = to_onnx(net, layers=shown_layers(net), half=half)
+    except ModelError as error:
+        raise ModelError(error.what, works=INSTEAD) from error
     tell(0.8, "putting the page together")
     steps = steps_in(net, exported.content, exported.layers)
     keep_filters(studio, kept, ask, steps)
     described = about(net, exported, kept, steps)
     content = page.read_text(encoding="utf-8")
-    content = with_data(content, json.dumps({"state": kept.state, "responses": kept.responses}))
-    content = _with(content, "about-network", "application/json", json.dumps(described))
-    content = _with(content, "runtime", "text/plain", text_of(runtime.read_bytes()))
-    content = _with(content, "network", "text/plain", text_of(gzip.compress(exported.content, 9)))
+    content = with_script(content, json.dumps({"state": kept.state, "responses": kept.responses}))
+    content = with_script(content, json.dumps(described), "about-network")
+    content = with_script(content, text_of(runtime.read_bytes()), "runtime", "text/plain")
+    content = with_script(content, text_of(gzip.compress(exported.content, 9)), "network", "text/plain")
     tell(1.0, f"{len(content.encode()) / 1e6:.1f} MB")
     return content
-
-
-def _exported(net: Classifier, layers: Sequence[str], images: Images) -> Exported:
-    half = halves_change_nothing(net, images)
-    try:
-        return to_onnx(net, layers=layers, half=half)
-    except ModelError as error:
-        raise ModelError(error.what, works=INSTEAD) from error
-
-
-def _with(page: str, name: str, media: str, content: str) -> str:
-    """The page with one more script element; `<` is escaped in JSON and does not occur in what `text_of` makes."""
-    before, found, after = page.partition(PLACE)
-    inside = content.replace("<", "\\u003c")
-    return f'{before}<script id="{name}" type="{media}">{inside}</script>{found}{after}'

@@ -5,8 +5,6 @@ The clean pass of each recently edited picture is kept, and an edit recomputes o
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 from weakref import WeakSet
 
@@ -17,6 +15,7 @@ from torch import Tensor
 from convsight.network.classifier import Classifier
 from convsight.occluding.dragged import Occluding
 from convsight.studio.jobs import Job, Jobs
+from convsight.studio.recent import Recent
 
 WAIT_S = 0.08  # how long a request waits for the preparation of a picture, which is enough for small networks
 MOST_PICTURES = 12  # how many pictures' feature maps are kept
@@ -46,19 +45,18 @@ class CleanPasses:
 
     def __init__(self, net: Classifier, jobs: Jobs):
         self.net, self.jobs = net, jobs
-        self._kept: OrderedDict[str, Occluding] = OrderedDict()
+        self._kept = Recent(MOST_PICTURES)
         self._awaited: WeakSet[Job] = WeakSet()
-        self._lock = threading.Lock()
 
     def scores(self, picture: str, edit: Edit) -> tuple[Float[Tensor, " k"], bool]:
         """(logits of the edited picture, whether only what the edit can change was computed)."""
-        occluding = self._known(picture)
+        occluding: Occluding | None = self._kept.get(picture)
         if occluding is None:
             job = self.prepare(picture, edit.pixels)
             if job not in self._awaited:
                 self._awaited.add(job)
                 job.finished.wait(WAIT_S)
-            occluding = self._known(picture)
+            occluding = self._kept.get(picture)
         if occluding is None:
             return self.net.explained(edit.edited)[0], False
         return occluding.scores_of(edit.edited[0]), occluding.incremental
@@ -72,20 +70,11 @@ class CleanPasses:
 
     def _make(self, picture: str, pixels: Float[Tensor, "1 c h w"]) -> None:
         """A picture's clean pass, with plans made for patches at some places."""
-        if self._known(picture) is not None:
+        if self._kept.get(picture) is not None:
             return
         occluding = Occluding(self.net, pixels)
         height, width = self.net.input_size
         for y, x in PLACES:
             high, wide = max(1, height // 4), max(1, width // 4)
             occluding.scores((round(y * (height - high)), round(x * (width - wide)), high, wide))
-        with self._lock:
-            self._kept[picture] = occluding
-            if len(self._kept) > MOST_PICTURES:
-                self._kept.popitem(last=False)
-
-    def _known(self, picture: str) -> Occluding | None:
-        with self._lock:
-            if picture in self._kept:
-                self._kept.move_to_end(picture)
-            return self._kept.get(picture)
+        self._kept.put(picture, occluding, 1)

@@ -128,12 +128,13 @@ def _points(studio: Studio, result: Points, base: str) -> schemas.PointsPayload:
     predicted, labels = numbers_or_sets(result.predicted), numbers_or_sets(result.labels)
     outputs = studio.net.classes
     names = result.classes
+    split = str(result.provenance.knobs.get("split", "all")) if result.provenance else "all"
     right = None
     if labels is not None and predicted is not None and names:
         right = [_named(outputs, p) == _named(names, t) for p, t in zip(predicted, labels, strict=True)]
     return schemas.PointsPayload(
         n=n, dim=dim,
-        ids=picture_ids(studio.data, result.ids, _split_of(result)),
+        ids=picture_ids(studio.data, result.ids, split),
         xy=f"{base}xy.f32",
         labels=labels,
         predicted=predicted,
@@ -150,11 +151,6 @@ def _named(names: tuple[str, ...], numbers: int | list[int]) -> set[str]:
     """The class, or the several labels, that numbers stand for; an unknown class has the name ""."""
     each = numbers if isinstance(numbers, list) else [numbers]
     return {names[k] if 0 <= k < len(names) else "" for k in each}
-
-
-def _split_of(result: Result) -> str:
-    knobs = result.provenance.knobs if result.provenance else {}
-    return str(knobs.get("split", "all"))
 
 
 def _points_file(studio: Studio, result: Points, name: str, index: int) -> Callable[[], bytes] | None:

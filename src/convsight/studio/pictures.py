@@ -37,7 +37,7 @@ SIGNATURES = {  # first bytes → ending; formats whose decoders run programs (E
 }
 
 
-class Pictures:
+class SessionPictures:
     """The pictures of the data set, and those uploaded or edited during the session."""
 
     def __init__(self, net: Classifier, data: Dataset | None):

@@ -94,10 +94,10 @@ class Predictions:
         kept = torch.ones(len(part), dtype=torch.bool)
         for name, is_it in ((label, True), (missed, True), (invented, False)):
             if name is not None:
-                kept &= _has(part.labels, _index("class", name, part.classes)) == is_it
+                kept &= _has(part.labels, _index(name, part.classes)) == is_it
         for name, said in ((predicted, True), (missed, False), (invented, True)):
             if name is not None:
-                place = _index("class", name, self.net.classes)
+                place = _index(name, self.net.classes)
                 answers = None if known is None else known.predicted
                 kept &= False if answers is None else _has(answers, place) == said
         if right is not None:
@@ -144,15 +144,11 @@ def name_of(values: Tensor | None, index: int, names: tuple[str, ...]) -> str | 
     if values is None or not names:
         return None
     if values.ndim == 2:
-        return label_names(values[index], names)
+        # sorted, so that the data set's order and the network's read the same
+        there = [name for name, value in zip(names, values[index].tolist(), strict=True) if value > 0.5]
+        return " + ".join(sorted(there)) or NO_LABEL
     place = int(values[index])
     return names[place] if 0 <= place < len(names) else None
-
-
-def label_names(row: Tensor, names: tuple[str, ...]) -> str:
-    """The labels that are 1 in a row, sorted, so that the data set's order and the network's read the same."""
-    there = [name for name, value in zip(names, row.tolist(), strict=True) if value > 0.5]
-    return " + ".join(sorted(there)) or NO_LABEL
 
 
 def _has(values: Tensor, place: int) -> Bool[Tensor, " n"]:
@@ -164,13 +160,13 @@ def _at(values: Tensor | None, index: int) -> float | None:
     return None if values is None else round(float(values[index]), 6)
 
 
-def _index(what: str, name: str, names: tuple[str, ...]) -> int:
-    """The index of a name, or of "#3", which distinguishes classes of the same name."""
+def _index(name: str, names: tuple[str, ...]) -> int:
+    """The index of a class by its name, or by "#3", which distinguishes classes of the same name."""
     if name in names:
         return names.index(name)
     if name[:1] == "#" and name[1:].isdigit() and int(name[1:]) < len(names):
         return int(name[1:])
-    raise InputError(f"no {what} {name!r}", given=name, works=closest(name, names))
+    raise InputError(f"no class {name!r}", given=name, works=closest(name, names))
 
 
 def _order(numbers: Tensor, known: Predicted | None, sort: str) -> Any:

@@ -25,10 +25,8 @@ def python_call(studio: Studio, method: Method, request: schemas.ResultRequest) 
             words.append(_pictures(request.pictures, lines, "images"))
         elif argument == "query":
             words.append(f"query={_pictures(request.query or request.pictures, lines, 'query')}")
-        elif argument == "style" and request.style:
-            words.append(f"style={_pictures([request.style], lines, 'style')}")
-        elif argument == "donor" and request.donor:
-            words.append(f"donor={_pictures([request.donor], lines, 'donor')}")
+        elif argument in ("style", "donor") and (name := getattr(request, argument)):
+            words.append(f"{argument}={_pictures([name], lines, argument)}")
         elif argument == "data" and studio.data is not None:
             words.append("data=data")
         elif argument in ("target", "layer") and getattr(request, argument) is not None:

@@ -11,10 +11,10 @@ MOST_BYTES = 512 * 2**20
 
 
 class Recent:
-    """Values by key, the most recently used ones within a number of bytes; safe for any number of threads."""
+    """Values by key, the most recently used ones whose sizes (bytes, or 1 each) add up to `most`; thread-safe."""
 
-    def __init__(self, most_bytes: int = MOST_BYTES):
-        self.most_bytes = most_bytes
+    def __init__(self, most: int = MOST_BYTES):
+        self.most = most
         self._kept: OrderedDict[str, tuple[Any, int]] = OrderedDict()
         self._size = 0
         self._lock = threading.Lock()
@@ -33,7 +33,7 @@ class Recent:
                 return self._kept[key][0]
             self._kept[key] = (value, size)
             self._size += size
-            while self._size > self.most_bytes and len(self._kept) > 1:
+            while self._size > self.most and len(self._kept) > 1:
                 self._size -= self._kept.popitem(last=False)[1][1]
             return value
 

@@ -31,7 +31,7 @@ DRAWING = threading.RLock()  # matplotlib's settings are global: one picture is 
 
 
 @dataclass(frozen=True)
-class Asked:
+class CheckedRequest:
     """A request whose every part is checked."""
 
     method: Method
@@ -48,10 +48,10 @@ class Kept:
     key: str
     result: Result
     python: str
-    asked: Asked | None = None
+    asked: CheckedRequest | None = None
 
 
-def ask(studio: Studio, request: schemas.ResultRequest) -> Asked:
+def ask(studio: Studio, request: schemas.ResultRequest) -> CheckedRequest:
     """Check a request at the door; InputError says which part is wrong."""
     method = find_method(request.method)
     made = method(**knob_values(method, request.knobs))
@@ -63,7 +63,7 @@ def ask(studio: Studio, request: schemas.ResultRequest) -> Asked:
         if must and name not in arguments:
             raise InputError(f"{method.name} needs {WORDS.get(name, name)}")
     key = made.provenance(**arguments).key
-    return Asked(made, request, key or _key_here(studio, request), arguments, lasting=bool(key))
+    return CheckedRequest(made, request, key or _key_here(studio, request), arguments, lasting=bool(key))
 
 
 def _key_here(studio: Studio, request: schemas.ResultRequest) -> str:
@@ -93,25 +93,21 @@ def start(studio: Studio, request: schemas.ResultRequest) -> schemas.Started:
     return schemas.Started(key=asked.key, ready=job.status == "done", job=job.id)
 
 
-def compute(studio: Studio, asked: Asked, job: Job) -> None:
+def compute(studio: Studio, asked: CheckedRequest, job: Job) -> None:
     """What the run has stored under this key, or the technique's answer, which the run then stores."""
     stored = studio.run.results if studio.run is not None and asked.lasting else None
     result = None if stored is None else stored.get(asked.key)
     if result is None:
-        result = _computed(asked, job)
+        stream: Callable[..., Any] | None = getattr(asked.method, "stream", None)
+        result = (
+            asked.method(**asked.arguments) if stream is None else _streamed(stream(**asked.arguments), job)
+        )
         if stored is not None:
             stored.keep(asked.key, result)
     keep(studio, asked.key, result, python_call(studio, asked.method, asked.request), asked)
 
 
-def _computed(asked: Asked, job: Job) -> Result:
-    stream: Callable[..., Any] | None = getattr(asked.method, "stream", None)
-    if stream is None:
-        return asked.method(**asked.arguments)
-    return _streamed(stream(**asked.arguments), job)
-
-
-def keep(studio: Studio, key: str, result: Result, python: str, asked: Asked | None = None) -> None:
+def keep(studio: Studio, key: str, result: Result, python: str, asked: CheckedRequest | None = None) -> None:
     """Remember a result under its key."""
     size = 4 * sum(array.size for part in _all(result) for array in part.arrays().values())
     studio.store.put(key, Kept(key, result, python, asked), size + 10_000)

@@ -56,7 +56,8 @@ def serve(
     listening = _listen(host, port, 0 if exact_port else TRIES)
     local = _is_local(host)
     address = Address(host, listening.getsockname()[1], None if local else secrets.token_urlsafe(24))
-    hosts = LOCAL if local else _own_names(host)
+    everywhere = host in ("0.0.0.0", "::")  # all interfaces, under whatever name others reach this machine
+    hosts = LOCAL if local else ("*",) if everywhere else (host.lower(), f"[{host}]", *LOCAL)
     app = create_app(studio, hosts=hosts, token=address.token)
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, timeout_graceful_shutdown=2, server_header=False,
@@ -67,10 +68,7 @@ def serve(
     if address.port != port:
         tell(f"Port {port} is in use; taking {address.port}.")
     tell(f"The studio is at {address.url}")
-    if not local:
-        tell("Everyone who has this URL can use it. Ctrl-C stops it.")
-    else:
-        tell("Ctrl-C stops it.")
+    tell(f"{'' if local else 'Everyone who has this URL can use it. '}Ctrl-C stops it.")
     threading.Thread(
         target=_once_up, args=(server, studio, address.url if browser else None), daemon=True
     ).start()
@@ -128,11 +126,6 @@ def _is_local(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _own_names(host: str) -> tuple[str, ...]:
-    """The host names that a server reachable by others answers to; any, if it listens on all interfaces."""
-    return ("*",) if host in ("0.0.0.0", "::") else (host.lower(), f"[{host}]", *LOCAL)
 
 
 def _once_up(server: uvicorn.Server, studio: Studio, url: str | None) -> None:

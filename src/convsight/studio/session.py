@@ -20,7 +20,7 @@ from convsight.studio.auditable import no_audit
 from convsight.studio.jobs import Jobs
 from convsight.studio.occluding import CleanPasses
 from convsight.studio.opened import Calls
-from convsight.studio.pictures import MOST_BYTES, MOST_PIXELS, Pictures
+from convsight.studio.pictures import MOST_BYTES, MOST_PIXELS, SessionPictures
 from convsight.studio.predictions import Predictions
 from convsight.studio.recent import Recent
 from convsight.studio.steps import step_of
@@ -52,7 +52,7 @@ class Studio:
 
     def __post_init__(self) -> None:
         self.net.module.eval()
-        self.pictures = Pictures(self.net, self.data)
+        self.pictures = SessionPictures(self.net, self.data)
         self.predictions = Predictions(self.net, self.data)
         self.occluding = CleanPasses(self.net, self.jobs)
         self.weights = self.net.weights_hash
@@ -75,6 +75,12 @@ class Studio:
             return self.data_source, {"size": self.net.input_size, "channels": self.net.channels}
         known = self.run.config["data"] if self.run is not None else {}
         return (known["source"], known["options"]) if known.get("source") else None
+
+    @property
+    def first_split(self) -> str | None:
+        """The split whose pictures are shown first: the test pictures if there are any; None without pictures."""
+        splits = {} if self.data is None else self.data.splits
+        return next((name for name in ("test", "validation", "train") if len(splits.get(name, ()))), None)
 
     @property
     def title(self) -> str:
@@ -103,10 +109,8 @@ class Studio:
 
     def _samples(self) -> list[str]:
         """The ids of a few pictures to begin with, taken from every class in turn."""
-        if self.data is None:
-            return []
-        name = next((n for n in ("test", "validation", "train") if len(self.data.splits[n])), None)
-        if name is None:
+        name = self.first_split
+        if self.data is None or name is None:
             return []
         split, taken = self.data.splits[name], []
         if split.labels.ndim != 1:
@@ -160,19 +164,6 @@ def _dataset(data: Dataset | None) -> schemas.DatasetInfo | None:
 
 
 def _method(entry: Entry) -> schemas.MethodInfo:
-    knobs = [
-        schemas.KnobInfo(
-            name=k.name,
-            default=k.default,
-            type=k.type,
-            help=k.help,
-            unit=k.unit,
-            low=k.low,
-            high=k.high,
-            choices=list(k.choices),
-        )
-        for k in entry.knobs
-    ]
     return schemas.MethodInfo(
         name=entry.name,
         title=entry.title,
@@ -180,6 +171,6 @@ def _method(entry: Entry) -> schemas.MethodInfo:
         kind=entry.kind,
         source=entry.source,
         needs=dict(entry.needs),
-        knobs=knobs,
+        knobs=[schemas.KnobInfo(**vars(knob)) for knob in entry.knobs],
         per_layer=entry.method.per_layer,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -98,6 +98,4 @@ def counted(stamp: Stamp, net: Classifier, known: int, onto: Tensor) -> Stamp:
     said = [net.reader.predicted(net.probabilities(each)) for each in (onto, stamp.press(onto))]
     before = said[0] != known
     turned = before & (said[1] == known)
-    return Stamp(
-        stamp.number, stamp.target, stamp.cue, stamp.keep, stamp.add, int(turned.sum()), int(before.sum())
-    )
+    return replace(stamp, turned=int(turned.sum()), of=int(before.sum()))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from torch import Tensor
 
 from convsight.network.classifier import Classifier
-from convsight.network.graph import Node, Ref
+from convsight.network.graph import Ref
 
 Kind = Literal["convolution", "linear", "largest", "mean"]
 Pair = tuple[int, int]
@@ -42,20 +43,15 @@ def step_of(net: Classifier, layer: str) -> Step | None:
     if reads is None or not node.args or not isinstance(node.args[0], Ref):
         return None
     given = {**dict(zip(names, node.args, strict=False)), **node.kwargs}
-    source = node.args[0].index
-    if source >= 0 and not _plain(net, source, node.kind in ("linear",)):
-        return None
-    name = None if source < 0 else net.layers.nodes[source].name
-    return reads(node, name, given)
+    index = node.args[0].index
+    if index < 0:
+        return reads(None, given)
+    source = list(net.layers.values())[index]
+    readable = len(source.output_shape) == 1 if node.kind == "linear" else source.is_map
+    return reads(net.layers.nodes[index].name, given) if readable else None
 
 
-def _plain(net: Classifier, index: int, vector: bool) -> bool:
-    """Whether a layer's value is maps, or for linear layers one vector."""
-    layer = list(net.layers.values())[index]
-    return len(layer.output_shape) == 1 if vector else layer.is_map
-
-
-def _convolution(node: Node, source: str | None, given: dict[str, Any]) -> Step | None:
+def _convolution(source: str | None, given: dict[str, Any]) -> Step | None:
     if isinstance(given.get("padding"), str):
         return None
     weight: Tensor = given["weight"]
@@ -65,31 +61,23 @@ def _convolution(node: Node, source: str | None, given: dict[str, Any]) -> Step 
     return Step("convolution", source, weight, given.get("bias"), size, stride, padding, dilation, groups)
 
 
-def _linear(node: Node, source: str | None, given: dict[str, Any]) -> Step | None:
+def _linear(source: str | None, given: dict[str, Any]) -> Step | None:
     return None if source is None else Step("linear", source, given["weight"], given.get("bias"))
 
 
-def _pooling(kind: Kind) -> Callable[[Node, str | None, dict[str, Any]], Step | None]:
-    def read(node: Node, source: str | None, given: dict[str, Any]) -> Step | None:
-        size = _pair(given["kernel_size"], 1)
-        padding, _, dilation = (_pair(given.get(name), default) for name, default in SLIDES)
-        stride = _pair(given.get("stride") or size, 1)
-        if given.get("ceil_mode") or given.get("divisor_override") or (kind == "mean" and any(padding)):
-            return None
-        return Step(kind, source, None, None, size, stride, padding, dilation)
-
-    return read
+def _pooling(kind: Kind, source: str | None, given: dict[str, Any]) -> Step | None:
+    size = _pair(given["kernel_size"], 1)
+    padding, _, dilation = (_pair(given.get(name), default) for name, default in SLIDES)
+    stride = _pair(given.get("stride") or size, 1)
+    if given.get("ceil_mode") or given.get("divisor_override") or (kind == "mean" and any(padding)):
+        return None
+    return Step(kind, source, None, None, size, stride, padding, dilation)
 
 
-def _over_everything(kind: Kind) -> Callable[[Node, str | None, dict[str, Any]], Step | None]:
-    def read(node: Node, source: str | None, given: dict[str, Any]) -> Step | None:
-        axes, side = given.get("dim"), given.get("output_size")
-        everywhere = side in (1, (1, 1), [1, 1]) or (
-            isinstance(axes, tuple | list) and {a % 4 for a in axes} == {2, 3}
-        )
-        return Step(kind, source, whole=True) if everywhere else None
-
-    return read
+def _over_everything(kind: Kind, source: str | None, given: dict[str, Any]) -> Step | None:
+    axes, side = given.get("dim"), given.get("output_size")
+    both_axes = isinstance(axes, tuple | list) and {a % 4 for a in axes} == {2, 3}
+    return Step(kind, source, whole=True) if both_axes or side in (1, (1, 1), [1, 1]) else None
 
 
 def _pair(value: Any, default: int) -> Pair:
@@ -104,15 +92,18 @@ def _pair(value: Any, default: int) -> Pair:
 SLIDES = (("padding", 0), ("stride", 1), ("dilation", 1))
 POOLED = ("input", "kernel_size", "stride", "padding")
 # By the operation's name: what reads it, and its arguments in PyTorch's order.
-READERS: dict[str, tuple[Callable[[Node, str | None, dict[str, Any]], Step | None], tuple[str, ...]]] = {
+READERS: dict[str, tuple[Callable[[str | None, dict[str, Any]], Step | None], tuple[str, ...]]] = {
     "conv2d": (_convolution, ("input", "weight", "bias", "stride", "padding", "dilation", "groups")),
     "linear": (_linear, ("input", "weight", "bias")),
-    "max_pool2d": (_pooling("largest"), (*POOLED, "dilation", "ceil_mode")),
-    "avg_pool2d": (_pooling("mean"), (*POOLED, "ceil_mode", "count_include_pad", "divisor_override")),
-    "adaptive_avg_pool2d": (_over_everything("mean"), ("input", "output_size")),
-    "adaptive_max_pool2d": (_over_everything("largest"), ("input", "output_size")),
-    "mean": (_over_everything("mean"), ("input", "dim")),
-    "amax": (_over_everything("largest"), ("input", "dim")),
+    "max_pool2d": (partial(_pooling, "largest"), (*POOLED, "dilation", "ceil_mode")),
+    "avg_pool2d": (
+        partial(_pooling, "mean"),
+        (*POOLED, "ceil_mode", "count_include_pad", "divisor_override"),
+    ),
+    "adaptive_avg_pool2d": (partial(_over_everything, "mean"), ("input", "output_size")),
+    "adaptive_max_pool2d": (partial(_over_everything, "largest"), ("input", "output_size")),
+    "mean": (partial(_over_everything, "mean"), ("input", "dim")),
+    "amax": (partial(_over_everything, "largest"), ("input", "dim")),
 }
 
 

@@ -58,8 +58,8 @@ def start(studio: Studio, request: schemas.TrainRequest) -> schemas.TrainStarted
         ("recipe", request.recipe, RECIPES),
         ("network", request.network, known_networks()),
     ):
-        if name is not None and name not in known:
-            raise InputError(f"no {what} {name!r}", given=name, works=closest(name, known, 20))
+        if name is not None:
+            check_known(name, known, f"no {what} {name!r}", most=20)
     folder = _new_folder(studio.runs, request.name, f"{request.data}-{request.recipe}")
     told = {
         "data": source, "recipe": request.recipe, "network": request.network, "epochs": request.epochs,
@@ -127,8 +127,7 @@ def _data(studio: Studio, name: str) -> tuple[str, dict[str, Any]]:
     """(source, options) of a data set that may be trained on: a known name, or the one that is open."""
     if studio.data is not None and name == studio.data.name and studio.own_data is not None:
         return studio.own_data
-    names = [known for known, _ in known_datasets()]
-    check_known(name, names, f"no data set {name!r}")
+    check_known(name, dict(known_datasets()), f"no data set {name!r}")
     return name, {}
 
 
@@ -184,7 +183,8 @@ def _train(job: Job, told: dict[str, Any]) -> None:
         ended = _follow(job, process.stdout)
         drain.join(STOP_S)
     if ended is None:
-        raise DataError(f"the training ended without a word (status {process.returncode}): {_last(failing)}")
+        last = next((line.strip() for line in reversed(failing) if line.strip()), "no message")
+        raise DataError(f"the training ended without a word (status {process.returncode}): {last}")
 
 
 def _follow(job: Job, lines: Iterator[str]) -> str | None:
@@ -216,7 +216,3 @@ def _stop(process: subprocess.Popen, job: Job) -> None:
     timer = threading.Timer(STOP_S, process.kill)
     timer.daemon = True
     timer.start()
-
-
-def _last(lines: list[str]) -> str:
-    return next((line.strip() for line in reversed(lines) if line.strip()), "no message")
