@@ -106,7 +106,7 @@ def test_an_unfinished_occlusion_map_tells_how_far_it_is(client):
     steps = [words for name, words in told(client, job) if name == "step"]
     shares = [words["fraction"] for words in steps]
     assert shares == sorted(shares) and shares[0] < 0.3
-    assert any(" of 625 positions" in words["message"] for words in steps)
+    assert any((words["total"], words["unit"]) == (625, "positions") for words in steps)
 
 
 def test_what_cannot_be_audited_is_told_with_what_would_work():
