@@ -96,6 +96,9 @@ def test_the_patch_moves_by_keyboard_and_a_link_brings_it_back(studio_page: Stud
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Shift+ArrowRight")
     expect(page.locator("[data-box]")).to_have_attribute("data-box", "5,12,7,7")
+    expect(page).to_have_url(
+        re.compile("box=5(,|%2C)12(,|%2C)7(,|%2C)7")
+    )  # written at most four times a second
     link = page.url
     page.goto("about:blank")
     page.goto(link)

@@ -162,8 +162,12 @@ def test_a_finger_drags_the_occluder_on_a_phone(browser: Browser, live: Path) ->
             finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [at]})
         finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
         page.locator("[data-milliseconds]").wait_for()
-        y, x, h, w = map(int, page.locator("[data-box]").get_attribute("data-box").split(","))
-        assert abs(y + h / 2 - 21) <= 1 and abs(x + w / 2 - 21) <= 1  # where the finger left it, of 28 pixels
+        page.wait_for_function(  # the patch's middle is where the finger left it, of 28 pixels
+            """() => {
+                const [y, x, h, w] = document.querySelector('[data-box]').dataset.box.split(',').map(Number);
+                return Math.abs(y + h / 2 - 21) <= 1 && Math.abs(x + w / 2 - 21) <= 1;
+            }"""
+        )
         small = "[...document.querySelectorAll('main button')].filter(b => b.offsetParent && b.offsetHeight < 24 && !b.closest('.presses, .samples')).map(b => b.innerText)"
         assert page.evaluate(small) == []
         page.locator(".presses button").first.tap()
@@ -181,17 +185,20 @@ def test_an_occluder_moves_the_scores_and_every_layers_maps(page: Page, run_fold
     stage.focus()
     page.keyboard.press("Shift+ArrowDown")
     page.locator("[data-milliseconds]").wait_for()
-    page.wait_for_timeout(100)
     seen = page.evaluate("convsight.watch.inView.length")
-    after = canvas.evaluate_all(look)
     assert len(before) > 3 and seen > 3
-    assert all(a != b for a, b in zip(before[:seen], after[:seen], strict=True))
+    page.wait_for_function(
+        "before => { const now = [...document.querySelectorAll('canvas[data-layer]')];"
+        " return before.every((was, i) => now[i].toDataURL() != was); }",
+        arg=before[:seen],
+    )
     canvas.last.scroll_into_view_if_needed()  # a layer below the screen is drawn when it comes into view
     page.wait_for_function(
         "name => convsight.watch.inView.includes(name)", arg=canvas.last.get_attribute("data-layer")
     )
-    page.wait_for_timeout(100)
-    assert canvas.last.evaluate("each => each.toDataURL()") != last
+    page.wait_for_function(
+        "last => [...document.querySelectorAll('canvas[data-layer]')].at(-1).toDataURL() != last", arg=last
+    )
     y, x, h, w = map(int, page.locator("[data-box]").get_attribute("data-box").split(","))
     run = cs.Run.open(run_folder)
     picture = run.dataset.test[int(page.evaluate("convsight.answers.samples[0]").split(":")[1])].pixels
