@@ -153,6 +153,8 @@ def test_a_finger_drags_the_occluder_on_a_phone(browser: Browser, live: Path) ->
     with opened(browser, live, **phone) as page:
         stage = page.get_by_role("application").first
         stage.scroll_into_view_if_needed()
+        small = "[...document.querySelectorAll('main button')].filter(b => b.offsetParent && b.offsetHeight < 24 && !b.closest('.presses, .samples')).map(b => b.innerText)"
+        assert page.evaluate(small) == []
         area = stage.bounding_box()
         assert area is not None
         finger = page.context.new_cdp_session(page)
@@ -168,8 +170,6 @@ def test_a_finger_drags_the_occluder_on_a_phone(browser: Browser, live: Path) ->
                 return Math.abs(y + h / 2 - 21) <= 1 && Math.abs(x + w / 2 - 21) <= 1;
             }"""
         )
-        small = "[...document.querySelectorAll('main button')].filter(b => b.offsetParent && b.offsetHeight < 24 && !b.closest('.presses, .samples')).map(b => b.innerText)"
-        assert page.evaluate(small) == []
         page.locator(".presses button").first.tap()
         expect(page.get_by_role("region", name="One channel")).to_contain_text("Channel")
         wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
