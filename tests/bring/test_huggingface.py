@@ -3,6 +3,7 @@
 import json
 import sys
 
+import huggingface_hub
 import pytest
 import torch
 
@@ -109,6 +110,20 @@ def test_what_is_not_there_is_said_with_the_way_out(tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(ModelError, match="Without a network"):
         cs.load("hf:nobody/nothing")
+
+
+@pytest.mark.parametrize("name", ["hf:nobody/nothing", "timm:resnet10t"])
+def test_nobody_waits_for_a_hub_that_cannot_be_reached(name, tmp_path, monkeypatch):
+    class Unreachable:
+        def head(self, *_, **__):
+            raise OSError("no network")
+
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))  # nothing was fetched before
+    monkeypatch.setattr("huggingface_hub.get_session", Unreachable)
+    monkeypatch.setattr("time.sleep", lambda seconds: pytest.fail(f"waited {seconds} s"))
+    with pytest.raises(ModelError, match=r"weights FILE|load\('hf:FOLDER'\)"):
+        cs.load(name)
+    assert not huggingface_hub.constants.HF_HUB_OFFLINE, "the client is as it was"
 
 
 def test_without_transformers_its_extra_is_named(monkeypatch):

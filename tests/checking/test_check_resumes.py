@@ -69,3 +69,33 @@ def test_a_killed_check_goes_on_and_finds_the_same(tmp_path: Path, monkeypatch: 
     assert not list(tmp_path.glob("check-features-*")), "what is not needed any more is taken away"
     whole = cs.check(data, net)
     assert found.rows == whole.rows and found.notes == whole.notes
+
+
+def test_a_stopped_check_without_a_network_keeps_its_patches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept, "SHARD", SHARD)
+    data = cs.dataset("drawn-garments", n_train=30, n_validation=10, n_test=10)
+    made: list[str] = []
+    write = kept.write_atomic
+
+    def write_two(path: Path, body: bytes) -> None:
+        if len(made) == 2:
+            raise KeyboardInterrupt
+        made.append(path.name)
+        write(path, body)
+
+    monkeypatch.setattr(kept, "write_atomic", write_two)
+    with pytest.raises(KeyboardInterrupt):
+        cs.check(data, results=Results(tmp_path / "checks"))
+    assert made == ["patches.safetensors", "train-00000-of-00002.safetensors"]
+
+    monkeypatch.setattr(kept, "write_atomic", lambda path, body: (made.append(path.name), write(path, body)))
+    found = cs.check(data, results=Results(tmp_path / "checks"))
+    assert made[2:] == [
+        "train-00001-of-00002.safetensors",
+        "validation-00000-of-00001.safetensors",
+        "test-00000-of-00001.safetensors",
+    ]
+    whole = cs.check(data)
+    assert found.rows == whole.rows and found.notes == whole.notes

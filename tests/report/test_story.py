@@ -35,7 +35,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, parts: list[StoryPart], heard:
 def test_every_part_is_told_as_it_begins_and_ends(run: cs.Run, parts: list[StoryPart]) -> None:
     assert [part.number for part in parts] == [1, 1, 2, 2, 3, 3, 4, 4] and {part.of for part in parts} == {4}
     assert all(not part.found for part in parts[::2]) and all(part.found for part in parts[1::2])
-    assert f"{run.metrics['test']['accuracy']:.2%}" in parts[3].found
+    assert f"{run.metrics['test']['accuracy']:.2%}" in parts[3].found and parts[3].found.endswith(".")
     assert parts[-1].found.endswith("report.html")
 
 

@@ -98,6 +98,10 @@ def test_the_measured_test_is_that_of_the_network_on_disk(probed: Run) -> None:
     assert found["loss"] == pytest.approx(probed.metrics["test"]["loss"], abs=1e-4)
 
 
+def test_a_check_does_not_say_of_a_probe_that_its_features_learnt_the_labels(probed: Run) -> None:
+    assert not any("learnt from these training labels" in note for note in cs.check(probed).notes)
+
+
 def test_size_and_normalisation_come_with_the_network(probed: Run) -> None:
     assert probed.config["mean"] == pytest.approx([0.4] * 3)
     assert probed.config["size"] == [32, 32]

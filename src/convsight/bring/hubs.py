@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from convsight.bring.brought import Brought
 from convsight.bring.heads import adapt
+from convsight.bring.hub_reach import hub_asked_once
 from convsight.bring.torchvision_shim import import_torchvision
 from convsight.errors import ModelError, check_known, closest, required
 from convsight.network.checkpoint import Checkpoint
@@ -112,7 +113,8 @@ def from_timm(name: str, weights: str | Path | None) -> Brought:
 def _timm_module(timm: ModuleType, name: str, weights: str | Path | None) -> tuple[Any, tuple[str, ...]]:
     if weights is None:
         try:
-            return timm.create_model(name, pretrained=True), ()
+            with hub_asked_once():
+                return timm.create_model(name, pretrained=True), ()
         except Exception as error:  # the hub client raises many kinds; each means: not to be had from here
             raise ModelError(
                 f"the published weights of timm:{name} could not be fetched ({type(error).__name__}). Get "

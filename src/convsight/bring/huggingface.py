@@ -7,6 +7,7 @@ import importlib
 import json
 import os
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from torch import nn
 
 from convsight.bring.brought import Brought
+from convsight.bring.hub_reach import hub_asked_once
 from convsight.bring.torchvision_shim import import_torchvision
 from convsight.errors import ConvsightError, DataNotFound, MissingExtra, ModelError, required
 from convsight.exporting.program import first_line
@@ -85,7 +87,8 @@ def _fetched(get: Any, name: str) -> Any:
     hub.set_verbosity_error()
     hub.disable_progress_bar()
     try:
-        return get()
+        with nullcontext() if Path(name).is_dir() else hub_asked_once():
+            return get()
     except ConvsightError:
         raise
     except Exception as error:
@@ -122,7 +125,8 @@ def _processor(transformers: ModuleType, name: str) -> dict[str, Any]:
         said = json.loads(file.read_text(encoding="utf-8")) if file else {}
         return said.get("image_processor", said)
     try:
-        return transformers.AutoImageProcessor.from_pretrained(name).to_dict()
+        with hub_asked_once():
+            return transformers.AutoImageProcessor.from_pretrained(name).to_dict()
     except Exception:  # a network without a processor is still a network; what is missing is said
         return {}
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from convsight.datasets import Dataset
 from convsight.datasets.sampling import some
 from convsight.features.copies import thumbnails
-from convsight.features.kept import features_by_shards
+from convsight.features.kept import features_by_shards, patches_by_shards
 from convsight.features.patches import PatchFeatures
 from convsight.features.selection import Selection
 from convsight.features.vectors import features_of
@@ -30,7 +30,7 @@ TO_LEARN = 2000  # pictures from which patch features are learnt
 class CheckedPictures:
     """The pictures that are checked. net: whose features are used; None learns simple ones from the pictures.
 
-    folder: where the picture files are, if they are files; ids are paths in it. keep: where the features of `net` go
+    folder: where the picture files are, if they are files; ids are paths in it. keep: where the features go
     as they are made, so that a check that was stopped goes on; None makes them anew.
     """
 
@@ -64,8 +64,14 @@ class CheckedPictures:
             return features_by_shards(self.net, self.chosen, self.keep)
         if self.net is not None:
             return features_of(self.net, self.chosen).values
+        if self.keep is not None:
+            return patches_by_shards(self.chosen, self.learn_patches, self.seed, self.keep)
+        return self.batch_by_batch(self.learn_patches(), "features")
+
+    def learn_patches(self) -> PatchFeatures:
+        """Patch features learnt from some of the pictures; their labels are not looked at."""
         sample = [self.chosen[part] for part in some(len(self), TO_LEARN, self.seed).split(BATCH)]
-        return self.batch_by_batch(PatchFeatures.learn(sample, seed=self.seed), "features")
+        return PatchFeatures.learn(sample, seed=self.seed)
 
     @property
     def features_in_words(self) -> str:

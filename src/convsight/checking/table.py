@@ -90,7 +90,7 @@ def check(
     if most < 2:
         raise InputError(f"most={most}: at least 2 pictures are compared")
     subject = subject_of(data, net, most=most, fit=fit, seed=seed, folder=folder)
-    own = isinstance(data, Run) and net is None
+    own = isinstance(data, Run) and net is None and learnt_from_its_pictures(data)
     made = provenance(subject, sure, most)
     if isinstance(data, Run) and results is None:
         results = data.results
@@ -104,6 +104,16 @@ def check(
     if isinstance(data, Run):
         save_check(data, found)
     return found
+
+
+def learnt_from_its_pictures(run: Run) -> bool:
+    """Whether the features of a run's network may have seen its labels; those of a probe come from elsewhere.
+
+    A probe on the network of an earlier run counts as well, for that may have learnt from the same pictures.
+    """
+    head_only = run.config["recipe"].get("start") == "probe" and not run.metrics["training"]["epochs"]
+    earlier = run.config["network"].get("weights")
+    return not head_only or (earlier is not None and Path(earlier).is_dir())
 
 
 def subject_of(

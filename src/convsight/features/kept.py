@@ -2,6 +2,7 @@
 
     features/train-00000-of-00003.safetensors   vectors n d of consecutive pictures, and what they were made by
     features/answers.safetensors                the finished network's scores of each split, and its weights' hash
+    features/patches.safetensors                what patch features were learnt, where a check has no network to ask
 
 A shard appears whole or not at all: a pass that was stopped makes only what is missing, and of several processes each
 makes its own share of the shards.
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from convsight.features.head_inputs import head_inputs
+from convsight.features.patches import PatchFeatures
+from convsight.images import Images
 from convsight.network.batching import PIXELS
 from convsight.network.classifier import Classifier
 from convsight.progress import report_count
@@ -31,9 +34,10 @@ if TYPE_CHECKING:
     from convsight.datasets import Split
     from convsight.features.selection import Selection
 
-FOLDER, ANSWERS = "features", "answers.safetensors"
+FOLDER, ANSWERS, PATCHES = "features", "answers.safetensors", "patches.safetensors"
 READ = 4 * PIXELS  # numbers in the pictures that are read together
 SHARD = 1024  # pictures; at most so many are lost when the process is killed
+BATCH = 256  # pictures whose patches are compared at a time
 
 
 def keep_features(
@@ -48,25 +52,40 @@ def keep_features(
 
     Process number `rank` of `world` makes its share of the shards. dtype: the format in which layers compute.
     """
+    batch = max(1, READ // (net.channels * net.input_size[0] * net.input_size[1]))
+    with head_inputs(net, dtype) as vectors_of:
+
+        def rows_of(images: Images) -> Tensor:
+            return vectors_of(net.fit(images).pixels.contiguous(memory_format=torch.channels_last))
+
+        made_by = _made_by(net) | {"format": str(dtype)}
+        _keep(rows_of, batch, made_by, splits, folder, rank, world)
+
+
+def _keep(
+    rows_of: Callable[[Images], Tensor],
+    batch: int,
+    made_by: Mapping[str, str],
+    splits: Mapping[str, Split],
+    folder: Path,
+    rank: int = 0,
+    world: int = 1,
+) -> None:
+    """Write the shards that are missing, or were made by something else; `rows_of` gets `batch` pictures at a time."""
     places = [(name, shard) for name, split in splits.items() for shard in range(_count(split))]
     mine = places[rank::world]
     total, done = sum(_size(splits[name], shard) for name, shard in mine), 0
-    made_by = _made_by(net) | {"format": str(dtype)}
-    with head_inputs(net, dtype) as vectors_of:
-        for name, shard in mine:
-            split = splits[name]
-            path, about = _path(folder, name, shard, _count(split)), made_by | {"pictures": _pictures(split)}
-            if _metadata(path) != about:
-                part = split.take(range(shard * SHARD, shard * SHARD + _size(split, shard)))
-                rows = []
-                for batch in part.batches(
-                    max(1, READ // (net.channels * net.input_size[0] * net.input_size[1]))
-                ):
-                    pixels = net.fit(batch).pixels.contiguous(memory_format=torch.channels_last)
-                    rows.append(vectors_of(pixels))
-                    report_count(done + sum(map(len, rows)), total, "pictures", "features")
-                write_atomic(path, save({"vectors": torch.cat(rows)}, metadata=about))
-            done += _size(split, shard)
+    for name, shard in mine:
+        split = splits[name]
+        path, about = _path(folder, name, shard, _count(split)), {**made_by, "pictures": _pictures(split)}
+        if _metadata(path) != about:
+            part = split.take(range(shard * SHARD, shard * SHARD + _size(split, shard)))
+            rows = []
+            for images in part.batches(batch):
+                rows.append(rows_of(images))
+                report_count(done + sum(map(len, rows)), total, "pictures", "features")
+            write_atomic(path, save({"vectors": torch.cat(rows)}, metadata=about))
+        done += _size(split, shard)
 
 
 def kept_features(folder: Path, name: str, split: Split) -> Float[Tensor, "n d"]:
@@ -91,6 +110,24 @@ def features_by_shards(net: Classifier, chosen: Selection, folder: Path) -> Floa
     if all(each is not None for each in known):
         return torch.cat([each[0] for each in known if each is not None])
     keep_features(net, dict(chosen.parts), folder)
+    return torch.cat([kept_features(folder, name, split) for name, split in chosen.parts])
+
+
+def patches_by_shards(
+    chosen: Selection, learn: Callable[[], PatchFeatures], seed: int, folder: Path
+) -> Float[Tensor, "n d"]:
+    """The patch features of these pictures; a pass that was stopped goes on from its last shard in `folder`.
+
+    What `learn` found is kept beside them: learning anew would give other numbers where another machine goes on.
+    """
+    splits = dict(chosen.parts)
+    drawn = hashlib.blake2b("".join(map(_pictures, splits.values())).encode(), digest_size=8).hexdigest()
+    made_by = {"layer": "patches", "network": drawn, "input": str(seed)}
+    path = folder / PATCHES
+    if _metadata(path) != made_by:
+        write_atomic(path, save(dict(vars(learn())), metadata=made_by))
+    learnt = PatchFeatures(**{name: _tensor(path, name) for name in ("mean", "whitening", "centres")})
+    _keep(learnt, BATCH, made_by, splits, folder)
     return torch.cat([kept_features(folder, name, split) for name, split in chosen.parts])
 
 

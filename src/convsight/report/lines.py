@@ -11,7 +11,7 @@ def found_in(run: Run) -> dict[str, str]:
     """A line for each heading of `report.chapters` of which there is something to say."""
     said = {answer.question: answer for answer in answers(run)}
     made_of = f"“{run.config['network']['name']}” with {run.metrics['training']['parameters']:,} weights."
-    lines = {"Data": _data(run), "Network": made_of, "Training": _training(run), "Test": f"{tested(run)}."}
+    lines = {"Data": _data(run), "Network": made_of, "Training": _training(run), "Test": tested(run)}
     lines |= {
         "Filters and feature maps": "From edges in the first layer to parts in the last.",
         "Where it looks": "Every technique on the same pictures, and how far to trust each.",
@@ -45,9 +45,9 @@ def _training(run: Run) -> str:
 
 
 def tested(run: Run) -> str:
-    """What was measured on the test pictures, without a full stop."""
+    """What was measured on the test pictures, as a sentence."""
     test = run.metrics["test"]
     if not test:
-        return "There are no test pictures"
+        return "There are no test pictures."
     value, words = headline(test)
-    return "; ".join([f"{value} {words}", *asides(test)])
+    return f"{'; '.join([f'{value} {words}', *asides(test)])}."
