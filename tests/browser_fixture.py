@@ -29,6 +29,16 @@ def _chromium() -> str:
     return found
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test that drives a browser gets a second try, as Playwright's own runner gives on CI; the summary counts it.
+
+    Page, browser and server share a few cores, so now and then one of them answers later than a test waits.
+    """
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
