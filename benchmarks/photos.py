@@ -98,34 +98,32 @@ def plain(photos: Path, out: Path, seed: int, epochs: int = 4) -> dict[str, Any]
 
 
 def fastai(photos: Path, out: Path, seed: int, epochs: int = 4) -> dict[str, Any]:
-    """`fine_tune` with fastai's own rates and augmentation: an epoch for the head, then `epochs` for all layers."""
+    """`vision_learner(...).fine_tune` with fastai's own head, rates and augmentation: an epoch for the head, then `epochs`."""
     import_torchvision()
     from fastai.vision.all import (  # pyright: ignore[reportMissingImports]
         ImageDataLoaders,
-        Learner,
         Normalize,
         aug_transforms,
-        params,
         set_seed,
+        vision_learner,
     )
 
     began, cpu = time.perf_counter(), time.process_time()
     set_seed(seed)
-    module = cs.load(NETWORK, weights=WEIGHTS).module
-    module.classifier[1] = torch.nn.Linear(1280, 4)
-    module.requires_grad_(True)
+    data = cs.dataset(photos)
     loaders = ImageDataLoaders.from_folder(
         photos, valid="val", bs=32, num_workers=0, seed=seed,
         batch_tfms=[*aug_transforms(), Normalize.from_stats([0.5] * 3, [0.5] * 3)],
     )  # fmt: skip
-    half = len(module.features) // 2
-    groups = [module.features[:half], module.features[half:], module.classifier]
-    learner = Learner(
-        loaders, module, F.cross_entropy, splitter=lambda net: [params(part) for part in groups], path=out
-    )
+
+    def network(pretrained: bool) -> torch.nn.Module:
+        return cs.load(NETWORK, weights=WEIGHTS).module.requires_grad_(True)
+
+    learner = vision_learner(loaders, network, cut=1, path=out)  # cut=1: all but the classifier
     with learner.no_bar(), learner.no_logging():
         learner.fine_tune(epochs)
-    accuracy = right_of(module.eval(), cs.dataset(photos))
+    assert tuple(loaders.vocab) == data.classes
+    accuracy = right_of(learner.model.eval(), data)
     return {"accuracy": accuracy, "seconds": time.perf_counter() - began, "cpu": time.process_time() - cpu}
 
 

@@ -11,6 +11,7 @@ from convsight.datasets import Split
 from convsight.datasets.pixels import MemoryStore
 from convsight.errors import DataError
 from convsight.network.classifier import Classifier
+from convsight.results.tables import class_table
 from convsight.training.evaluate import (
     calibration,
     class_metrics,
@@ -130,3 +131,15 @@ def test_udacitys_net_gets_8782_of_10000_right(shared_data, shared_models):
     data = dataset(shared_data / "fashion-mnist")
     got = measure(Classifier(module, data.classes, 28, channels=1), data.test, flip=False)
     assert got["right"] == 8782
+
+
+def test_of_very_many_classes_the_table_has_those_found_least_often():
+    names = tuple(f"kind {k:03}" for k in range(100))
+    truth = torch.arange(100).repeat(4)
+    said = truth.clone()
+    said[[307, 207, 107, 342]] = 0  # three of the pictures of kind 7 are missed, and one of kind 42
+    got = class_metrics(torch.eye(100)[said] * 5, truth, names)
+    table = class_table(got)
+    assert len(table.rows) < 60 and table.rows[0][0] == "kind 007" and table.rows[1][0] == "kind 042"
+    assert "of 100" in table.title and "metrics.json" in table.title
+    assert len(class_table(class_metrics(torch.eye(3), torch.arange(3), ("a", "b", "c"))).rows) == 3

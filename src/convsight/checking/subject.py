@@ -77,7 +77,8 @@ class CheckedPictures:
     def features_in_words(self) -> str:
         if self.net is None:
             return "patch features learnt from these pictures without labels (Coates, Lee & Ng 2011)"
-        return f"the features of “{self.net.name}”, layer {self.net.feature_layer}"
+        shown = "×".join(map(str, self.net.input_size))
+        return f"the features of “{self.net.name}”, layer {self.net.feature_layer}, at {shown} pixels"
 
     def name(self, index: int) -> str:
         """The class that picture number `index` carries, "" without classes."""

@@ -20,13 +20,14 @@ from convsight.checking.properties import properties_of
 from convsight.checking.saved import save_check
 from convsight.checking.subject import CheckedPictures
 from convsight.checking.telling import LEAST, Told, tell, telling
-from convsight.datasets import as_dataset
+from convsight.datasets import Dataset, as_dataset, dataset, for_network
 from convsight.errors import InputError
 from convsight.features.copies import Copy, copies
 from convsight.features.selection import Selection
-from convsight.network.classifier import as_classifier
+from convsight.network.classifier import Classifier, as_classifier
 from convsight.network.identity import identity_of
 from convsight.network.interventions import undisturbed
+from convsight.network.shown_size import size_for
 from convsight.progress import report, span
 from convsight.results.kinds import Table
 from convsight.results.provenance import Provenance, rest_of
@@ -131,9 +132,20 @@ def subject_of(
         pictures, source = data.dataset, data.config["data"].get("source")
     else:
         classifier = None if net is None else as_classifier(net)
-        pictures, source = as_dataset(data, classifier, fit), data
+        pictures, classifier = _at_their_size(data, classifier, fit)
+        source = data
     chosen = Selection.of(pictures, "all", most, seed)
     return CheckedPictures(pictures, chosen, classifier, seed, _folder(folder or source))
+
+
+def _at_their_size(data: Any, net: Classifier | None, fit: str) -> tuple[Dataset, Classifier | None]:
+    """The pictures, and the network for their size: small ones in files are not enlarged to all that it was trained at."""
+    if net is None or not isinstance(data, (str, Path)):
+        return as_dataset(data, net, fit), net
+    size = size_for(net, dataset(data, fit=fit).size)
+    if size == net.input_size:
+        return as_dataset(data, net, fit), net
+    return for_network(data, net, size, fit), net.at_size(size)
 
 
 def _folder(source: Any) -> Path | None:

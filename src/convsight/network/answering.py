@@ -196,6 +196,12 @@ class Answering(Inside):
         other._layers, other._hash = None, (None, "")
         return other
 
+    def at_size(self, size: tuple[int, int]) -> Self:
+        """The same network for pictures of another height and width, which it must take."""
+        other = copy.copy(self)
+        other.input_size, other._lock, other._layers = size, threading.RLock(), None
+        return other
+
     def trace(self, pixels: Float[Tensor, "n c h w"]) -> tuple[list[Node], int | None]:
         """Every operation of one pass, and the index of the one whose value is the scores (None: not seen)."""
         inside, tape = self.normalise(pixels), Tape()

@@ -14,7 +14,7 @@ from typing import Any
 from convsight import __version__
 from convsight.errors import ConvsightError
 from convsight.report.leaning import audited
-from convsight.results.tables import asides, headline
+from convsight.results.tables import asides, classes_shown, headline
 from convsight.run import Run
 
 
@@ -83,10 +83,13 @@ def _measured(run: Run) -> Iterator[str]:
             f"({whole['folds']} folds). It says more than the few test pictures."
         )
     if "per_class" in test:
+        shown, which = classes_shown(test)
+        if which:
+            yield f"Per class{which}."
         rows = [
             f"| {row['class']} | {row['n']} | {_share(row['accuracy'])} | {row['interval'][0]:.1%} – "
             f"{row['interval'][1]:.1%} | {_share(row['precision'])} |"
-            for row in test["per_class"]
+            for row in shown
         ]
         heads = ["| class | pictures | found | 95% interval | right when said |", "|---|---:|---:|---|---:|"]
         yield "\n".join([*heads, *rows])

@@ -151,10 +151,13 @@ def _tidy(name: str) -> str:
 def _checked(data: Any, pictures: Dataset, start: Start | None, folder: Path, seed: int) -> Table:
     """The check, kept in the run's results. Its features are kept too, so that training a probe need not make them again.
 
-    Labels are judged by the network from elsewhere that training starts from, or else by simple features, since one of
-    our own networks knows nothing before it is trained.
+    Labels are judged by the network from elsewhere that training starts from, at the size at which it will see them; or
+    else by simple features, since neither one of our own networks nor a first layer for other channels knows anything
+    before it is trained.
     """
-    results, net = Results(folder / RESULTS), None if start is None else start.net
+    results, net = Results(folder / RESULTS), None
+    if start is not None and start.net.channels == pictures.channels:
+        net = start.net.at_size(pictures.size)
     source = data if isinstance(data, (str, Path)) else None
     return check(pictures, net, seed=seed, results=results, folder=source, keep=folder / FEATURES)
 

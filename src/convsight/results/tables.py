@@ -7,6 +7,9 @@ from typing import Any
 
 from convsight.results.kinds import Curve, Series, Table
 
+MOST_ROWS = 60  # classes up to which a table has a row for each
+FEWER_ROWS = 30  # rows of a table of more classes
+
 
 def first_table(test: Mapping[str, Any]) -> Table:
     """What was measured per class, label or number."""
@@ -129,13 +132,24 @@ def roc_curve(roc: Mapping[str, Any]) -> Curve:
 
 
 def class_table(test: Mapping[str, Any]) -> Table:
-    """Accuracy and precision of every class with 95% intervals."""
+    """Accuracy and precision of every class with 95% intervals; of more than 60 classes, of those found least often."""
+    shown, which = classes_shown(test)
     rows = [
         (r["class"], r["n"], _percent(r["accuracy"]), _span(r["interval"]), _percent(r["precision"]))
-        for r in test["per_class"]
+        for r in shown
     ]
     columns = ("class", "pictures", "found", "95% interval", "right when said")
-    return Table(title="Per class", columns=columns, rows=tuple(rows))
+    return Table(title=f"Per class{which}", columns=columns, rows=tuple(rows))
+
+
+def classes_shown(test: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], str]:
+    """What was measured of each class, or of very many of those found least often; and which ones these are, in words."""
+    every = test["per_class"]
+    if len(every) <= MOST_ROWS:
+        return every, ""
+    tested = [row for row in every if row["n"]]
+    chosen = sorted(tested, key=lambda row: (row["accuracy"], -row["n"], row["class"]))[:FEWER_ROWS]
+    return chosen, f": the {len(chosen)} of {len(every):,} that are found least often; metrics.json has all"
 
 
 def confusion_table(test: Mapping[str, Any]) -> Table:

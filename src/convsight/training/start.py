@@ -15,11 +15,11 @@ from convsight.bring.huggingface import is_pretrained
 from convsight.errors import InputError
 from convsight.network.classifier import Classifier
 from convsight.network.new_head import check_head, head_place, put_channels, put_head
+from convsight.network.shown_size import size_for
 from convsight.run import CONFIG, Run
 
 PUBLISHED, RANDOM = "published", "random"
 WORTH_SAYING_GB = 0.2
-SMALLEST_PX = 128  # smaller pictures are enlarged to it: stages of a network for photos halve them five times
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,16 +36,8 @@ class Start:
     notes: tuple[str, ...] = ()
 
     def size_for(self, pictures: tuple[int, int]) -> tuple[int, int]:
-        """The size at which to show pictures of this size: the network's own, or theirs if that is smaller.
-
-        Enlarging small pictures costs time and shows nothing new, so they keep their short side where the network
-        takes it (down to 128 pixels, as a multiple of 32).
-        """
-        own = self.net.input_size
-        short = max(SMALLEST_PX, 32 * round(min(pictures) / 32))
-        if short >= min(own) or not _runs_at(self.net, short):
-            return own
-        return short, short
+        """The size at which to show pictures of this size (`network.shown_size`)."""
+        return size_for(self.net, pictures)
 
     def channels_for(self, channels: int) -> int:
         """How many channels the pictures are opened with: grey and colour are made into each other."""
@@ -156,12 +148,3 @@ def _whole(network: str) -> str:
         return f"{scheme}:{local.resolve()}" if scheme == "hf" and local.is_dir() else network
     path, _, function = network.rpartition(":")
     return f"{Path(path).expanduser().resolve()}:{function}"
-
-
-def _runs_at(net: Classifier, px: int) -> bool:
-    """Whether the network takes pictures of this side: those with positions of their own (ViT) do not."""
-    try:
-        Classifier(net.module, input_size=px, channels=net.channels, output=net.reader.name or None)
-    except (InputError, RuntimeError, ValueError):
-        return False
-    return True
