@@ -53,6 +53,10 @@ class Layer:
             self._laid_out = tile, self._lay_out(tile)
         return self._laid_out[1]
 
+    def on_tiles(self, largest: Pair) -> bool:
+        """Whether Winograd's tiles, with clearly fewer multiplications, are what computes such windows."""
+        return self._tile(largest) is not None
+
     def _tile(self, largest: Pair) -> Pair | None:
         """The tile on which Winograd's way is clearly the quickest one."""
         if not Winograd.fits(self.weight, self.groups, self.geometry):

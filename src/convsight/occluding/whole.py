@@ -1,9 +1,9 @@
 """How is a network run whole on many variants of a picture in the least time?
 
-Its program with batch norms folded into convolutions and channels last takes about half the processor time of the
-module itself on MobileNetV2, and gives the same scores up to rounding. It is checked on the first pictures. A few
-pictures at a time stay in the processor's cache (on MobileNetV2 at 224 px 15 ms a picture by four, 26 by sixteen), and
-threads that each take a few of them wait less than threads that share every operation.
+Its program with batch norms folded into convolutions, channels last and, where many pictures make it worth loading
+them, compiled convolutions gives the same scores up to rounding, which is checked on the first pictures. A few pictures
+at a time stay in the processor's cache, and threads that each take a few of them wait less than threads that share
+every operation.
 """
 
 from __future__ import annotations
@@ -18,10 +18,13 @@ from torch import Tensor
 
 from convsight.network.classifier import Classifier
 from convsight.network.interventions import interventions
+from convsight.occluding import compiled
+from convsight.occluding.cost import is_large
 from convsight.occluding.programs import known_program
 from convsight.occluding.self_check import TOLERANCE
 from convsight.occluding.simplify import simplified
 from convsight.occluding.trace import Program
+from convsight.occluding.whole_convolutions import laid_out
 
 WORTH = 100  # pictures from which on tracing the network pays
 CHECKED = 4
@@ -33,7 +36,7 @@ class WholePasses:
 
     def __init__(self, net: Classifier, expected: int):
         self.net = net
-        self._program = _program(net) if expected >= WORTH else None
+        self._program = _program(net, expected) if expected >= WORTH else None
         self._checked = False
 
     def __call__(self, pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
@@ -68,12 +71,14 @@ class WholePasses:
         return float((found - right).abs().max()) <= TOLERANCE * scale
 
 
-def _program(net: Classifier) -> Program | None:
+def _program(net: Classifier, expected: int) -> Program | None:
     """The folded program of a network in 32-bit numbers on the processor; None where it does not apply."""
-    if net.device.type != "cpu" or net.dtype != torch.float32 or interventions(net.module):
+    if not compiled.suits(net) or interventions(net.module):
         return None
     program = known_program(net)
-    return None if program is None else simplified(program, (), True)
+    if program is None:
+        return None
+    return laid_out(simplified(program, (), True), is_large(program, expected) and not compiled.why_not())
 
 
 def _parts(pixels: Tensor, threads: int) -> int:
