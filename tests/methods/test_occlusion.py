@@ -8,6 +8,7 @@ from torch import nn
 
 import convsight as cs
 from convsight.errors import InputError
+from convsight.progress import listening
 
 torch.manual_seed(0)
 
@@ -249,6 +250,16 @@ def test_a_stream_of_maps_ends_with_the_full_one(net, images, mode):
     torch.testing.assert_close(first, whole.scores[:, [0, 0, -1, -1], [0, -1, 0, -1]], rtol=0, atol=1e-5)
     errors = [float((m.values - whole.values).abs().max()) for m in maps]
     assert errors[0] > errors[-2] > errors[-1]
+
+
+@pytest.mark.parametrize("mode", ["exact", "dense"])
+def test_a_stream_reports_its_share_of_all_positions(net, images, mode):
+    told = []
+    with listening(lambda step: told.append((step.done, step.total, step.fraction))):
+        shares = [told[-1][0] for _ in cs.Occlusion(patch=3, stride=1, mode=mode).stream(net, images)]
+    assert shares[0] == 4 * len(images) and told == sorted(told)
+    assert told[-1] == (80 * len(images), 80 * len(images), 1.0)
+    assert all(fraction == done / total for done, total, fraction in told)
 
 
 def test_between_two_maps_of_a_stream_the_network_is_as_it_was(net, images):

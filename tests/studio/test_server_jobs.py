@@ -117,6 +117,18 @@ def test_the_store_forgets_what_was_used_longest_ago():
     assert store.put("b", "other", 40) == "B"
 
 
+def test_the_first_stage_of_a_stream_tells_its_share_of_all_passes(client, monkeypatch):
+    monkeypatch.setattr("convsight.studio.jobs.EVERY_S", 0.0)
+    knobs = {"regions": 5, "passes": 300, "precision": 0.0}
+    started = client.post(
+        "/api/results", json={"method": "shapley", "pictures": ["test:3"], "knobs": knobs}
+    ).json()
+    steps = [words for name, words in told(client, started["job"]) if name == "step"]
+    first = next(i for i, words in enumerate(steps) if "picture" in words)
+    assert first > 0 and all(s["fraction"] == pytest.approx(s["done"] / 300, abs=1e-4) for s in steps)
+    assert 0 < steps[0]["done"] <= steps[first]["done"] < steps[-1]["done"] == 300
+
+
 def test_an_occlusion_map_is_seen_forming(client):
     body = {"method": "occlusion", "pictures": ["test:8"], "knobs": {"patch": 4, "stride": 1}}
     started = client.post("/api/results", json=body).json()

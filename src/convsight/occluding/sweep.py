@@ -64,6 +64,7 @@ class Sweep:
         self._found = Collected(n, m, len(self.net.classes), len(self.readings))
         self._group = max(1, chunk_size(self.pixels.shape[1:]) // m)  # pictures that are answered together
         self._engine, self._checked, self._compiled = None, False, False
+        self._before = 0  # positions answered before the present run
         self._program = None if self.mode == "dense" else self._fixed_program()
         if self._program is not None:
             self._compiled = self._wants_compiled(self._program)
@@ -80,6 +81,7 @@ class Sweep:
 
     def run(self, places: np.ndarray, check: bool = True) -> None:
         """Answer these positions. The first call with `check` also compares a few of them with pictures run whole."""
+        self._before = len(np.setdiff1d(self.answered(), places))
         if self._program is None:
             self._run_dense(places)
             return
@@ -178,7 +180,7 @@ class Sweep:
                     raise RuntimeError("there are scores that are no finite numbers")
                 self._found.keep(group, part, logits, found)
                 done += len(part)
-                self._report(group, done / len(places))
+                self._report(group, done, len(places))
             self._found.keep_clean(group, *engine.clean())
         self._give_back(program)
 
@@ -193,13 +195,14 @@ class Sweep:
 
             def run(part: slice, i: int = i, pixels: Tensor = pixels) -> tuple[Tensor, list[Tensor]]:
                 hidden = self.occluders.hide(pixels, self.fill[i], places[part])
-                self._report(slice(i, i + 1), part.stop / len(places))
+                self._report(slice(i, i + 1), part.stop, len(places))
                 return answer(self.net, hidden, self.readings, i)
 
             logits, found = joined(in_chunks(run, len(places), size))
             self._found.keep(slice(i, i + 1), places, logits[None], [f[None] for f in found])
 
-    def _report(self, group: slice, share: float) -> None:
-        done = (group.start + (group.stop - group.start) * share) / len(self.pixels)
+    def _report(self, group: slice, done: int, places: int) -> None:
+        """`done` of the positions of this run, of which there are `places`, are answered for a group of pictures."""
+        in_this_run = group.start * places + (group.stop - group.start) * done
         total = len(self.pixels) * len(self.occluders)
-        report_count(round(done * total), total, "positions", "occlusion")
+        report_count(len(self.pixels) * self._before + in_this_run, total, "positions", "occlusion")

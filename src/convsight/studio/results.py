@@ -16,7 +16,6 @@ from convsight.errors import DataNotFound, InputError
 from convsight.images import Images
 from convsight.method import Method
 from convsight.methods import find_method
-from convsight.progress import span
 from convsight.results.kinds import Map
 from convsight.results.result import Result
 from convsight.studio import schemas
@@ -194,23 +193,15 @@ def _described(studio: Studio, kept: Kept, result: Result, url: str, prefix: str
 
 
 def _streamed(maps: Iterator[Result], job: Job) -> Result:
-    """The last of ever better maps; each is shown to whoever waits.
-
-    A stage of a map with gaps answers thrice what was known; maps without gaps report by themselves how far they are.
-    """
-    share, result = 0.0, None
-    while True:
-        with span(share, min(1.0, max(4 * share, 0.02)) if share or result is None else 1.0):
-            found = next(maps, None)
-        if found is None:
-            assert result is not None
-            return result
-        result = found
+    """The last of ever better maps; each is shown to whoever waits, with how far the work is by then."""
+    result = None
+    for result in maps:
         gaps = result.gaps
-        if gaps is not None:
-            share = gaps.share
+        fraction = job.fraction if gaps is None else max(gaps.share, job.fraction)
         count = job.count if gaps is None else (gaps.known, gaps.total, "positions")
-        job.step(max(share, job.fraction), job.message, quick_look(result), count)
+        job.step(fraction, job.message, quick_look(result), count)
+    assert result is not None  # a stream ends with the whole answer
+    return result
 
 
 def _pictures(studio: Studio, method: Method, names: list[str]) -> Images:
