@@ -4,13 +4,13 @@
 
 Small networks are trained on drawn garments with a tag in a corner of every picture of one class. Kept are those
 that lean on it: put on pictures of other classes, it turns at least 30% more of them into that class. Each
-technique then explains the class on its tagged test pictures. Three things are measured: whether the strongest of 7×7
-cells touches the tag, the share of the strength in the cells that touch it, and the share on the tag's own pixels (of
-signed maps the positive part). The first two add every map up in the same cells, so that a coarse map is not blamed for
-its resolution. How far the reference (`shapley`) is ahead is a mean of differences with its 95% interval over networks. On
-the control networks the same tag was on 30% of *every*
-class, and moves less than 5%: there a map should leave it alone. `--ship` writes what the docs and
-`convsight.trust` quote; with `--only` it replaces the rows of those techniques and leaves all others.
+technique then explains the class on its tagged test pictures. Four things are measured: whether the strongest of 7×7
+cells touches the tag; how many of the k strongest cells do, where k touch it; the share of the strength in these; and
+the share on the tag's own pixels (of signed maps the positive part). The first three add every map up in the same cells,
+so that a coarse map is not blamed for its resolution. How far the reference (`shapley`) is ahead is a mean of differences
+with its 95% interval over networks. On the control networks the same tag was on 30% of *every* class, and moves less
+than 5%: there a map should leave it alone. `--ship` writes what the docs and `convsight.trust` quote; with `--only` it
+replaces the rows of those techniques and leaves all others.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from convsight.methods import Entry, catalogue
 from convsight.results.kinds import Map
 from convsight.shortcuts import reliance as leaning
 from convsight.trust_checks import known_answers
-from convsight.trust_checks.pointing import points_at, share_around, share_on
+from convsight.trust_checks.pointing import first_touching, points_at, share_around, share_on
 from convsight.trust_checks.ranking import REFERENCE
 
 LEANS = 0.3  # the rise in flips to the class that the tag makes, at least
@@ -44,9 +44,10 @@ SHIPPED = Path(known_answers.__file__).with_name(known_answers.MEASURED)
 
 
 class Shares(NamedTuple):
-    """Of each picture of one network: does the map point at the tag, and which share of it is around and on the tag?"""
+    """Of each picture of one network: does the map point at the tag, and are its first cells and its strength there?"""
 
     points: Tensor
+    first: Tensor
     around: Tensor
     on: Tensor
     area: float  # the tag's share of the picture
@@ -94,9 +95,8 @@ def shares(entry: Entry, net: Net, n: int) -> Shares:
     result = entry.method()(classifier, tagged, target=target)
     assert isinstance(result, Map)
     found = result.values.float().cpu()
-    return Shares(
-        points_at(found, mask), share_around(found, mask), share_on(found, mask), float(mask.float().mean())
-    )
+    of_map = [f(found, mask) for f in (points_at, first_touching, share_around, share_on)]
+    return Shares(*of_map, area=float(mask.float().mean()))
 
 
 def ahead(reference: list[Tensor], other: list[Tensor]) -> tuple[float, float, float]:
@@ -113,7 +113,7 @@ def row(
     on_tag = torch.cat([s.on[s.on.isfinite()] for s in measured])
     low, middle, high = on_tag.quantile(torch.tensor([0.1, 0.5, 0.9])).tolist()
     area = statistics.mean(s.area for s in measured)
-    behind = [ahead([s[k] for s in reference], [s[k] for s in measured]) for k in (0, 1)]
+    behind = [ahead([s[k] for s in reference], [s[k] for s in measured]) for k in (0, 1, 2)]
     told = "leaned on" if case == "leans" else "not used"
     return {
         "claim": f"{entry.name}: share of the map on a tag that is {told} (median picture)",
@@ -133,9 +133,11 @@ def row(
         "networks": len(nets),
         "rise": round(statistics.mean(net.rise for net in nets), 4),
         "points": round(float(torch.cat([s.points for s in measured]).mean()), 4),
+        "first": round(float(torch.cat([s.first for s in measured]).mean()), 4),
         "around": round(float(torch.cat([s.around for s in measured]).nanmean()), 4),
         "reference_ahead_in_points": [round(v, 4) for v in behind[0]],
-        "reference_ahead_around": [round(v, 4) for v in behind[1]],
+        "reference_ahead_in_first": [round(v, 4) for v in behind[1]],
+        "reference_ahead_around": [round(v, 4) for v in behind[2]],
     }
 
 
@@ -167,7 +169,7 @@ def main() -> None:
         spread = f"{each['low']:.3f} … {each['high']:.3f}"
         gap, low, high = each["reference_ahead_in_points"]
         print(f"{each['claim']:80} {each['value']:.3f}  ({spread})  n {each['n']:3}  area {each['area']:.3f}")
-        print(f"  points at it {each['points']:.2f}, around it {each['around']:.2f}; {REFERENCE} points {gap:+.2f} "
+        print(f"  points at it {each['points']:.2f}, first cells {each['first']:.2f}, around it {each['around']:.2f}; {REFERENCE} points {gap:+.2f} "
               f"({low:+.2f} to {high:+.2f}) more")  # fmt: skip
     if given.json:
         write(Path(given.json), found)

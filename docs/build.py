@@ -102,22 +102,26 @@ def known_answers() -> str:
     cells = {(row["method"], row["case"]): row for row in measured()}
     order = sorted(
         {name for name, _ in cells},
-        key=lambda name: [-cells[name, "leans"][key] for key in ("points", "around")],
+        key=lambda name: [-cells[name, "leans"][key] for key in ("points", "first", "around")],
     )
     rows = [
-        "| technique | points at the tag | of it around the tag | on the tag itself | not used: points, around, on | pictures |",
-        "|---|---|---|---|---|---|",
+        "| technique | points at the tag | first cells at the tag | of it around the tag | on the tag itself "
+        "| not used: points, first, around, on | pictures |",
+        "|---|---|---|---|---|---|---|",
     ]
     for name in order:
         leans, decoy = cells[name, "leans"], cells[name, "decoy"]
-        points, around = (
+        in_cells = [
             f"{leans[key]:.0%}" + (f" ({_gap(leans[ahead])})" if name != REFERENCE else "")
-            for key, ahead in (("points", "reference_ahead_in_points"), ("around", "reference_ahead_around"))
-        )
+            for key, ahead in (
+                ("points", "reference_ahead_in_points"), ("first", "reference_ahead_in_first"),
+                ("around", "reference_ahead_around"),
+            )
+        ]  # fmt: skip
         on = f"{leans['value']:.0%} ({leans['low']:.0%} – {leans['high']:.0%})"
-        unused = f"{decoy['points']:.0%}, {decoy['around']:.0%}, {decoy['value']:.0%}"
+        unused = ", ".join(f"{decoy[key]:.0%}" for key in ("points", "first", "around", "value"))
         rows.append(
-            f"| [{name}](methods/{name}.md) | {points} | {around} | {on} | {unused} | {leans['n']}, {decoy['n']} |"
+            f"| [{name}](methods/{name}.md) | {' | '.join(in_cells)} | {on} | {unused} | {leans['n']}, {decoy['n']} |"
         )
     return "\n".join(rows)
 

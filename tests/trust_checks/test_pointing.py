@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from convsight.trust_checks.pointing import points_at, share_around, share_on
+from convsight.trust_checks.pointing import first_touching, points_at, share_around, share_on
 
 TAG = torch.zeros(1, 28, 28, dtype=torch.bool)
 TAG[0, 1:6, 22:27] = True  # touches the four cells of 4 × 4 pixels in rows 0 and 1, columns 5 and 6
@@ -17,7 +17,7 @@ def coarse(maps: torch.Tensor) -> torch.Tensor:
 def test_a_coarse_copy_points_as_well_as_the_fine_map_but_has_less_on_the_tags_pixels() -> None:
     fine = TAG.float() + 0.01 * torch.rand(1, 28, 28, generator=torch.Generator().manual_seed(0))
     for maps in (fine, coarse(fine)):
-        assert points_at(maps, TAG).tolist() == [1.0]
+        assert points_at(maps, TAG).tolist() == first_touching(maps, TAG).tolist() == [1.0]
     assert torch.allclose(share_around(fine, TAG), share_around(coarse(fine), TAG), atol=1e-5)
     assert float(share_on(fine, TAG)) > 0.8 > 0.5 > float(share_on(coarse(fine), TAG))
 
@@ -28,11 +28,13 @@ def test_shares_are_sums_by_hand() -> None:
     assert float(share_on(maps, TAG)) == 3 / 8  # of 3 + 1 + 4 positive ones
     # Cells: 3 (row 0, column 6), 1 (0, 5) and −1 (1, 5) touch the tag, 4 (5, 1) does not.
     assert float(share_around(maps, TAG)) == 4 / 8
+    # Of the four strongest, 4, 3 and 1 are positive, and 3 and 1 touch the tag.
+    assert first_touching(maps, TAG).tolist() == [2 / 4] and first_touching(-maps, TAG).tolist() == [1 / 4]
     assert points_at(maps, TAG).tolist() == [0.0] and points_at(-maps, TAG).tolist() == [1.0]
 
 
 def test_a_map_without_anything_positive_points_nowhere() -> None:
     maps = torch.stack([torch.zeros(28, 28), -torch.ones(28, 28)])
     cue = TAG.expand(2, -1, -1)
-    assert points_at(maps, cue).tolist() == [0.0, 0.0]
+    assert points_at(maps, cue).tolist() == first_touching(maps, cue).tolist() == [0.0, 0.0]
     assert bool(share_around(maps, cue).isnan().all()) and bool(share_on(maps, cue).isnan().all())

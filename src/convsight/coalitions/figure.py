@@ -43,7 +43,7 @@ class Answer:
 
     def certain(self) -> str:
         assert self.solving.estimate is not None
-        return certain_words(self.solving.estimate, self.target)
+        return certain_words(self.solving.estimate, self.target, self.solving.game.passes)
 
     def sum_words(self) -> str:
         """The check that the values add up to what all regions add together."""
@@ -130,15 +130,22 @@ def _said(answers: Sequence[Answer]) -> list[str]:
     notes = []
     for i, answer in enumerate(answers):
         which = f"Picture {i}: " if len(answers) > 1 else ""
-        half, largest = float(answer.half.max()), float(answer.values.abs().max())
-        width = (
-            f", the widest 95% interval is ±{draw.number(half)}, {half / max(largest, 1e-30):.0%} of the largest value"
-            if half
-            else ""
-        )
         ended = answer.solving.ended or f"{answer.solving.game.passes} passes so far"
         notes += [
-            f"{which}{answer.certain()} {ended[0].upper()}{ended[1:]}{width}.",
+            f"{which}{answer.certain()} {ended[0].upper()}{ended[1:]}{_widths(answer)}.",
             f"{which}{answer.sum_words()}",
         ]
     return notes
+
+
+def _widths(answer: Answer) -> str:
+    """How wide the widest interval is, and how many exclude zero; nothing for exact values."""
+    values, half = answer.values, answer.half
+    if not bool(half.any()):
+        return ""
+    share = float(half.max()) / max(float(values.abs().max()), 1e-30)
+    up, down = int((values > half).sum()), int((-values > half).sum())
+    return (
+        f", the widest 95% interval is ±{draw.number(float(half.max()))}, {share:.0%} of the largest value; of "
+        f"{len(values)} intervals {up} are above zero and {down} below"
+    )

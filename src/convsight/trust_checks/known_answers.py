@@ -25,8 +25,9 @@ def known_answer(method: str) -> str:
     leans, decoy = rows["leans"], rows["decoy"]
     return (
         f"Known answer: on {leans['networks']} small networks that demonstrably lean on a planted tag, the strongest of "
-        f"7×7 cells touches the tag in {leans['points']:.0%} of pictures, {leans['around']:.0%} of this map's strength "
+        f"7×7 cells touches the tag in {leans['points']:.0%} of pictures, {leans['first']:.0%} of its four strongest "
+        f"cells do, {leans['around']:.0%} of this map's strength "
         f"lies in the cells that touch it, and {leans['value']:.0%} on the tag's own pixels (median picture; 80% of "
         f"pictures: {leans['low']:.0%} to {leans['high']:.0%}; the tag is {leans['area']:.1%} of the picture). On "
-        f"networks that do not use the same tag: {decoy['points']:.0%}, {decoy['around']:.0%} and {decoy['value']:.0%}."
+        f"networks that do not use the same tag: {decoy['points']:.0%}, {decoy['first']:.0%}, {decoy['around']:.0%} and {decoy['value']:.0%}."
     )

@@ -33,6 +33,24 @@ def points_at(
     return touching.gather(1, place[:, None])[:, 0].float() * (most > 0)
 
 
+def first_touching(
+    maps: Float[Tensor, "n h w"], cue: Bool[Tensor, "n h w"], side: int = SIDE
+) -> Float[Tensor, " n"]:
+    """Which share of the k strongest cells touch the cue, where k cells do (relevance rank accuracy, Arras et al. 2022).
+
+    Cells that are not positive do not count as strong. It asks for the order alone: how much of the strength the cue
+    should get is not known where a network leans on other things as well.
+
+    >>> maps = torch.tensor([[[3.0, 2.0], [1.0, 0.0]]])
+    >>> first_touching(maps, torch.tensor([[[True, False], [True, False]]]), 2)
+    tensor([0.5000])
+    """
+    strength, touching = _cells(maps, side), _cells(cue.float(), side) > 0
+    rank = strength.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
+    first = (rank < touching.sum(1, keepdim=True)) & (strength > 0)
+    return (first & touching).sum(1) / touching.sum(1)
+
+
 def share_around(
     maps: Float[Tensor, "n h w"], cue: Bool[Tensor, "n h w"], side: int = SIDE
 ) -> Float[Tensor, " n"]:
