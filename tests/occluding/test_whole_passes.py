@@ -29,7 +29,7 @@ class Padded(nn.Module):
         )
         self.apart, self.groups = nn.Conv2d(32, 32, 3, 2, groups=32), nn.Conv2d(32, 16, 3, 1, 1, groups=4)
         self.uneven, self.head = nn.Conv2d(16, 20, (3, 5), (2, 1)), nn.Linear(20, 4)
-        nn.init.uniform_(self.norm.running_var, 0.3, 2)
+        self.norm.running_var = torch.rand(32) + 0.3
         nn.init.uniform_(self.norm.weight, 0.5, 2)
 
     def forward(self, x):
