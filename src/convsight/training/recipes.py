@@ -40,7 +40,7 @@ RECIPES: dict[str, Recipe] = {
         Recipe(
             "fast",
             "a minute on two cores: a small residual network, Muon, alternating flip",
-            epochs=12,
+            epochs=11,
             min_steps=1000,
             hardest=0.3,
             easier=0.15,
