@@ -147,7 +147,7 @@ def measured(page: Page, file: Path, net: cs.Classifier, knobs: dict[str, int], 
     page.evaluate(DRAG, 8)
     scores, scores_cpu = clock.each(lambda: page.evaluate(SCORES, n), n)
     frames, frame_cpu = clock.each(lambda: page.evaluate(DRAG, n), n)
-    page.goto(file.as_uri() + "#/image")
+    page.goto(file.as_uri() + "#/playground")  # the Image panel would compute a map of its own beside it
     page.reload()
     page.locator("html[data-ready]").wait_for(state="attached", timeout=90_000)
     page.wait_for_timeout(1000)

@@ -3,6 +3,7 @@
 import sys
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -128,3 +129,28 @@ def test_without_the_extra_it_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     with pytest.raises(MissingExtra, match=r"convsight\[live\]"):
         to_onnx(classifier())
+
+
+class Same(nn.Module):
+    """Convolutions that TensorFlow pads: below and on the right; the second pads by itself, too."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(1, 4, 3, 2), nn.Conv2d(4, 3, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(nn.functional.pad(x, (0, 1, 0, 1)))
+        x = self.second(nn.functional.pad(x.relu(), (2, 0, 1, 0)))
+        return nn.functional.pad(x, (1, 1), value=3.0).mean((2, 3))
+
+
+def test_a_convolution_pads_by_itself_what_was_padded_in_front_of_it():
+    net = cs.Classifier(Same(), list("abc"), 12, channels=1)
+    alone, shown = to_onnx(net), to_onnx(net, layers=list(net.layers))
+    kinds = [[node.op_type for node in onnx.load_from_string(made.content).graph.node] for made in (alone, shown)]  # fmt: skip
+    assert [each.count("Pad") for each in kinds] == [
+        1,
+        3,
+    ]  # only the padding with threes is needed for the scores
+    assert largest_gap(net, shown, pictures(2)) < 1e-5
+    assert largest_gap(net, alone, pictures(2)) < 1e-5

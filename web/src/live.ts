@@ -5,7 +5,7 @@ import App from './App.svelte';
 import { get, src, useSource } from './api';
 import { readAbout } from './live/about';
 import { Answers } from './live/answers';
-import { open } from './live/network';
+import { begin, open } from './live/network';
 import { watch } from './live/watch.svelte';
 import { bytesOf, gunzipped } from './live/unpack';
 import { useLayers } from './panels/play/clean';
@@ -24,10 +24,14 @@ function say(what: string): Promise<void> {
 
 async function start(): Promise<void> {
   await say('Unpacking the runtime…');
-  const [wasm, model] = await Promise.all([gunzipped(bytesOf('runtime')), gunzipped(bytesOf('network'))]);
+  const runtime = begin(await gunzipped(bytesOf('runtime')));
+  runtime.catch(() => {}); // told below, where it is waited for
+  await say('Unpacking the network…');
+  const model = await gunzipped(bytesOf('network'));
   const about = readAbout();
   await say('Starting the network…');
-  const network = await open(wasm, model, [about.channels, ...about.size]);
+  await runtime;
+  const network = await open(model, [about.channels, ...about.size]);
   const answers = new Answers(about, network, src, model);
   useSource(answers);
   Object.assign(watch, { near: about.near !== null, stamps: about.stamps, unstamped: about.unstamped });

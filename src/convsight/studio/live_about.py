@@ -33,7 +33,9 @@ def shown_layers(net: Classifier) -> list[str]:
     return [layer.name for layer in net.layers.values() if layer.is_map or len(layer.output_shape) == 1]
 
 
-def about(net: Classifier, exported: Exported, kept: Contents, steps: dict[str, Any]) -> dict[str, Any]:
+def about(
+    net: Classifier, exported: Exported, kept: Contents, steps: dict[str, Any], cut: dict[str, Any] | None
+) -> dict[str, Any]:
     """The description that `web/src/live/about.ts` reads."""
     reader = net.reader
     each = reader.two or net.task == "multilabel" or reader.ending.kind in ("sigmoid", "log_sigmoid")
@@ -52,6 +54,7 @@ def about(net: Classifier, exported: Exported, kept: Contents, steps: dict[str, 
         "layers": list(exported.layers),
         "fields": _fields(net),
         "steps": steps,
+        "cut": cut,
         "labels": kept.labels,
         "notes": list(exported.notes),
         "features": kept.feature_layer if kept.near else None,

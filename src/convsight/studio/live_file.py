@@ -16,6 +16,7 @@ from convsight.progress import report as tell
 from convsight.studio.export import Answer, with_script
 from convsight.studio.live_about import about, refuse, shown_layers
 from convsight.studio.live_answers import collected, keep_filters
+from convsight.studio.live_cut import cut_of
 from convsight.studio.live_steps import steps_in
 from convsight.studio.live_weights import halves_change_nothing
 from convsight.studio.session import Studio
@@ -43,7 +44,7 @@ def page_of(studio: Studio, static: Path, ask: Answer) -> str:
     tell(0.8, "putting the page together")
     steps = steps_in(net, exported.content, exported.layers)
     keep_filters(studio, kept, ask, steps)
-    described = about(net, exported, kept, steps)
+    described = about(net, exported, kept, steps, cut_of(net, exported.layers))
     content = page.read_text(encoding="utf-8")
     content = with_script(content, json.dumps({"state": kept.state, "responses": kept.responses}))
     content = with_script(content, json.dumps(described), "about-network")

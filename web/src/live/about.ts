@@ -19,6 +19,8 @@ export interface About {
   layers: string[]; // whose values can be asked for
   fields: Record<string, { rows: Span; columns: Span }>;
   steps: Record<string, Step>; // how layers compute their numbers; others are not told
+  /** Up to `layer`, a window of the picture that moves by `step` pixels gives a window of each layer's maps. */
+  cut: { layer: string; step: number; strides: Record<string, number> } | null;
   labels: Record<string, string>; // of the pictures in the page
   notes: string[];
   features: string | null; // the layer whose value is a picture's vector

@@ -3,10 +3,11 @@ import { ApiError, Cancelled, type Running, type Source } from '../api';
 import type { Cell, Edited, Picture, ReceptiveBox, Result, ResultRequest, Scores, Step } from '../types';
 import type { About, Near } from './about';
 import { Album, prepared, urlOf, type Pixels } from './album';
-import { edited, type Change } from './edits';
+import { Changes } from './changes';
+import { blended, boxed, edited, type Change } from './edits';
 import { mapOf } from './hiding';
 import { among, nearest } from './near';
-import type { Runs, Value, Values } from './network';
+import { SCORES, type Runs, type Value, type Values } from './network';
 import { rows, said } from './scores';
 import { mapsOf, sprites } from './sheet';
 import { cellOf, filtersOf } from './steps';
@@ -15,6 +16,8 @@ import { watch } from './watch.svelte';
 
 const PICTURE = /^\/api\/pictures\/([^/?]+?)(\.png|\/scores|\/edit|\/warm)?(?:\?.*)?$/;
 const LAYER = /^\/api\/layers\/([^/]+)\/(maps|receptive|cell|filters|tops)(?:\?(.*))?$/;
+
+const KEPT = 4; // pictures whose values are remembered: those of all layers are many megabytes
 
 /** Where each channel of a layer is strongest, by picture; width is that of the layer's maps. */
 interface Peaks {
@@ -27,7 +30,8 @@ export class Answers implements Source {
   readonly album: Album;
   samples: readonly string[] = []; // the pictures that came with the page
   #floats = new Map<string, Float32Array>();
-  #clean = new Map<string, Promise<Values>>(); // scores alone, by picture
+  #clean = new Map<string, Promise<Values>>(); // by picture and layers
+  #changes: Changes;
   #maps = 0;
   #peaks = new Map<string, Promise<Peaks>>(); // by layer
   #changed: Pixels | null = null; // the picture as it was changed last
@@ -40,6 +44,7 @@ export class Answers implements Source {
   ) {
     this.panels = about.panels;
     this.album = new Album(about, (id) => saved(`/api/pictures/${id}.png`));
+    this.#changes = new Changes(about, network);
   }
 
   knows(url: string): boolean {
@@ -67,7 +72,10 @@ export class Answers implements Source {
 
   async post(url: string, body: unknown): Promise<unknown> {
     const [, id, what] = PICTURE.exec(url) ?? [];
-    if (what === '/warm') return { job: '' };
+    if (what === '/warm') {
+      setTimeout(() => this.#warm(decodeURIComponent(id)).catch(() => {})); // a drag would say what is wrong
+      return { job: '' };
+    }
     if (what === '/edit') return this.edit(decodeURIComponent(id), body as Change);
     throw new ApiError('This page cannot do that by itself', url, 'open the run with convsight studio RUN');
   }
@@ -98,14 +106,37 @@ export class Answers implements Source {
 
   /** Values of the untouched picture: the scores, and of the layers that are watched. */
   clean(id: string): Promise<Values> {
-    const key = `${id} ${watch.layers.join()}`;
+    return watch.layers.length ? this.#untouched(id) : this.#values(id, []);
+  }
+
+  /** The same, with all that a change of the picture is reckoned from. */
+  #untouched(id: string): Promise<Values> {
+    return this.#values(id, [...new Set([...watch.layers, ...(this.about.cut ? [this.about.cut.layer] : [])])]);
+  }
+
+  #values(id: string, layers: readonly string[]): Promise<Values> {
+    const key = `${id} ${layers.join()}`;
     let found = this.#clean.get(key);
     if (!found) {
-      found = this.album.pixels(id).then((pixels) => this.network.run(pixels, 1, ['scores', ...watch.layers]));
-      if (this.#clean.size > 20) this.#clean.clear();
+      found = this.album.pixels(id).then((pixels) => this.network.run(pixels, 1, [SCORES, ...layers]));
+      if (this.#clean.size >= KEPT) this.#clean.clear();
       this.#clean.set(key, found);
     }
     return found;
+  }
+
+  get cutting(): boolean {
+    return this.#changes.cutting;
+  }
+
+  /** What a first drag would wait for, with a patch in the middle. */
+  async #warm(id: string): Promise<void> {
+    if (!this.about.cut) return;
+    const pixels = await this.album.pixels(id);
+    const [h, w] = this.about.size;
+    const box = { y: h >> 1, x: w >> 1, h: h >> 4, w: w >> 4 };
+    const after = blended(pixels, new Float32Array(pixels.length).fill(0.5), boxed({ box }, this.about));
+    await this.#changes.values(pixels, after, await this.#untouched(id), []);
   }
 
   async scores(id: string): Promise<Scores> {
@@ -115,9 +146,9 @@ export class Answers implements Source {
 
   async edit(id: string, request: Change): Promise<Edited> {
     const pixels = await edited(this.album, id, request);
-    const clean = await this.clean(id);
+    const [before, clean] = [await this.album.pixels(id), await this.#untouched(id)];
     const started = performance.now();
-    const values = await this.network.run(pixels, 1, ['scores', ...watch.inView]);
+    const values = await this.#changes.values(before, pixels, clean, watch.inView.filter((name) => name in clean));
     const milliseconds = performance.now() - started;
     this.#changed = pixels;
     watch.edited = values;
@@ -180,9 +211,13 @@ export class Answers implements Source {
 
   async #occlusion(wanted: ResultRequest, onStep: (step: Step) => void, stopped: () => boolean): Promise<Result> {
     const id = wanted.pictures![0];
-    const [pixels, clean] = [await this.album.pixels(id), (await this.clean(id)).scores.data];
+    const [pixels, untouched] = [await this.album.pixels(id), await this.#untouched(id)];
+    const clean = untouched.scores.data;
     const target = this.#target(wanted.target ?? null, clean);
-    const runs = (many: Pixels, n: number) => this.network.run(many, n, ['scores']).then((found) => found.scores.data);
+    const runs = async (many: Pixels, n: number) => {
+      const found = n === 1 ? this.#changes.values(pixels, many, untouched, []) : this.network.run(many, n, [SCORES]);
+      return (await found).scores.data;
+    };
     const made = await mapOf({ pixels, clean, target, knobs: wanted.knobs ?? {}, about: this.about, runs, onStep, stopped });
     if (!made) throw new Cancelled('cancelled');
     const key = `live-${++this.#maps}`;

@@ -12,12 +12,25 @@ export function bytesOf(id: string): Uint8Array<ArrayBuffer> {
 /** Seven bits a character, the first bit of a byte first, as `convsight.studio.seven_bits` writes them. */
 export function fromSevens(text: string): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(Math.floor((text.length * 7) / 8));
-  let [held, waiting] = [0, 0]; // bits, and how many of them are not written yet
-  let to = 0;
-  for (let i = 0; i < text.length; i++) {
-    held = ((held << 7) | (text.charCodeAt(i) & 127)) & 0x7fff;
+  const at = (i: number) => text.charCodeAt(i) & 127;
+  const whole = text.length - (text.length % 8);
+  let [i, to] = [0, 0];
+  for (; i < whole; i += 8, to += 7) {
+    const [a, b] = [(at(i) << 21) | (at(i + 1) << 14) | (at(i + 2) << 7) | at(i + 3), (at(i + 4) << 21) | (at(i + 5) << 14) | (at(i + 6) << 7) | at(i + 7)];
+    bytes[to] = a >> 20;
+    bytes[to + 1] = a >> 12;
+    bytes[to + 2] = a >> 4;
+    bytes[to + 3] = (a << 4) | (b >> 24);
+    bytes[to + 4] = b >> 16;
+    bytes[to + 5] = b >> 8;
+    bytes[to + 6] = b;
+  }
+  let [held, waiting] = [0, 0]; // bits of the last characters, and how many of them are not written yet
+  for (; i < text.length; i++) {
+    held = (held << 7) | at(i);
     waiting += 7;
     if (waiting >= 8) bytes[to++] = held >> (waiting -= 8);
+    held &= 127;
   }
   return bytes;
 }
