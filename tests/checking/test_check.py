@@ -95,7 +95,7 @@ def test_accepted_labels_are_applied_and_no_file_is_touched(
         for own, label in zip(split.ids, split.labels.tolist(), strict=True):
             expected = accepted.get(own, own.partition("/")[0])
             assert data.classes[label] == expected, (name, own)
-    assert "labels were changed by relabel.csv" in data.notes[-1] and data.content_hash != old.content_hash
+    assert "changed by relabel.csv" in data.notes[-1] and data.content_hash != old.content_hash
     assert {p: p.stat().st_mtime_ns for p in folder.rglob("*.png")} == before
 
 
@@ -125,6 +125,17 @@ def test_an_empty_label_leaves_the_picture_out_and_a_missing_file_is_said(
     assert all("dress/blank.png" not in split.ids for split in data.splits.values())
     with pytest.raises(DataNotFound, match="convsight check"):
         dataset(folder, relabel=tmp_path / "gone.csv")
+
+
+def test_earlier_corrections_stay_in_the_next_file(found: cs.Table, folder: Path, tmp_path: Path) -> None:
+    own = "id,given,label\nboot/02.png,boot,bag\nboot/wrong.png,boot,bag\n"
+    (tmp_path / "earlier.csv").write_text(own)
+    path = write_relabel(found, tmp_path / "next.csv", earlier=tmp_path / "earlier.csv")
+    rows = {row["id"]: row for row in csv.DictReader(path.read_text().splitlines())}
+    assert rows["boot/02.png"]["label"] == "bag", "an earlier correction"
+    assert rows["boot/wrong.png"]["label"] == "dress" and rows["boot/wrong.png"]["given"] == "boot"
+    data = dataset(folder, relabel=path)
+    assert "changed by next.csv" in data.notes[-1]
 
 
 def test_a_run_remembers_its_corrections(found: cs.Table, folder: Path, tmp_path: Path) -> None:

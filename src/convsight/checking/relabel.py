@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,18 +14,31 @@ from convsight.results.kinds.layout import csv_bytes
 from convsight.storage import write_atomic
 
 
-def write_relabel(found: Table, path: str | Path) -> Path:
+def write_relabel(found: Table, path: str | Path, earlier: str | Path | None = None) -> Path:
     """Write what `check` suggests as a CSV with the columns id, given, label, sure, finding.
 
     `label` is what `train(..., relabel=FILE)` and `dataset(..., relabel=FILE)` will take: edit it, take the row away to
     keep the picture as it is, or leave it empty to leave the picture out, as is suggested of a training picture with a
-    copy in another split. The files of the pictures stay as they are.
+    copy in another split. The files of the pictures stay as they are. earlier: the corrections that the pictures were
+    checked with; they stay, after the new ones, for a training takes one file.
     """
-    changes = suggestions(findings_of(found))
+    before = {} if earlier is None else _rows(Path(earlier).expanduser())
     rows = [
-        (f.id, f.given, f.suggested if f.problem == "mislabelled" else "", f.sure, f.finding) for f in changes
+        (f.id, before.pop(f.id, {}).get("given") or f.given, _wanted(f), f.sure, f.finding)
+        for f in suggestions(findings_of(found))
     ]
+    rows += [tuple(row.get(name, "") for name in (*COLUMNS, "sure", "finding")) for row in before.values()]
     return write_atomic(Path(path), csv_bytes((*COLUMNS, "sure", "finding"), rows))
+
+
+def _wanted(finding: Finding) -> str:
+    return finding.suggested if finding.problem == "mislabelled" else ""
+
+
+def _rows(path: Path) -> dict[str, dict[str, str]]:
+    """The rows of a file of corrections by the pictures' names."""
+    reader = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig")))
+    return {row["id"]: {name: value or "" for name, value in row.items() if name} for row in reader}
 
 
 def suggestions(findings: Iterable[Finding]) -> list[Finding]:

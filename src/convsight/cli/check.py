@@ -96,7 +96,8 @@ def _write(given: argparse.Namespace, found: Table, findings: list[Finding], sou
             f"kept:    {path} is there already; --relabel FILE writes another", soft_wrap=True, markup=False
         )
         return
-    write_relabel(found, path)
+    earlier = source.config["data"]["options"].get("relabel") if isinstance(source, Run) else None
+    write_relabel(found, path, earlier=earlier)
     command = (
         train_again(source)
         if isinstance(source, Run)

@@ -38,8 +38,8 @@ def relabelled(data: Dataset, path: str | Path) -> Dataset:
     }
     changed = sum(each[1] for each in fitted.values())
     out = sum(each[2] for each in fitted.values())
-    said = f"{changed} labels were changed by {Path(path).name}"
-    note = said + (f", and {out} pictures left out" if out else "")
+    said = f"{changed:,} label{' was' if changed == 1 else 's were'} changed by {Path(path).name}"
+    note = said + (f", and {out:,} picture{'s' * (out != 1)} left out" if out else "")
     return replace(data, **{name: each[0] for name, each in fitted.items()}, notes=(*data.notes, note))
 
 

@@ -118,7 +118,7 @@ def story(
         relabel_csv = folder / RELABEL
         # a file that is there already may have been edited, so it stays
         if suggestions(findings_of(found)) and not relabel_csv.exists():
-            write_relabel(found, relabel_csv)
+            write_relabel(found, relabel_csv, earlier=relabel)
         end(tested(run))
     with _part(3, tell) as end:
         end(_audited(run))
