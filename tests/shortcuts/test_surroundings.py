@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from tests.shortcuts.known_scenes import CLASSES, Looks, discs, looking, scenes
@@ -26,7 +27,7 @@ from convsight.shortcuts.fix import _changed
 from convsight.shortcuts.gallery import _rows
 from convsight.shortcuts.localise import overlap
 from convsight.shortcuts.mixed import Mixed
-from convsight.shortcuts.objects import object_mask
+from convsight.shortcuts.objects import object_mask, without_thin_to_rim
 from convsight.shortcuts.precedence import told_apart as named
 from convsight.shortcuts.probes import Probe, Region
 from convsight.shortcuts.reliance import groups
@@ -77,6 +78,36 @@ def test_objects_are_found_by_being_unlike_the_rim():
     pixels, masks = discs(labels, labels.roll(1), labels.roll(2))
     found = object_mask(pixels)
     assert min(overlap(a, b) for a, b in zip(found, masks, strict=True)) > 0.8
+
+
+def test_what_stands_beside_the_object_is_no_part_of_it():
+    """A grey disc in the middle, on a leash, and a loud red sign in the corner."""
+    y, x = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
+    disc = (y - 34).square() + (x - 30).square() < 13**2
+    sign = (y < 18) & (y > 4) & (x > 46) & (x < 60)
+    leash = ((y + x - 64).abs() < 1) & (x > 30)
+    picture = torch.full((3, 64, 64), 0.6) + 0.02 * torch.rand(
+        3, 64, 64, generator=torch.Generator().manual_seed(0)
+    )
+    for where, colour in (
+        (leash, (0.5, 0.3, 0.1)),
+        (disc, (0.35, 0.35, 0.4)),
+        (sign, (0.95, 0.05, 0.05)),
+    ):
+        picture = torch.where(where, torch.tensor(colour).view(3, 1, 1), picture)
+    found = object_mask(picture[None])[0]
+    assert overlap(found, disc) > 0.75
+    assert not found[:, 48:].any()
+    alone = torch.where(disc | leash, torch.tensor(0.6), picture)
+    assert not object_mask(alone[None]).any()  # a sign in the corner is no object
+
+
+def test_a_leash_goes_and_a_tail_stays():
+    body, leash, tail = np.zeros((3, 64, 64), dtype=bool)
+    body[20:44, 20:44], leash[30:32, 44:], tail[25:27, 8:20] = True, True, True
+    kept = without_thin_to_rim(body | leash | tail, 1)
+    assert kept[:, :44].sum() == (body | tail).sum()
+    assert not kept[:, 44:].any()
 
 
 def test_a_plain_picture_has_no_object():
