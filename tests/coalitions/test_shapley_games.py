@@ -13,6 +13,7 @@ from torch import Tensor
 from convsight.coalitions import regression
 from convsight.coalitions.certainty import certain_words, first_certain
 from convsight.coalitions.exact import every, shapley_values
+from convsight.coalitions.interactions import windows
 from convsight.coalitions.regression import Estimate, estimate
 from convsight.coalitions.solving import Solving
 from convsight.errors import InputError
@@ -34,6 +35,11 @@ class TableGame:
     @property
     def size(self) -> int:
         return int(math.log2(self.table.shape[1]))
+
+    @property
+    def near(self) -> Tensor:
+        """As if the regions lay in a row."""
+        return windows(torch.arange(self.size)[None])
 
     def values(self, coalitions: Tensor, fills: Tensor) -> Tensor:
         self.passes += len(coalitions)
@@ -178,9 +184,9 @@ def test_blocks_of_pairs_give_nearly_what_all_together_give(monkeypatch: pytest.
     table = saturating(11, 9)
     work = solved(table, 900)
     pairs = work._sampling.pairs()
-    together = estimate(pairs, work.rise)
+    together = estimate(pairs, work.rise, work.game.near)
     monkeypatch.setattr(regression, "BLOCK", 200)
-    apart = estimate(pairs, work.rise)
+    apart = estimate(pairs, work.rise, work.game.near)
     assert not torch.equal(apart.values, together.values)
     assert float((apart.values - together.values).abs().max()) < 2 * float(apart.half.max())
     assert torch.allclose(apart.values.sum(0), together.values.sum(0), atol=1e-6)

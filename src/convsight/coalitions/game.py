@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -9,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from convsight.coalitions.interactions import windows
 from convsight.network.batching import chunk_size, in_chunks
 from convsight.network.classifier import Classifier
 from convsight.network.targets import Target
@@ -39,6 +41,11 @@ class Game:
     def size(self) -> int:
         """How many regions there are."""
         return int(self.regions.max()) + 1
+
+    @functools.cached_property
+    def near(self) -> Float[Tensor, "p r"]:
+        """Which regions lie together, and so are likely to interact."""
+        return windows(self.regions)
 
     def values(self, coalitions: Coalitions, fills: Int[Tensor, " m"]) -> Float[Tensor, "m t"]:
         """Each coalition's scores, its hidden regions under the fill of that number, in float64."""

@@ -66,7 +66,7 @@ class Solving:
         most = self._left_after(drawn) // 2
         rise = self.rise
         self._sampling.draw(min(wanted, most))
-        self.estimate = estimate(self._sampling.pairs(), rise)
+        self.estimate = estimate(self._sampling.pairs(), rise, self.game.near)
         if self._narrow(self.estimate):
             self.ended = f"stopped after {self.game.passes} passes: no 95% interval is wider than asked"
         elif wanted >= most:
