@@ -139,21 +139,31 @@ def test_sampled_values_add_up_and_approach_the_exact_ones() -> None:
     assert errors[2] < errors[1] < errors[0] and errors[2] < 0.03
 
 
+def squared_errors(regions: int, budget: int) -> float:
+    """The sum over eight games of the mean squared errors of their values."""
+    total = 0.0
+    for seed in range(8):
+        table = saturating(regions, 100 * seed)
+        found = solved(table, budget, seed=seed).estimate
+        assert found is not None
+        total += float((found.values - shapley_values(table[0])).square().mean())
+    return total
+
+
 def test_interactions_of_three_halve_the_variance_of_the_additive_regression(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def squares() -> float:
-        total = 0.0
-        for seed in range(8):
-            table = saturating(11, 100 * seed)
-            found = solved(table, 400, seed=seed).estimate
-            assert found is not None
-            total += float((found.values - shapley_values(table[0])).square().mean())
-        return total
-
-    ours = squares()
+    ours = squared_errors(11, 400)
     monkeypatch.setattr(regression, "RIDGES", ())
-    assert ours < 0.5 * squares()
+    assert ours < 0.5 * squared_errors(11, 400)
+
+
+def test_neighbours_that_interact_are_found_with_less_where_they_are_expected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    in_a_row = squared_errors(13, 200)
+    monkeypatch.setattr(TableGame, "near", property(lambda self: torch.ones(1, self.size).double()))
+    assert in_a_row < 0.5 * squared_errors(13, 200)
 
 
 @pytest.mark.parametrize(("budget", "precision"), [(150, 0.0), (300, 0.0), (1500, 0.2)])
