@@ -34,7 +34,7 @@ from torch import Tensor, nn
 
 import convsight as cs
 from convsight.bring.torchvision_shim import import_torchvision
-from convsight.coalitions.certainty import certain_groups
+from convsight.coalitions.certainty import certain_groups, certain_words
 from convsight.coalitions.exact import every, shapley_values
 from convsight.coalitions.game import Game, scores_for
 from convsight.coalitions.regions import grid
@@ -216,15 +216,15 @@ def compared(name: str, photo: str, rounds: int, passes: int, reference: int) ->
     )
 
 
-def three_certain(photo: str) -> dict:
+def three_certain(photo: str, passes: int) -> dict:
     """Wall seconds until the first three of 49 regions of MobileNetV2 are certain as a group, on two threads."""
 
     torch.set_num_threads(2)
     case = Case("mobilenet", photo)
     case.ours(200, 99)
     started, cpu = time.perf_counter(), time.process_time()
-    scores = scores_for(case.net, case.net.target(case.target, case.images), [0], 4000)
-    solving = Solving(Game(case.picture[0], case.grey, case.cut, scores), 4000, 0.0, 0)
+    scores = scores_for(case.net, case.net.target(case.target, case.images), [0], passes)
+    solving = Solving(Game(case.picture[0], case.grey, case.cut, scores), passes, 0.0, 0)
     sure: list[int] = []
     while not solving.done and 3 not in sure:
         solving.step()
@@ -234,8 +234,9 @@ def three_certain(photo: str) -> dict:
     torch.set_num_threads(1)
     chance = float(case.net.scores(case.images).softmax(1).max())
     said = "certain" if 3 in sure else "not certain"
-    print(f"{photo} ({chance:.0%}): {said} after {solving.game.passes} passes, {took:.1f} s, {cpu:.1f} CPU-s",
-          file=sys.stderr)  # fmt: skip
+    assert solving.estimate is not None
+    print(f"{photo} ({chance:.0%}): {said} after {solving.game.passes} passes, {took:.1f} s, {cpu:.1f} CPU-s. "
+          f"{certain_words(solving.estimate, 0, solving.game.passes)}", file=sys.stderr)  # fmt: skip
     return row(
         f"mobilenet, {photo} ({chance:.0%}): seconds until the first three are {said}", took, "s", 10.0, 1, 0.0,
         least=False,
@@ -331,7 +332,7 @@ def main() -> None:
     parser.add_argument("--nets", nargs="+", default=None, choices=("resnet18", "mobilenet", "cifar", "fast"))
     parser.add_argument("--photo", nargs="+", default=["goldfinch"], help="a word of each photo's file name")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--passes", type=int, default=1000, help="of every way")
+    parser.add_argument("--passes", type=int, default=1000, help="of every way; with --first-three at most")
     parser.add_argument("--reference", type=int, default=8000, help="passes of the reference")
     parser.add_argument("--coverage", action="store_true", help="measure the intervals instead")
     parser.add_argument(
@@ -351,7 +352,7 @@ def main() -> None:
             given.seeds,
         )
     elif given.first_three:
-        rows = map(three_certain, given.photo)
+        rows = (three_certain(photo, given.passes) for photo in given.photo)
     else:
         nets = given.nets or (["mobilenet"] if given.quick else ["mobilenet", "resnet18"])
         rows = (
