@@ -50,7 +50,7 @@ def drag(page: Page, *places: tuple[float, float]) -> None:
 
 
 def at_box(*box: int) -> str:
-    """How an address says where the patch lies; it is written at most four times a second, so wait for it."""
+    """How an address says where the patch lies; it is written when a drag rests, so wait for it."""
     return "box=" + "(,|%2C)".join(map(str, box))
 
 

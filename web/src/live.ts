@@ -30,8 +30,7 @@ async function start(): Promise<void> {
   const model = await gunzipped(bytesOf('network'));
   const about = readAbout();
   await say('Starting the network…');
-  await runtime;
-  const network = await open(model, [about.channels, ...about.size]);
+  const network = await open(runtime, model, [about.channels, ...about.size]);
   const answers = new Answers(about, network, src, model);
   useSource(answers);
   Object.assign(watch, { near: about.near !== null, stamps: about.stamps, unstamped: about.unstamped });
@@ -40,8 +39,24 @@ async function start(): Promise<void> {
   useLayers(answers);
   document.getElementById('starting')!.remove();
   mount(App, { target: document.getElementById('app')! });
-  document.documentElement.dataset.ready = performance.now().toFixed(0);
   Object.assign(globalThis, { convsight: { about, answers, network, watch } }); // for the console, and for tests
+  document.documentElement.dataset.ready = performance.now().toFixed(0);
+  warm(async () => network.run(await answers.album.pixels(answers.samples[0]), 1, ['scores']));
+}
+
+const WARM_MS = 150; // of passes in idle moments
+
+/** The browser translates the runtime quickly at first, and what runs often once more, well. */
+function warm(pass: () => Promise<unknown>): void {
+  const idle = globalThis.requestIdleCallback ?? ((work: () => void) => setTimeout(work, 20));
+  let spent = 0;
+  const step = async () => {
+    const started = performance.now();
+    await pass().catch(() => (spent = WARM_MS)); // whoever asks for an answer is told what is wrong
+    spent += performance.now() - started;
+    if (spent < WARM_MS) idle(step);
+  };
+  idle(step);
 }
 
 start().catch((error: unknown) => {

@@ -17,7 +17,8 @@ export const PANELS = [
 export type PanelName = (typeof PANELS)[number]['name'];
 export type Params = Record<string, string>;
 
-const PAUSE_MS = 250; // between two quiet writes of the address
+const PAUSE_MS = 250; // after the last quiet change until the address is written
+const LONGEST_MS = 2000; // that an unbroken drag goes on before it is
 const SHARED = ['picture', 'layer', 'target']; // what goes along from one panel to the next
 const known = new Set<string>(PANELS.map((panel) => panel.name));
 
@@ -45,7 +46,7 @@ class Place {
   panel = $state<PanelName>('network');
   params = $state<Params>({});
   #left: Partial<Record<PanelName, Params>> = {};
-  #written = -Infinity; // when the address was written last, in ms
+  #since = 0; // when the first change came that is not written yet, in ms
   #waiting: ReturnType<typeof setTimeout> | null = null;
 
   /** Read the address now and whenever the reader goes back or pastes a link. */
@@ -93,12 +94,12 @@ class Place {
     return serialise(this.panel, merged(this.params, changes));
   }
 
-  /** A write costs a browser several milliseconds, and many a second are refused: a drag writes four times a second. */
+  /** A write costs a browser several milliseconds, and many a second are refused: a drag is written when it rests. */
   #writeSoon(): void {
-    if (this.#waiting !== null) return;
-    const rest = this.#written + PAUSE_MS - performance.now();
-    if (rest <= 0) this.#write(true);
-    else this.#waiting = setTimeout(() => this.#write(true), rest);
+    const now = performance.now();
+    if (this.#waiting === null) this.#since = now;
+    else clearTimeout(this.#waiting);
+    this.#waiting = setTimeout(() => this.#write(true), Math.max(0, Math.min(PAUSE_MS, this.#since + LONGEST_MS - now)));
   }
 
   /** The step that is left must say where the reader stood. */
@@ -113,7 +114,6 @@ class Place {
 
   #write(quiet: boolean): void {
     this.#forget();
-    this.#written = performance.now();
     const hash = serialise(this.panel, this.params);
     if (hash === location.hash) return;
     try {

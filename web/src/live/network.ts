@@ -1,7 +1,7 @@
 // How does the network run in the page itself? ONNX Runtime's WebAssembly on bytes that the page holds, in one thread.
 import * as ort from 'onnxruntime-web/wasm';
 
-import { part, smallest } from './onnx';
+import { part, smallest, widened } from './onnx';
 
 export interface Value {
   dims: readonly number[];
@@ -40,7 +40,9 @@ function session(bytes: Uint8Array): Promise<ort.InferenceSession> {
   return ort.InferenceSession.create(bytes, { executionProviders: ['wasm'], graphOptimizationLevel: 'all' });
 }
 
-export async function open(model: Uint8Array, shape: readonly [number, number, number]): Promise<Runs> {
+export async function open(runtime: Promise<void>, file: Uint8Array, shape: readonly [number, number, number]): Promise<Runs> {
+  const model = widened(file);
+  await runtime;
   // A layer that is an output keeps the runtime from merging it with the next one: what asks for scores alone runs without.
   let whole: Promise<ort.InferenceSession> | undefined;
   const all = () => (whole ??= session(model));

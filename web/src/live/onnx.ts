@@ -2,10 +2,14 @@
 //
 // The file is a protocol buffer (github.com/onnx/onnx, onnx.proto3): a model whose field 7 is the graph.
 
+import { halves } from './unpack';
+
 const MODEL = { graph: 7 };
 const GRAPH = { node: 1, initializer: 5, input: 11, output: 12, value: 13 };
-const NODE = { input: 1, output: 2 };
-const TENSOR = { name: 8 };
+const NODE = { input: 1, output: 2, kind: 4 };
+const TENSOR = { dims: 1, type: 2, name: 8, bytes: 9 };
+const FLOAT = 1;
+const HALF = '_half'; // how `convsight.exporting.half_weights` ends the names of such constants
 
 /** A field of a message: where it starts, and where its content lies. */
 interface Field {
@@ -21,9 +25,7 @@ interface Field {
  * Throws where `wanted` needs more than what is given.
  */
 export function part(model: Uint8Array, given: readonly string[], wanted: readonly string[]): Uint8Array<ArrayBuffer> {
-  const top = fieldsOf(model, 0, model.length);
-  const graph = top.find((field) => field.id === MODEL.graph)!;
-  const inside = fieldsOf(model, graph.from, graph.to);
+  const inside = graphOf(model);
   const constants = new Map(inside.filter((field) => field.id === GRAPH.initializer).map((field) => [namesIn(model, field, TENSOR.name)[0], field]));
   const needed = new Set(wanted.filter((name) => !given.includes(name)));
   const nodes: Field[] = [];
@@ -36,21 +38,56 @@ export function part(model: Uint8Array, given: readonly string[], wanted: readon
   const missing = [...needed].filter((name) => !constants.has(name));
   if (missing.length) throw new Error(`these values need more than ${given.join(', ')}: ${missing.join(', ')}`);
   const kept = [...nodes.reverse(), ...inside.filter((field) => field.id === GRAPH.initializer && needed.has(namesIn(model, field, TENSOR.name)[0]))];
-  const made = joined([
-    ...kept.map((field) => model.subarray(field.start, field.to)),
-    ...inside.filter(({ id }) => !(Object.values(GRAPH) as number[]).includes(id)).map((field) => model.subarray(field.start, field.to)),
-    ...given.map((name) => message(GRAPH.input, valueInfo(name, true))),
-    ...wanted.map((name) => message(GRAPH.output, valueInfo(name, false))),
+  const others = inside.filter(({ id }) => !(Object.values(GRAPH) as number[]).includes(id));
+  return withGraph(model, [
+    ...[...kept, ...others].map((field) => model.subarray(field.start, field.to)),
+    ...given.flatMap((name) => message(GRAPH.input, valueInfo(name, true))),
+    ...wanted.flatMap((name) => message(GRAPH.output, valueInfo(name, false))),
   ]);
-  return joined([...top.filter((field) => field !== graph).map((field) => model.subarray(field.start, field.to)), message(MODEL.graph, made)]);
+}
+
+/** What is written is gathered in pieces and put together once: weights are many megabytes. */
+type Pieces = readonly Uint8Array[];
+
+function withGraph(model: Uint8Array, graph: Pieces): Uint8Array<ArrayBuffer> {
+  const others = fieldsOf(model, 0, model.length).filter((field) => field.id !== MODEL.graph);
+  return joined([...others.map((field) => model.subarray(field.start, field.to)), ...message(MODEL.graph, graph)]);
+}
+
+/** The file with constants of float32 in place of those that are kept as float16 and cast: the runtime casts them slowly. */
+export function widened(model: Uint8Array): Uint8Array<ArrayBuffer> {
+  const inside = graphOf(model);
+  const casts = new Map<string, Field>(); // by the name of what they cast
+  for (const node of inside.filter((field) => field.id === GRAPH.node)) {
+    const [read] = namesIn(model, node, NODE.input);
+    if (read?.endsWith(HALF) && namesIn(model, node, NODE.kind)[0] === 'Cast') casts.set(read, node);
+  }
+  const gone = new Set(casts.values());
+  const pieces = inside.filter((field) => !gone.has(field)).flatMap((field) => {
+    const cast = field.id === GRAPH.initializer ? casts.get(namesIn(model, field, TENSOR.name)[0]) : undefined;
+    return cast ? message(GRAPH.initializer, asFloat(model, field, namesIn(model, cast, NODE.output)[0])) : [model.subarray(field.start, field.to)];
+  }); // prettier-ignore
+  return withGraph(model, pieces);
+}
+
+function asFloat(model: Uint8Array, tensor: Field, name: string): Pieces {
+  const inside = fieldsOf(model, tensor.from, tensor.to);
+  const dims = inside.filter((field) => field.id === TENSOR.dims).map((field) => model.subarray(field.start, field.to));
+  const bytes = inside.find((field) => field.id === TENSOR.bytes)!;
+  const values = halves(model.subarray(bytes.from, bytes.to));
+  return [...dims, Uint8Array.of(TENSOR.type * 8, FLOAT), ...word(TENSOR.name, name), ...message(TENSOR.bytes, [new Uint8Array(values.buffer)])];
 }
 
 /** A file of one operation that gives back what it is given. */
 export function smallest(): Uint8Array<ArrayBuffer> {
-  const word = (id: number, name: string) => message(id, new TextEncoder().encode(name));
-  const node = joined([word(NODE.input, 'x'), word(NODE.output, 'y'), word(4, 'Identity')]);
-  const graph = [message(GRAPH.node, node), word(2, 'one'), message(GRAPH.input, valueInfo('x', true)), message(GRAPH.output, valueInfo('y', false))];
-  return joined([Uint8Array.of(8, 8), message(MODEL.graph, joined(graph)), message(8, Uint8Array.of(16, 18))]); // format 8, operator set 18
+  const node = [...word(NODE.input, 'x'), ...word(NODE.output, 'y'), ...word(NODE.kind, 'Identity')];
+  const graph = [...message(GRAPH.node, node), ...word(2, 'one'), ...message(GRAPH.input, valueInfo('x', true)), ...message(GRAPH.output, valueInfo('y', false))];
+  return joined([Uint8Array.of(8, 8), ...message(MODEL.graph, graph), ...message(8, [Uint8Array.of(16, 18)])]); // format 8, operator set 18
+}
+
+function graphOf(model: Uint8Array): Field[] {
+  const graph = fieldsOf(model, 0, model.length).find((field) => field.id === MODEL.graph)!;
+  return fieldsOf(model, graph.from, graph.to);
 }
 
 /** The fields of the message between two places of the file. */
@@ -88,21 +125,24 @@ function namesIn(bytes: Uint8Array, { from, to }: Field, id: number): string[] {
 }
 
 /** A float value; with places its shape has four axes of any length, else the runtime finds it out. */
-function valueInfo(name: string, places: boolean): Uint8Array {
-  const axes = joined(Array.from({ length: 4 }, () => message(1, new Uint8Array())));
-  const type = joined([Uint8Array.of(8, 1), ...(places ? [message(2, axes)] : [])]); // element type 1: float
-  return joined([message(1, new TextEncoder().encode(name)), message(2, message(1, type))]);
+function valueInfo(name: string, places: boolean): Pieces {
+  const axes = Array.from({ length: 4 }, () => message(1, [])).flat();
+  const type = [Uint8Array.of(8, FLOAT), ...(places ? message(2, axes) : [])];
+  return [...word(1, name), ...message(2, message(1, type))];
 }
 
-function message(id: number, content: Uint8Array): Uint8Array {
+function word(id: number, text: string): Pieces {
+  return message(id, [new TextEncoder().encode(text)]);
+}
+
+function message(id: number, content: Pieces): Pieces {
   const head: number[] = [id * 8 + 2];
-  for (let rest = content.length; ; rest = Math.floor(rest / 128)) {
-    head.push(rest < 128 ? rest : (rest % 128) + 128);
-    if (rest < 128) return joined([Uint8Array.from(head), content]);
-  }
+  let rest = content.reduce((sum, each) => sum + each.length, 0);
+  for (; rest >= 128; rest = Math.floor(rest / 128)) head.push((rest % 128) + 128);
+  return [Uint8Array.from([...head, rest]), ...content];
 }
 
-function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+function joined(parts: Pieces): Uint8Array<ArrayBuffer> {
   const whole = new Uint8Array(parts.reduce((sum, each) => sum + each.length, 0));
   let at = 0;
   for (const each of parts) {

@@ -5,11 +5,13 @@ import { limitOf, strip } from './sheet';
 
 beforeAll(() => {
   class Picture {
+    readonly data: Uint8ClampedArray;
     constructor(
-      readonly data: Uint8ClampedArray,
       readonly width: number,
       readonly height: number,
-    ) {}
+    ) {
+      this.data = new Uint8ClampedArray(4 * width * height);
+    }
   }
   vi.stubGlobal('ImageData', Picture);
 });

@@ -66,14 +66,15 @@ export function limitOf({ h, w, data }: Maps, channel: number): number {
 
 const SHARP = 56; // cells along a map from which on every second one (or third, …) is drawn: a strip's maps are smaller
 
-/** Channels side by side in the colours of every map, each from 0 (or −limit) to its limit. */
-export function strip(maps: Maps, channels: readonly number[], limits: readonly number[], signed: boolean, coarse = false): ImageData {
+/** Channels side by side in the colours of every map, each from 0 (or −limit) to its limit; into `old` if it has the size. */
+export function strip(maps: Maps, channels: readonly number[], limits: readonly number[], signed: boolean, coarse = false, old?: ImageData): ImageData {
   const { h, w, data } = maps;
   const step = coarse ? Math.max(1, Math.floor(Math.max(h, w) / SHARP)) : 1;
   const [rows, columns] = [Math.ceil(h / step), Math.ceil(w / step)];
   const lut = packed(signed);
   const wide = columns * channels.length;
-  const made = new Uint32Array(rows * wide);
+  const image = old?.width === wide && old.height === rows ? old : new ImageData(wide, rows);
+  const made = new Uint32Array(image.data.buffer);
   const zero = signed ? 128 : 0.5; // half a step is added, so that cutting off rounds
   channels.forEach((channel, i) => {
     const scale = (signed ? 127.5 : 255) / limits[i];
@@ -81,7 +82,7 @@ export function strip(maps: Maps, channels: readonly number[], limits: readonly 
       for (let x = 0, from = (channel * h + y * step) * w, to = y * wide + i * columns; x < columns; x++, from += step)
         made[to + x] = lut[Math.min(255, Math.max(0, zero + scale * data[from])) | 0];
   });
-  return new ImageData(new Uint8ClampedArray(made.buffer), wide, rows);
+  return image;
 }
 
 const tables: (Uint32Array | undefined)[] = [];
