@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -281,6 +282,27 @@ def test_a_cell_of_a_map_shows_its_sum(page: Page, run_folder: Path) -> None:
     expect(made.get_by_role("img", name="kernel:").first).to_be_visible()
     shown = made.locator("[data-value]").inner_text().split("=")[-1].replace("−", "-")
     assert abs(float(shown) - value) < 0.01 * max(1.0, abs(value))
+
+
+def test_a_window_moves_over_a_map_and_its_sum_follows(page: Page, run_folder: Path) -> None:
+    layer = cs.Run.open(run_folder).classifier.layers.convolutions()[-1]
+    page.evaluate("layer => (location.hash = `#/network?layer=${layer}&channel=1&y=0&x=0`)", layer.name)
+    made = page.get_by_role("region", name="How this number is made")
+    expect(made.locator("[data-value]")).to_be_visible()
+    large = page.get_by_role("button", name="The map: press a cell")
+    large.scroll_into_view_if_needed()
+    area = large.bounding_box()
+    assert area is not None
+    rows, columns = layer.output_shape[1:]
+    page.mouse.move(area["x"] + area["width"] * 0.5 / columns, area["y"] + area["height"] * 0.5 / rows)
+    page.mouse.down()
+    page.mouse.move(area["x"] + area["width"] * (columns - 0.5) / columns, area["y"] + area["height"] * 1.5 / rows, steps=4)  # fmt: skip
+    page.mouse.up()
+    expect(page.get_by_text(f"cell 1, {columns - 1} of the map")).to_be_visible()
+    ask = "([layer, x]) => convsight.answers.get(`/api/layers/${layer}/cell?picture=${convsight.answers.samples[0]}&channel=1&y=1&x=${x}`).then((found) => found.value)"
+    value = page.evaluate(ask, [layer.name, columns - 1])
+    wanted = re.compile(re.escape(f"{abs(value):.3g}"[:4]))
+    expect(made.locator("[data-value]")).to_contain_text(wanted)
 
 
 def test_a_cue_of_the_audit_is_stamped_as_python_pastes_it(page: Page, run_folder: Path) -> None:

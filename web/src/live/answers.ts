@@ -32,6 +32,7 @@ export class Answers implements Source {
   #floats = new Map<string, Float32Array>();
   #clean = new Map<string, Promise<Values>>(); // by picture and layers
   #changes: Changes;
+  #read: { key: string; values: Promise<Values> } = { key: '', values: Promise.resolve({}) };
   #maps = 0;
   #peaks = new Map<string, Promise<Peaks>>(); // by layer
   #changed: Pixels | null = null; // the picture as it was changed last
@@ -195,7 +196,9 @@ export class Answers implements Source {
   async #cell(layer: string, picture: string, channel: number, y: number, x: number): Promise<Cell> {
     const step = this.about.steps[layer];
     const pixels = await this.album.pixels(picture);
-    const values = await this.network.run(pixels, 1, step.source === null ? [layer] : [layer, step.source]);
+    const key = `${layer} ${picture}`;
+    if (this.#read.key !== key) this.#read = { key, values: this.network.run(pixels, 1, step.source === null ? [layer] : [layer, step.source]) };
+    const values = await this.#read.values; // of the cell before, too, when a window moves over a map
     const given = step.source === null ? { dims: [1, this.about.channels, ...this.about.size], data: prepared(pixels, this.about) } : values[step.source];
     const made = mapsOf(values[layer], Infinity);
     return cellOf(step, this.model, given, made.data[(channel * made.h + y) * made.w + x], channel, y, x);
