@@ -140,8 +140,8 @@ def mobilenet(px: int) -> cs.Classifier:
 
 
 def cifar(quick: bool) -> CheckedPictures:
-    net = mobilenet(96)
-    data = cs.dataset(SHARED / "data" / "cifar10-folder", limit=1000 if quick else None)
+    net = mobilenet(128)  # as training and `convsight check` show pictures of 32 pixels
+    data = cs.dataset(SHARED / "data" / "cifar10-folder", size=128, limit=1000 if quick else None)
     return subject_of(Dataset("cifar", data.classes, data.train, data.validation, data.test.take([])), net)
 
 

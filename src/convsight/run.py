@@ -107,6 +107,11 @@ class Run:
         """What was trained on what: data, network, recipe, seed, mean and std, versions."""
         return _read_json(self.path / CONFIG)
 
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """The recipe as the training went by it: what was asked for, and what the probe before it changed of that."""
+        return {**self.config["recipe"], **self.config.get("changed", {})}
+
     @cached_property
     def metrics(self) -> dict[str, Any]:
         """What was measured: `metrics["test"]["accuracy"]`, `["per_class"]`, ..., `metrics["training"]`."""

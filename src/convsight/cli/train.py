@@ -20,7 +20,7 @@ from convsight.training.run_folder import new_folder
 RECIPE_OPTIONS = (
     "network", "weights", "task", "epochs", "optimizer", "lr", "momentum", "weight_decay", "batch_size", "schedule",
     "loss", "label_smoothing", "until_loss", "patience", "channels", "limit",
-    "precision", "balance", "mixup", "pieces",
+    "precision", "balance", "mixup", "pieces", "first_rate", "norms",
 )  # fmt: skip
 
 

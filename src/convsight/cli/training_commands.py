@@ -83,6 +83,16 @@ def train(commands: Any) -> None:
         type=int,
         help="a batch goes through in so many pieces, to save memory (0: as many as it takes)",
     )
+    train.add_argument(
+        "--first-rate",
+        type=float,
+        help="the first layer's learning rate as a share of the head's, when fine-tuning",
+    )
+    train.add_argument(
+        "--norms",
+        choices=("train", "frozen"),
+        help="batch normalisation by the statistics of each batch, or by those that the network came with",
+    )
     train.add_argument("--label-smoothing", type=float, help="share of the target spread over all classes")
     train.add_argument("--until-loss", type=float, help="stop when an epoch's mean loss is below this")
     train.add_argument(

@@ -143,13 +143,11 @@ def _training(run: Run) -> list[str]:
     names = {score: "training", f"validation_{score}": "validation"}
     curves.append(loss_curve(run.log, names, title, axis))
     recipe = ", ".join(
-        f"{k} {v}"
-        for k, v in run.config["recipe"].items()
-        if isinstance(v, (int, float, str)) and k != "summary"
+        f"{k} {v}" for k, v in run.recipe.items() if isinstance(v, (int, float, str)) and k != "summary"
     )
     return [
         f'<div class="pair">{"".join(c.html() for c in curves if c.series)}</div>',
-        *_left_out(run.config["recipe"]),
+        *_left_out(run.recipe),
         *(f"<p>{html.escape(note)}</p>" for note in run.config.get("notes", ())),  # older runs have none
         f'<p class="note">{html.escape(recipe)}</p>',
     ]

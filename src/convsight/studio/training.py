@@ -119,7 +119,7 @@ def _info(studio: Studio, folder: Path) -> schemas.RunInfo | None:
         name=folder.name, recipe=config["recipe"]["name"], network=config["network"]["name"],
         data=config["data"]["name"], accuracy=test.get("accuracy"), finished=finished, headline=value,
         headline_words=words,
-        epochs=config["recipe"]["epochs"], training=job.id if job else None, log=log,
+        epochs=run.recipe["epochs"], training=job.id if job else None, log=log,
     )  # fmt: skip
 
 

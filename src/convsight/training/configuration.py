@@ -59,6 +59,16 @@ def configuration(
     }
 
 
+def changed(config: dict[str, Any], recipe: Recipe, sentence: str) -> dict[str, Any]:
+    """The configuration of a training that goes on with another recipe than was asked for, and why.
+
+    What was asked for stays beside it: a second sitting asks for the same.
+    """
+    asked, used = config["recipe"], asdict(recipe)
+    other = {name: value for name, value in used.items() if asked[name] != value}
+    return {**config, "changed": other, "notes": [*config["notes"], sentence]}
+
+
 def _normalisation(pictures: Dataset, recipe: Recipe, start: Start | None) -> tuple[list[float], list[float]]:
     """The network's own where it has seen pictures before, else that of the training pictures."""
     known = None if start is None else start.normalisation(pictures.channels)

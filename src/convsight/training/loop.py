@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -22,7 +23,7 @@ from convsight.training.interrupt import Interrupted, Interrupts
 from convsight.training.job import Job
 from convsight.training.losses import loss_function
 from convsight.training.memory import freed_memory_kept
-from convsight.training.norms import keep_statistics
+from convsight.training.norms import PICTURES, keep_statistics, take_statistics
 from convsight.training.one_error import clearly_worse
 from convsight.training.optimisers import optimisers
 from convsight.training.parts import InParts
@@ -92,13 +93,22 @@ class Training:
         self.reporter = Reporter(tell, job)
 
     def begin_from(self, row: dict[str, Any]) -> None:
-        """Note what the network is before it learns."""
+        """Note what the network is before it learns; what its batches will be normalised by follows from its pictures."""
+        if self.recipe.norms == "train":
+            take_statistics(self.network, self.some_pictures())
         self.standing.log.append(row | {"precision": self.job.precision.used})
         self.clock = Clock(row["seconds"], row["cpu_seconds"])
         self.standing.seconds, self.standing.cpu_seconds = row["seconds"], row["cpu_seconds"]
         if "validation_loss" in row:
             self.note_the_best(row["validation_loss"], row[f"validation_{self.job.score}"])
             self.standing.best_epoch = 0  # of the epochs to come none was better yet
+
+    def some_pictures(self) -> Iterator[Tensor]:
+        """Training pictures from all over the set, as the network takes them, in batches."""
+        train, size = self.job.data.train, self.recipe.batch_size
+        chunks = torch.arange(0, len(train), max(1, len(train) // PICTURES)).split(size)
+        for pixels in train.store.stream(chunks):
+            yield prepared(pixels, self.job, self.fabric)
 
     def one_epoch(self, interrupts: Interrupts) -> None:
         """Every training picture once, or what was left of the epoch in which the last sitting stopped."""

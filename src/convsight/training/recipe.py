@@ -38,7 +38,8 @@ class Recipe:
     precision: float32, bfloat16, or auto, which is bfloat16 where the hardware multiplies it quickly
         (`training.precision`). Of a probe it is that of the features; those in float32 are kept for maps and neighbours.
     start: "probe" fits a linear head to the features of a network that has seen other pictures (`training.probe`)
-        before anything else is trained; with 0 epochs nothing else is. first_rate: the first layer's learning rate as a
+        before anything else is trained; with 0 epochs nothing else is. far_epochs: epochs where that probe tells fewer than
+        85% of the validation pictures (`far`); 0: never more than `epochs`. first_rate: the first layer's learning rate as a
         share of the head's, layers between geometrically (`layer_rates`). norms: "train", or "frozen": batch
         normalisation keeps the statistics it came with, which small batches would replace by noise. mixup: pairs of
         pictures are mixed in shares drawn from Beta(mixup, mixup), 0 not at all (Zhang et al. 2018, arXiv 1710.09412).
@@ -79,6 +80,7 @@ class Recipe:
     standardise: bool = True
     precision: str = "auto"
     start: str = ""
+    far_epochs: int = 0
     first_rate: float = 1.0
     norms: str = "train"
     mixup: float = 0.0
@@ -113,7 +115,7 @@ class Recipe:
 
 
 RANGES = {  # (least, most) of these knobs
-    (0, math.inf): ("epochs", "lr", "muon_lr", "weight_decay", "muon_decay", "pieces"),
+    (0, math.inf): ("epochs", "far_epochs", "lr", "muon_lr", "weight_decay", "muon_decay", "pieces"),
     (1, math.inf): ("batch_size", "bias_rate", "patience"),
     (0, 1): ("hardest", "easier", "opening", "momentum", "muon_momentum", "label_smoothing", "average"),
     (0, 0.99): ("peak",),

@@ -110,6 +110,7 @@ RECIPES: dict[str, Recipe] = {
             network="",
             start="probe",
             epochs=4,
+            far_epochs=10,
             min_steps=150,
             batch_size=32,
             optimizer="adamw",

@@ -17,7 +17,8 @@ from convsight.errors import InputError
 from convsight.run import CHECKPOINT, CONFIG, Run, classifier_from
 from convsight.storage import write_json
 from convsight.training.checkpoint import about
-from convsight.training.configuration import configuration, network_for
+from convsight.training.configuration import changed, configuration, network_for
+from convsight.training.far import for_far_pictures
 from convsight.training.finish import finish
 from convsight.training.harmless import harmless, makeable
 from convsight.training.imbalance import unevenness
@@ -150,6 +151,15 @@ def train(
         if fabric.is_global_zero:
             write_json(folder / CONFIG, config)
         probed, row = _probed(job, config, fabric) if chosen.start else (None, None)
+        if row is not None:
+            asked = {name for name, value in {"epochs": epochs, **changes}.items() if value is not None}
+            used_recipe, sentence = for_far_pictures(chosen, row, asked)
+            if sentence:
+                job, config = replace(job, recipe=used_recipe), changed(config, used_recipe, sentence)
+            if sentence and fabric.is_global_zero:
+                write_json(folder / CONFIG, config)
+                if say is not None:
+                    say(sentence)
         standing = fit_network(job, fabric, progress, resume=resume, before=row)
         if fabric.is_global_zero:
             finish(job, config, standing, fabric, probed)
