@@ -142,8 +142,9 @@ def _tidy(mask: np.ndarray, scale: int) -> np.ndarray:
 def without_thin_to_rim(mask: np.ndarray, scale: int) -> np.ndarray:
     """The mask without what is thin and ends at the picture's rim."""
     side = scale * THIN_PX + 1
-    wide = np.pad(mask, side, mode="edge")
-    wide = ndimage.binary_opening(wide, np.ones((side, side), bool))[side:-side, side:-side]
+    padded = np.pad(mask, side, mode="edge")
+    opened = np.asarray(ndimage.binary_opening(padded, np.ones((side, side), bool)), dtype=bool)
+    wide = opened[side:-side, side:-side]
     thin = _pieces(mask & ~wide)
     at_rim = np.ones_like(mask)
     at_rim[2 * scale : -2 * scale, 2 * scale : -2 * scale] = False
