@@ -93,8 +93,8 @@ class Training:
         self.reporter = Reporter(tell, job)
 
     def begin_from(self, row: dict[str, Any]) -> None:
-        """Note what the network is before it learns; what its batches will be normalised by follows from its pictures."""
-        if self.recipe.norms == "train":
+        """Note what the network is before its layers learn, if they do; then its pictures say what normalises them at first."""
+        if self.recipe.epochs and self.recipe.norms == "train":
             take_statistics(self.network, self.some_pictures())
         self.standing.log.append(row | {"precision": self.job.precision.used})
         self.clock = Clock(row["seconds"], row["cpu_seconds"])
