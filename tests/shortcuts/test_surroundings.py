@@ -23,6 +23,7 @@ from convsight.shortcuts.cutouts import Cutouts, key
 from convsight.shortcuts.drawn_masks import drawn_masks
 from convsight.shortcuts.evidence import evidence
 from convsight.shortcuts.exposure import Cast
+from convsight.shortcuts.find import find_shortcuts
 from convsight.shortcuts.fix import _changed
 from convsight.shortcuts.gallery import _rows
 from convsight.shortcuts.localise import overlap
@@ -411,3 +412,15 @@ def test_masks_that_belong_to_no_picture_are_refused(tmp_path):
     write_picture(tmp_path / "zebra.png", to_uint8(torch.ones(3, 8, 8)))
     with pytest.raises(DataNotFound, match="it has 1 picture files. What works: a mask for"):
         drawn_masks(tmp_path, sample)
+
+
+def test_pictures_on_one_plain_level_have_no_surroundings_to_lean_on():
+    """An object cut out of black leaves remains behind, which would be pasted as its surroundings."""
+    data = cs.dataset("drawn-garments", n_train=10, n_validation=10, n_test=240)
+    flat = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10))
+    net = cs.Classifier(flat, classes=data.classes, input_size=28, channels=1)
+    sample = draw_sample(net, data.test, per_class=24)
+    assert int(Cutouts().able(sample.explore.pixels).sum()) > 60
+    assert all(explored_around(net, sample.explore, k, Cutouts(), 0) == [] for k in sample.targets)
+    (verdict,) = find_shortcuts(net, data, per_class=24, only="surroundings")
+    assert "surroundings on none, for all lie on one plain level" in verdict.caption

@@ -31,13 +31,13 @@ from convsight.shortcuts.probes import (
     Region,
     Sharpness,
     background_level,
+    backgrounds_vary,
     smoothness,
 )
 from convsight.shortcuts.sample import Half, affordable
 from convsight.shortcuts.screen import class_attribution, window_scores, windows
 
 Patterns = Sequence[tuple[Pattern | Overlay, bool]]
-BUSY = 0.05  # backgrounds vary if their levels are further than this from the median level, on average
 PAIRS = 64  # pairs of pictures over which path gradients are averaged
 # largest flip rates of an object's part and of its outline in networks without a shortcut (trousers)
 PARTS, OUTLINES = 0.45, 0.35
@@ -78,8 +78,7 @@ def candidates(
 def _stamps(of: Tensor, others: Tensor) -> Iterator[Candidate]:
     """The connected places of stamped pixels, and the frame if it is stamped."""
     size = (of.shape[2], of.shape[3])
-    levels = background_level(torch.cat([of, others]))
-    busy = float((levels - levels.median(0).values).abs().mean()) > BUSY
+    busy = backgrounds_vary(torch.cat([of, others]))
     mask, usual = stamped(of, others, busy)
     level = background_level(of).median(0).values
     plain = (usual - level).abs().amax(0) < 0.02

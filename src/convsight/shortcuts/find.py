@@ -29,6 +29,7 @@ from convsight.shortcuts.overlay import find_overlays
 from convsight.shortcuts.pattern import find_patterns
 from convsight.shortcuts.pictures import pictures_to_audit, split_to_audit
 from convsight.shortcuts.precedence import told_apart
+from convsight.shortcuts.probes import backgrounds_vary
 from convsight.shortcuts.sample import Sample, draw_sample
 from convsight.shortcuts.saved import described, owned, save_verdicts
 from convsight.shortcuts.search import Tried, carriers, chosen, confirmed, explored
@@ -173,19 +174,19 @@ def _effort(
 ) -> str:
     able = sum(int(cutouts.able(half.pixels).sum()) for half in sample.halves)
     given = f" ({cutouts.given:,} by the masks given)" if cutouts.given else ""
-    some = f" for {audited} of {len(net.classes):,} classes" if audited < len(net.classes) else ""
-    return (
-        f"{tests} candidates were tried{some} on {sample.n:,} pictures in {seconds:.0f} s, surroundings on the {able:,}"
-        f" whose object could be cut out{given}"
+    around = (
+        f"surroundings on the {able:,} whose object could be cut out{given}"
+        if backgrounds_vary(sample.explore.pixels)
+        else "surroundings on none, for all lie on one plain level"
     )
+    some = f" for {audited} of {len(net.classes):,} classes" if audited < len(net.classes) else ""
+    return f"{tests} candidates were tried{some} on {sample.n:,} pictures in {seconds:.0f} s, {around}"
 
 
 def nothing(
     sample: Sample, targets: Sequence[int], effort: str, verdicts: Sequence[Verdict], only: str | None = None
 ) -> Verdict:
-    """The verdict that nothing was found: what was tried, on how many pictures, and which cues it would have
-    missed.
-    """
+    """Nothing was found: what was tried, on how many pictures, and which cues would have been missed."""
     kinds = only or ", ".join(TITLES.values())
     strongest = max((v.flip_rate - v.control_rate for v in verdicts), default=0.0)
     measured = (

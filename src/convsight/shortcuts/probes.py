@@ -160,6 +160,7 @@ class Background(Probe):
         return (here - there) / (here + there + 0.05)
 
 
+BUSY = 0.05  # backgrounds vary if their levels are further than this from the median level, on average
 SIGMAS = tuple(0.1 * i for i in range(2, 21))  # in pixels of a 28×28 picture
 
 
@@ -237,6 +238,12 @@ class Compression(Probe):
         residual = (compressed(of, self.quality) - of).abs().mean((1, 2, 3))
         detail = (of[..., 1:] - of[..., :-1]).abs().mean((1, 2, 3)) + 0.005
         return -(residual / detail + 1e-4).log()
+
+
+def backgrounds_vary(of: Pixels) -> bool:
+    """Whether the pictures lie on backgrounds of their own, rather than all on one plain level."""
+    levels = background_level(of)
+    return float((levels - levels.median(0).values).abs().mean()) > BUSY
 
 
 def background_level(of: Pixels) -> Float[Tensor, "n c 1 1"]:
