@@ -16,7 +16,6 @@ from typing import Any
 import torch
 
 from convsight.errors import InputError, ModelError, required
-from convsight.exporting.fold_pads import fold_pads
 from convsight.exporting.half_weights import halve
 from convsight.exporting.program import described, first_line, quiet, traced
 from convsight.network.classifier import Classifier
@@ -73,7 +72,6 @@ def to_onnx(
         notes.append("The file takes one picture at a time, because this network answers each picture alone.")
     model = _named_safely(_translated(net, traced(net, "to ONNX", named, batch), named), named)
     _describe(model, net)
-    fold_pads(model)
     if half:
         halve(model)
     return Exported(model.SerializeToString(), named, OPSET, tuple(notes))
