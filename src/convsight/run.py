@@ -37,6 +37,7 @@ from convsight.features.kept import FOLDER as FEATURES
 from convsight.method import Method
 from convsight.network.classifier import Classifier
 from convsight.network.new_head import put_channels, put_head
+from convsight.results.confusion import metrics_from_file
 from convsight.results.result import Result
 from convsight.results.stored import Results
 
@@ -115,7 +116,7 @@ class Run:
     @cached_property
     def metrics(self) -> dict[str, Any]:
         """What was measured: `metrics["test"]["accuracy"]`, `["per_class"]`, ..., `metrics["training"]`."""
-        return _read_json(self.path / METRICS)
+        return metrics_from_file(_read_json(self.path / METRICS))
 
     @cached_property
     def log(self) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from typing import Any
 from convsight.cli.console import bar, out, print_json, print_notes, print_result, save_result
 from convsight.cli.inputs import classifier, data_of
 from convsight.errors import InputError
+from convsight.results.confusion import for_file
 from convsight.results.kinds import Table
 from convsight.results.tables import asides, headline
 from convsight.results.tables import measured as tables
@@ -28,7 +29,7 @@ def test(given: argparse.Namespace, rest: list[str]) -> int:
     with bar(f"Testing on {len(split):,} pictures", quiet=given.json):
         measured = measure(net, split)
     if given.json:
-        print_json(measured)
+        print_json(for_file(measured))
         return 0
     for table in tables(measured):
         if isinstance(table, Table):

@@ -12,6 +12,7 @@ from convsight.cli.story import told, verdict, verdict_of
 from convsight.datasets import dataset
 from convsight.errors import DataNotFound, InputError
 from convsight.network.reader import ONE_CLASS
+from convsight.results.confusion import metrics_for_file
 from convsight.results.tables import asides, first_table, headline
 from convsight.run import Run
 from convsight.training import train as train_run
@@ -70,7 +71,7 @@ def train(given: argparse.Namespace, rest: list[str]) -> int:
         say = None if given.json else display.say
         run = train_run(given.data, given.recipe, out=given.out, progress=display, say=say, **options)
     if given.json:
-        print_json({"run": str(run.path), **run.metrics})
+        print_json({"run": str(run.path), **metrics_for_file(run.metrics)})
     else:
         summary(run)
         _places(run)
@@ -83,7 +84,7 @@ def _story(given: argparse.Namespace, options: dict[str, Any]) -> int:
     out = given.out or new_folder(f"{name}-{given.recipe or 'story'}")
     run = told(given.data, given.recipe, out=out, quiet=given.json, **options)
     if given.json:
-        print_json({"run": str(run.path), **run.metrics, **verdict_of(run)})
+        print_json({"run": str(run.path), **metrics_for_file(run.metrics), **verdict_of(run)})
     else:
         summary(run)
         verdict(run)

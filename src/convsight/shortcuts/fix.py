@@ -17,6 +17,7 @@ from convsight.datasets import Dataset, Split
 from convsight.errors import DataError, InputError
 from convsight.images import Images
 from convsight.network.classifier import Classifier
+from convsight.results.confusion import metrics_for_file
 from convsight.results.kinds import Verdict
 from convsight.run import CONFIG, METRICS, Run
 from convsight.shortcuts.find import audit_run
@@ -223,5 +224,5 @@ def _remember(result: Fixed, old: Run, number: int, record: dict[str, Any], shar
             "still_found": result.still_found,
         },
     }
-    write_json(result.run.path / METRICS, metrics)
+    write_json(result.run.path / METRICS, metrics_for_file(metrics))
     result.run.__dict__.pop("metrics", None)  # drop the cached metrics: the file has just been extended

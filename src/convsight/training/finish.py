@@ -10,6 +10,7 @@ from lightning_fabric import Fabric
 from safetensors.torch import save
 
 from convsight.features.kept import FOLDER as FEATURES
+from convsight.results.confusion import metrics_for_file
 from convsight.run import CHECKPOINT, LOG, METRICS, WEIGHTS, classifier_from
 from convsight.storage import write_atomic, write_json, write_json_lines
 from convsight.training.checkpoint import Standing
@@ -39,7 +40,7 @@ def finish(
         key: value for key, value in standing.log[chosen].items() if key.startswith("validation")
     }
     metrics["training"] = _training(job, standing, fabric)
-    write_json(job.folder / METRICS, metrics)
+    write_json(job.folder / METRICS, metrics_for_file(metrics))
     write_json_lines(job.folder / LOG, standing.log)
     (job.folder / CHECKPOINT).unlink(missing_ok=True)
 
