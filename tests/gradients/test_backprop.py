@@ -250,7 +250,7 @@ def test_an_empty_map_says_why():
     net, pixels = classifier(module), pictures(2)
     notes = backpropagate(net, net.target([0, 1], pixels), pixels).notes
     assert notes == (
-        "Empty map for picture 0: the gradient is zero everywhere, because the score is 0, cut off by the relu at "
+        "Empty map for picture 1: the gradient is zero everywhere, because the score is 0, cut off by the relu at "
         "the end of the network, and cannot change.",
     )
     with torch.no_grad():

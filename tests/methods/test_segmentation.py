@@ -104,7 +104,7 @@ def test_a_flat_saliency_finds_nothing_and_says_so():
         net.module[1].weight.fill_(0.5)
     result = Segmentation()(net, scene(disc(24, 24, 9), 1), 0)
     assert result.values.sum() == 0
-    assert "Picture 0: nothing was found" in " ".join(result.notes)
+    assert "Picture 1: nothing was found" in " ".join(result.notes)
 
 
 def test_a_mask_that_leaves_the_salient_pixels_out_is_doubted():
@@ -112,7 +112,7 @@ def test_a_mask_that_leaves_the_salient_pixels_out_is_doubted():
     small, large = disc(10, 10, 6), disc(30, 32, 14)
     result = Segmentation()(bump_net(10, 10, 3), scene(small | large, 3), 0)
     assert float((result.values[0].bool() & large).sum() / large.sum()) > 0.9
-    assert "Picture 0: most of the most salient pixels lie outside the mask" in " ".join(result.notes)
+    assert "Picture 1: most of the most salient pixels lie outside the mask" in " ".join(result.notes)
 
 
 def test_a_batch_is_cut_as_one_by_one_and_by_its_seed():

@@ -426,6 +426,8 @@ def test_the_lights_are_shown_with_words_pictures_and_a_table(tmp_path: Any) -> 
     for question in questions:
         assert sum(question in note for note in shown.notes) == 3
     assert "Known answer" in shown.notes[-1]
+    assert [note[:5] for note in shown.notes[0:9:3]] == ["Row 1", "Row 2", "Row 3"]
+    assert [str(row[0])[:3] for row in shown.parts[0].rows] == ["1: ", "2: ", "3: "]
     assert shown.provenance is not None and shown.provenance.weights == net.weights_hash
     page = shown.save(tmp_path / "t.html").read_text()
     assert "None is proof" in page and 'src="http' not in page

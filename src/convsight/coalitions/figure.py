@@ -129,7 +129,7 @@ def _said(answers: Sequence[Answer]) -> list[str]:
     """For each picture how far its values can be trusted; for one of several, its number comes first."""
     notes = []
     for i, answer in enumerate(answers):
-        which = f"Picture {i}: " if len(answers) > 1 else ""
+        which = f"Picture {i + 1}: " if len(answers) > 1 else ""
         ended = answer.solving.ended or f"{answer.solving.game.passes} passes so far"
         notes += [
             f"{which}{answer.certain()} {ended[0].upper()}{ended[1:]}{_widths(answer)}.",

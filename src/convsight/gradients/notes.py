@@ -108,9 +108,12 @@ def _has_switches(net: Classifier, aim: Target) -> bool:
 
 
 def _pictures(indices: list[int], n: int) -> str:
+    """Which of n pictures, in words that count from 1."""
     if n == 1:
         return "this picture"
     if len(indices) == n:
         return f"all {n} pictures"
-    shown = ", ".join(map(str, indices[:6])) + (f" and {len(indices) - 6} more" if len(indices) > 6 else "")
+    shown = ", ".join(str(i + 1) for i in indices[:6]) + (
+        f" and {len(indices) - 6} more" if len(indices) > 6 else ""
+    )
     return f"picture{'s' if len(indices) > 1 else ''} {shown}"

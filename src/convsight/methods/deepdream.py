@@ -129,7 +129,7 @@ class Deepdream(Method):
         n, octaves = after_each.shape[1], chunks[0].octaves
         strengths = torch.cat([c.strengths for c in chunks], 1)
         lines = tuple(
-            Series(f"picture {i}", tuple(range(len(strengths))), tuple(strengths[:, i].tolist()))
+            Series(f"picture {i + 1}", tuple(range(len(strengths))), tuple(strengths[:, i].tolist()))
             for i in range(n)
         )
         titles = ("picture", *(f"after octave {i + 1}" for i in range(octaves)))

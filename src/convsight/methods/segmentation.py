@@ -137,7 +137,7 @@ def _result(images: Images, aim: Target, masks: Tensor, fore: Tensor, back: Tens
 
 
 def _warnings(shares: list[float], held: list[float]) -> list[str]:
-    """Which masks not to trust: because of their size, or because most of the hint lies outside them."""
+    """Which masks not to trust: because of their size, or because most of the hint lies outside them. Counted from 1."""
     doubts: dict[str, list[int]] = {}
     for i, (share, inside) in enumerate(zip(shares, held, strict=True)):
         if share == 0:
@@ -150,8 +150,11 @@ def _warnings(shares: list[float], held: list[float]) -> list[str]:
             )
         else:
             continue
-        doubts.setdefault(doubt, []).append(i)
-    return [f"Picture {', '.join(map(str, which))}: {doubt}." for doubt, which in doubts.items()]
+        doubts.setdefault(doubt, []).append(i + 1)
+    return [
+        f"Picture{'s' * (len(which) > 1)} {', '.join(map(str, which))}: {doubt}."
+        for doubt, which in doubts.items()
+    ]
 
 
 def _quantile(maps: Float[Tensor, "n h w"], q: float) -> Float[Tensor, "n 1 1"]:

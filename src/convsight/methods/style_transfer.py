@@ -171,7 +171,7 @@ class StyleTransfer(Method):
         )  # fmt: skip
         series = tuple(
             Series(
-                name if len(painted) == 1 else f"{name}, picture {i}",
+                name if len(painted) == 1 else f"{name}, picture {i + 1}",
                 tuple(range(1, len(p.history) + 1)),
                 tuple(p.history[:, j].tolist()),
             )

@@ -89,7 +89,7 @@ def claim_around(
     found: bool,
 ) -> str:
     """The verdict on surroundings in two or three sentences; others: the other classes' names."""
-    title = target[:1].upper() + target[1:]
+    title = _beginning(target)
     leans = f"{title} leans on {PARTS[probe.part]}."
     if not found:
         leans = f"{title} and {PARTS[probe.part]}: not counted as a shortcut."
@@ -112,8 +112,8 @@ def claim(
     target: str, probe: Probe, effect: Effect, accuracy: tuple[float, float | None] | None, found: bool
 ) -> str:
     """The verdict in two or three sentences."""
-    on, that, others = aspect(probe)
-    leans = f"{target} leans on {on}." if found else f"{target} and {on}: not counted as a shortcut."
+    (on, that, others), title = aspect(probe), _beginning(target)
+    leans = f"{title} leans on {on}." if found else f"{title} and {on}: not counted as a shortcut."
     pasted = (
         f" Giving {that} of {target} pictures to pictures of other classes turns {effect.flip_rate:.0%} of"
         f" them into {target} (other classes' {others}: {effect.control_rate:.0%})."
@@ -124,6 +124,11 @@ def claim(
             f" Without it, {target} is recognised {accuracy[1]:.0%} of the time, with it {accuracy[0]:.0%}."
         )
     return leans + pasted + without
+
+
+def _beginning(name: str) -> str:
+    """A class's name at the beginning of a sentence."""
+    return name[:1].upper() + name[1:]
 
 
 def listed(names: Sequence[str]) -> str:

@@ -30,7 +30,7 @@ def figure(subject: JudgedMap, lights: list[tuple[Light, ...]], provenance: Prov
             blank = torch.full_like(pixels, 0.9)
             tiles.append(blank if shown is None else in_rgb(shown.images[:1])[0])
             captions.append("nothing to show" if shown is None else f"{light.verdict}: {shown.captions[0]}")
-            which = f"Picture {i}, {subject.aim.labels[i]}. " if len(lights) > 1 else ""
+            which = f"Row {i + 1}, {subject.aim.labels[i]}. " if len(lights) > 1 else ""
             notes.append(f"{which}{light.title} {light.verdict.capitalize()}. {light.sentence}")
     known = known_answer(subject.name)
     return Pictures(
@@ -56,7 +56,7 @@ def _table(subject: JudgedMap, lights: list[tuple[Light, ...]]) -> Table:
     rests_on = ("blobs_beaten", "alike", "runner_up_alike")
     rows = []
     for i, row in enumerate(lights):
-        name = f"{i}: {subject.aim.labels[i]}"
+        name = f"{i + 1}: {subject.aim.labels[i]}"
         pairs = [(li.verdict, li.numbers.get(key)) for li, key in zip(row, rests_on, strict=True)]
         rows.append((name, *(cell for pair in pairs for cell in pair)))
     return Table(columns=columns, rows=tuple(rows))
