@@ -60,6 +60,27 @@ def test_garments_that_are_only_alike_are_no_copies() -> None:
     assert len(copies(small(pixels))) <= 1
 
 
+def stars() -> Tensor:
+    """One plain shape on 27 grounds of different colours, here and there and in several sizes."""
+    lot = torch.Generator().manual_seed(0)
+    y, x = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
+    made, levels = [], (0.6, 0.8, 1.0)
+    for ground in torch.cartesian_prod(*[torch.tensor(levels)] * 3):
+        middle, radius = 32 + 8 * (torch.rand(2, generator=lot) - 0.5), 12 + 8 * torch.rand(1, generator=lot)
+        away = ((y - middle[0]) ** 2 + (x - middle[1]) ** 2).sqrt()
+        edge = radius * (1 + 0.35 * torch.cos(5 * torch.atan2(y - middle[0], x - middle[1])))
+        star = 0.5 * torch.rand(3, generator=lot)
+        made.append(torch.where(away < edge, star[:, None, None], ground[:, None, None]))
+    return torch.stack(made)
+
+
+def test_one_shape_in_other_colours_is_no_copy_and_in_its_own_it_is() -> None:
+    pixels = stars()
+    assert copies(small(pixels)) == []
+    found = copies(torch.cat([small(pixels), small(torch.stack([jpeg(each) for each in pixels[:5]]))]))
+    assert {(c.first, c.second) for c in found} == {(i, i + 27) for i in range(5)}
+
+
 def test_copies_of_copies_are_one_group() -> None:
     pairs = [Copy(0, 3, 1.0, False, 1.0), Copy(3, 5, 1.0, False, 1.0), Copy(1, 2, 1.0, True, 1.0)]
     assert groups_of(pairs, 6).tolist() == [0, 1, 1, 0, 2, 0]

@@ -2,8 +2,9 @@
 
 Three steps, each for fewer pairs. Nearest neighbours of blurred thumbnails, also of mirrored ones, give candidates.
 Each candidate is laid over the other through windows of several sizes and places, at 16 pixels a side. The best window
-is then moved in small steps at 32 pixels, and two numbers judge what is left: how well the pictures agree (correlation
-of their grey levels), and how well their fine structure does, which two pictures of like things do not share.
+is then moved in small steps at 32 pixels, and three numbers judge what is left: how well the pictures agree (correlation
+of their grey levels), how well their fine structure does, which two pictures of like things do not share, and how far
+apart their colours are.
 """
 
 from __future__ import annotations
@@ -34,6 +35,9 @@ RIVAL = 0.15  # a copy disagrees by at most this share of the disagreement with 
 BLURRED_ALIKE, BLURRED_FINE = 0.10, 0.15
 # Plain pictures such as skies: compression changes most of the little structure they have
 PLAIN_ALIKE, PLAIN_FINE, PLAIN_RIVAL = 0.99, 0.10, 0.35
+# Root mean square over the channels of 4 × 4 parts: of 8,693 copies of photos, also compressed and resized, at most 0.021;
+# of 100 pairs of drawings of one thing in two colours, at least 0.047
+COLOURS_APART, COLOUR_PARTS = 0.04, 4
 PLAIN = 1 / 255  # pictures with a smaller standard deviation show nothing to compare
 AT_ONCE = 1024  # pairs
 
@@ -76,8 +80,8 @@ def copies(small: Float[Tensor, "n c s s"], alike: float = ALIKE, fine: float = 
     """Every pair of near-duplicates among pictures of 32 × 32 pixels, the surest first.
 
     alike, fine: least correlation of the grey levels and of their fine structure once one picture is laid over the
-    other. Pictures of one plain colour are left out; so are pairs that agree little better than each with an ordinary
-    picture among its nearest.
+    other. Pictures of one plain colour are left out; so are pairs whose colours differ, and pairs that agree little better
+    than each with an ordinary picture among its nearest.
 
     >>> picture = torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0))
     >>> smooth = F.interpolate(F.avg_pool2d(picture, 4), scale_factor=4, mode="bilinear")
@@ -91,10 +95,11 @@ def copies(small: Float[Tensor, "n c s s"], alike: float = ALIKE, fine: float = 
     parts = []
     for start in range(0, len(pairs), AT_ONCE):
         part = slice(start, start + AT_ONCE)
-        parts.append(_compared(grey, pairs[part], mirrored[part]))
+        parts.append(_compared(small, pairs[part], mirrored[part]))
         report_count(start, len(pairs), "pairs", "comparing")
-    agree, structure, kept = (torch.cat(each) for each in zip(*parts, strict=True))
-    chosen = _are_copies(pairs, agree, structure, len(small), alike, fine).nonzero()[:, 0]
+    agree, structure, colours, kept = (torch.cat(each) for each in zip(*parts, strict=True))
+    one = _are_copies(pairs, agree, structure, len(small), alike, fine)
+    chosen = (one & (colours <= COLOURS_APART)).nonzero()[:, 0]
     best: dict[tuple[int, int], Copy] = {}
     for i in chosen[agree[chosen].argsort(descending=True, stable=True)].tolist():
         first, second = pairs[i].tolist()
@@ -132,26 +137,29 @@ def _descriptors(small: Float[Tensor, "n c s s"]) -> Float[Tensor, "n d"]:
 
 
 def _compared(
-    grey: Tensor, pairs: Int64[Tensor, "m 2"], mirrored: Bool[Tensor, " m"]
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Of each pair: agreement, that of its fine structure, and the share of the larger picture that both show.
+    small: Tensor, pairs: Int64[Tensor, "m 2"], mirrored: Bool[Tensor, " m"]
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Of each pair: agreement, that of its fine structure, how far apart colours are, and which share both show.
 
-    The larger picture is the one of which the other is the better window. Fine structure is compared, and windows are
-    moved, only where the rest agrees.
+    That is the share of the larger picture, the one of which the other is the better window. Fine structure and colours
+    are compared, and windows are moved, only where the rest agrees.
     """
-    a, b = grey[pairs[:, 0]], grey[pairs[:, 1]]
-    b = torch.where(mirrored[:, None, None], b.flip(2), b)
-    windows, agree = _coarse(a, b)
-    other_windows, other = _coarse(b, a)
+    a, b = small[pairs[:, 0]], small[pairs[:, 1]]
+    b = torch.where(mirrored[:, None, None, None], b.flip(3), b)
+    windows, agree = _coarse(a.mean(1), b.mean(1))
+    other_windows, other = _coarse(b.mean(1), a.mean(1))
     swap = other > agree
-    whole, part = torch.where(swap[:, None, None], b, a), torch.where(swap[:, None, None], a, b)
+    whole, part = torch.where(swap[:, None, None, None], b, a), torch.where(swap[:, None, None, None], a, b)
     windows, agree = torch.where(swap[:, None], other_windows, windows), torch.maximum(agree, other)
-    structure = torch.zeros_like(agree)
+    structure, colours = torch.zeros_like(agree), torch.ones_like(agree)
     likely = (agree > COARSE_LEAST).nonzero()[:, 0]
     if len(likely):
-        windows[likely], agree[likely] = _refined(whole[likely], part[likely], windows[likely])
-        structure[likely] = _correlation(_fine(_seen(whole[likely], windows[likely])), _fine(part[likely]))
-    return agree, structure, windows[:, 2] * windows[:, 3]
+        whole, part = whole[likely], part[likely]
+        windows[likely], agree[likely] = _refined(whole.mean(1), part.mean(1), windows[likely])
+        shown = _seen(whole, windows[likely])
+        structure[likely] = _correlation(_fine(shown.mean(1)), _fine(part.mean(1)))
+        colours[likely] = F.adaptive_avg_pool2d(shown - part, COLOUR_PARTS).square().mean((1, 2, 3)).sqrt()
+    return agree, structure, colours, windows[:, 2] * windows[:, 3]
 
 
 def _are_copies(
@@ -223,13 +231,13 @@ def _sampling(start: Tensor, share: Tensor) -> Float[Tensor, "o s"]:
 
 def _refined(whole: Tensor, part: Tensor, windows: Float[Tensor, "m 4"]) -> tuple[Tensor, Tensor]:
     """The windows moved and scaled in ever smaller steps while that makes the pictures agree better."""
-    agree = _correlation(_seen(whole, windows), part)
+    agree = _correlation(_seen(whole[:, None], windows), part)
     larger = torch.tensor([[-1.0, -1.0, 2.0, 2.0]])  # a move that scales a window about its middle
     moves = torch.cat([torch.eye(4), -torch.eye(4), larger, -larger])
     for step in STEPS:
         for move in moves:
             tried = _inside(windows + step * move)
-            then = _correlation(_seen(whole, tried), part)
+            then = _correlation(_seen(whole[:, None], tried), part)
             better = then > agree
             windows = torch.where(better[:, None], tried, windows)
             agree = torch.where(better, then, agree)
@@ -242,13 +250,13 @@ def _inside(windows: Tensor) -> Tensor:
     return torch.cat([start, size], 1)
 
 
-def _seen(whole: Float[Tensor, "m s s"], windows: Float[Tensor, "m 4"]) -> Float[Tensor, "m s s"]:
+def _seen(whole: Float[Tensor, "m c s s"], windows: Float[Tensor, "m 4"]) -> Float[Tensor, "m c s s"]:
     """What each window shows, at 32 × 32 pixels (bilinear)."""
     places = (torch.arange(SIDE_PX) + 0.5) / SIDE_PX
     y = (windows[:, :1] + windows[:, 2:3] * places) * 2 - 1
     x = (windows[:, 1:2] + windows[:, 3:] * places) * 2 - 1
     grid = torch.stack([x[:, None, :].expand(-1, SIDE_PX, -1), y[:, :, None].expand(-1, -1, SIDE_PX)], 3)
-    return F.grid_sample(whole[:, None], grid, padding_mode="border", align_corners=False)[:, 0]
+    return F.grid_sample(whole, grid, padding_mode="border", align_corners=False)
 
 
 def _fine(grey: Float[Tensor, "m s s"]) -> Float[Tensor, "m s s"]:
