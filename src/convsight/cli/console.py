@@ -124,8 +124,9 @@ class TrainingDisplay:
         if p.row is not None:
             self._close_epoch(p, score)
         elif self._progress is not None:
-            left = "" if p.seconds_left != p.seconds_left else f"  {p.seconds_left:.0f} s left"
-            words = f"epoch {p.epoch}/{p.epochs}  loss {p.loss:.4f}  {score}  {p.images_per_second:,.0f} images/s{left}"
+            known = p.seconds_left == p.seconds_left  # after the first step
+            left = f"  {p.images_per_second:,.0f} images/s  {duration(p.seconds_left)} left" if known else ""
+            words = f"epoch {p.epoch}/{p.epochs}  loss {p.loss:.4f}  {score}{left}"
             self._progress.update(self._task, completed=p.step / max(p.steps, 1), words=words)
 
     def _close_epoch(self, p: Any, score: str) -> None:
@@ -136,6 +137,17 @@ class TrainingDisplay:
         self._unprinted = "" if shown else line
         if shown:
             err.print(line, soft_wrap=True)
+
+
+def duration(seconds: float) -> str:
+    """In the unit in which people would say it.
+
+    >>> duration(45), duration(1162), duration(9000)
+    ('45 s', '19 min', '2.5 h')
+    """
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5970 else f"{seconds / 3600:.1f} h"
 
 
 def _score(p: Any) -> str:

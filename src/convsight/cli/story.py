@@ -6,7 +6,7 @@ import argparse
 from contextlib import ExitStack
 from typing import Any
 
-from convsight.cli.console import TrainingDisplay, bar, err, out, print_json, print_notes
+from convsight.cli.console import TrainingDisplay, bar, duration, err, out, print_json, print_notes
 from convsight.cli.inputs import size
 from convsight.report.story import StoryPart, story
 from convsight.report.verdict import answers, steps
@@ -56,7 +56,7 @@ class _Telling:
         if self.quiet:
             return
         if part.seconds:
-            err.print(f"    {part.found}  [dim]{part.seconds:.0f} s[/dim]", soft_wrap=True)
+            err.print(f"    {part.found}  [dim]{duration(part.seconds)}[/dim]", soft_wrap=True)
             return
         err.print(f"[b]{part.number}/{part.of} {part.title}[/b]")
         self._within = ExitStack()

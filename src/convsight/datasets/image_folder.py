@@ -170,7 +170,9 @@ def _common_size(sizes: Sequence[Size], layout: Layout) -> Size:
     if min(size) > LARGE_PX:
         size = (CAPPED_PX, CAPPED_PX)
     found = f"{len(others) + 1} sizes" if others else f"all {commonest[0]}×{commonest[1]}"
-    layout.notes.append(f"pictures ({found}) are fitted to {size[0]}×{size[1]}; size= chooses another")
+    layout.notes.append(
+        f"pictures ({found}) are fitted to {size[0]}×{size[1]}; size= (--size) chooses another"
+    )
     return size
 
 

@@ -159,7 +159,7 @@ def losses_in_words(losses: Sequence[Loss], size: Size, padding: str = "black") 
     """One note on the pictures that lost more than a fifth (or are that much padding), or none.
 
     >>> losses_in_words([Loss.of("wide.png", (64, 192), (64, 64), "crop")], (64, 64))[0]
-    'To fill 64×64, more than a fifth of a picture was cut away: wide.png 67% (left and right). fit="pad" or fit="stretch" keeps the whole picture.'
+    'To fill 64×64, a picture lost more than a fifth: wide.png 67% (left and right). fit="pad" or "stretch" (--fit pad) keeps the whole picture.'
     """
     told = sorted((loss for loss in losses if loss.worth_saying), key=lambda loss: -loss.amount)
     if not told:
@@ -176,8 +176,8 @@ def losses_in_words(losses: Sequence[Loss], size: Size, padding: str = "black") 
             else ""
         )
         return (
-            f"To fill {to}, more than a fifth of {of_all} was cut away: {named}{own}. "
-            'fit="pad" or fit="stretch" keeps the whole picture.',
+            f"To fill {to}, {of_all} lost more than a fifth: {named}{own}. "
+            'fit="pad" or "stretch" (--fit pad) keeps the whole picture.',
         )
     if told[0].padding:
         return (f"More than a fifth of the {to} input is padding ({padding}) in {of_all}: {named}.",)
