@@ -34,6 +34,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "boot" / "wrong.png").write_bytes((root / "dress" / "01.png").read_bytes())
     (root / "dress" / "01.png").unlink()
     picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(root / "bag" / "mirrored.png")
+    for i in range(2, 10):  # of eight copies some come into another split than their picture
+        (root / "dress" / f"copy {i}.png").write_bytes((root / "dress" / f"{i:02d}.png").read_bytes())
     Image.new("RGB", picture.size, (3, 3, 3)).save(root / "dress" / "blank.png")
     Image.open(root / "dress" / "05.png").convert("L").save(root / "dress" / "grey.png")
     (root / "dress" / "05.png").unlink()
