@@ -1,6 +1,7 @@
 """How many planted label errors and copies does `convsight check` find, beside cleanlab on the same probabilities?
 
     python benchmarks/check.py [--quick] [--json FILE] [--sets fashion cifar natural copies] [--seeds N]
+                               [--keep FOLDER]
 
 Label errors: 5% of the labels are changed, at random or to the class that is most often confused with the true one.
 Measured are the average precision of the order in which labels are doubted, and the share of the errors in the first
@@ -118,16 +119,16 @@ def row(
     }  # fmt: skip
 
 
-def subject_of(data: Dataset, net: cs.Classifier | None) -> CheckedPictures:
-    return CheckedPictures(data, Selection.of(data, "all"), net, 0)
+def subject_of(data: Dataset, net: cs.Classifier | None, keep: Path | None = None) -> CheckedPictures:
+    return CheckedPictures(data, Selection.of(data, "all"), net, 0, keep=keep)
 
 
-def fashion(quick: bool) -> CheckedPictures:
+def fashion(quick: bool, keep: Path | None = None) -> CheckedPictures:
     data = cs.dataset("fashion-mnist", path=SHARED / "data" / "fashion-mnist").test
     some = data.take(
         torch.randperm(len(data), generator=torch.Generator().manual_seed(0))[: 1500 if quick else 10_000]
     )
-    return subject_of(Dataset("fashion-mnist", data.classes, some.take([]), some.take([]), some), None)
+    return subject_of(Dataset("fashion-mnist", data.classes, some.take([]), some.take([]), some), None, keep)
 
 
 def mobilenet(px: int) -> cs.Classifier:
@@ -139,13 +140,15 @@ def mobilenet(px: int) -> cs.Classifier:
     return cs.Classifier(net, classes="imagenet", input_size=px, channels=3, mean=(0.5,) * 3, std=(0.5,) * 3)
 
 
-def cifar(quick: bool) -> CheckedPictures:
+def cifar(quick: bool, keep: Path | None = None) -> CheckedPictures:
     net = mobilenet(128)  # as training and `convsight check` show pictures of 32 pixels
     data = cs.dataset(SHARED / "data" / "cifar10-folder", size=128, limit=1000 if quick else None)
-    return subject_of(Dataset("cifar", data.classes, data.train, data.validation, data.test.take([])), net)
+    return subject_of(
+        Dataset("cifar", data.classes, data.train, data.validation, data.test.take([])), net, keep
+    )
 
 
-def natural(quick: bool) -> CheckedPictures:
+def natural(quick: bool, keep: Path | None = None) -> CheckedPictures:
     spec = importlib.util.spec_from_file_location("compose", SHARED / "data" / "natural" / "compose.py")
     assert spec is not None and spec.loader is not None
     made = importlib.util.module_from_spec(spec)
@@ -155,7 +158,7 @@ def natural(quick: bool) -> CheckedPictures:
     sizes = {"train": 200 if quick else 600, "val": 4, "test": 4, "balanced": 4}
     made.compose(str(root / "objects"), str(root / "backgrounds"), str(folder), pairs, 0.25, sizes, 160)
     data = cs.dataset(folder / "train", size=160, test=4, validation=4)
-    return subject_of(data, mobilenet(160))
+    return subject_of(data, mobilenet(160), keep)
 
 
 def variants(picture: Image.Image, lot: random.Random) -> list[Image.Image]:
@@ -218,13 +221,15 @@ def main() -> None:
     parser.add_argument("--json")
     parser.add_argument("--sets", nargs="+", default=["copies", "fashion", "cifar", "natural"])
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where features stay for a second run")
     given = parser.parse_args()
     rows: list[dict[str, Any]] = []
     for name in given.sets:
         if name == "copies":
             made = copies_rows(given.quick)
         else:
-            subject = {"fashion": fashion, "cifar": cifar, "natural": natural}[name](given.quick)
+            keep = given.keep / name if given.keep else None
+            subject = {"fashion": fashion, "cifar": cifar, "natural": natural}[name](given.quick, keep)
             assert subject.labels is not None
             made = label_errors(name, subject.features, subject.labels, len(subject.classes), given.seeds)
         for each in made:

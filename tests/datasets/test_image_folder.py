@@ -189,6 +189,15 @@ def test_tiny_classes_are_noted_and_too_few_pictures_refused(tmp_path):
         image_folder(tmp_path / "few")
 
 
+def test_of_very_many_tiny_classes_the_first_are_named_and_the_others_counted(tmp_path):
+    for name in "abcdefghijklmno":
+        fill(tmp_path / name, 6)
+    data = dataset(tmp_path)
+    fewest = [name for name, n in zip(data.classes, data.train.counts, strict=True) if n == 4]
+    said = f"only 4 training pictures of {', '.join(fewest[:4])} and {len(fewest) - 4} more classes"
+    assert len(fewest) > 4 and data.notes[-1] == said
+
+
 def test_progress_counts_up_to_the_number_of_files(grey):
     seen = []
     image_folder(grey, progress=lambda *a: seen.append(a))

@@ -216,4 +216,5 @@ def _complete(
     smallest = min(splits["train"].counts, default=10)
     if smallest < 10:
         few = [c for c, n in zip(layout.classes, splits["train"].counts, strict=True) if n == smallest]
-        layout.notes.append(f"only {smallest} training pictures of {', '.join(few[:4])}")
+        more = f" and {len(few) - 4:,} more classes" if len(few) > 4 else ""
+        layout.notes.append(f"only {smallest} training pictures of {', '.join(few[:4])}{more}")
