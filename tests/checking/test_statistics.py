@@ -28,7 +28,10 @@ def test_properties_of_pictures_made_by_hand() -> None:
     pixels[1, :, ::2] = 1.0  # stripes
     values = dict(zip(OF_PIXELS, of_pixels(cs.Images(pixels)).T, strict=True))
     assert torch.allclose(values["brightness"], torch.tensor([1 / 3, 0.5]))
-    assert values["saturation"].tolist() == [1.0, 0.0] and values["red against green"].tolist() == [1.0, 0.0]
+    assert values["saturation"].tolist() == [1.0, 0.0] and values["balance of red and green"].tolist() == [
+        1.0,
+        0.0,
+    ]
     assert values["sharpness"][0] == 0 and values["sharpness"][1] > 1
 
 

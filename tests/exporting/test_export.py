@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +21,9 @@ import convsight as cs
 from convsight.cli import main
 from convsight.errors import InputError
 from convsight.exporting import export, usage
-from convsight.run import Run
+from convsight.report.card import model_card
+from convsight.run import METRICS, Run
+from convsight.storage import write_json
 from convsight.training import train
 
 
@@ -117,6 +120,16 @@ def test_the_command_writes_file_card_and_usage(
     assert "Not audited" in card and "cross" not in card.split("## How good")[0]
     assert str(run.path.parent) not in card, "no folder of this machine"
     assert f"{run.metrics['cross_validation']['accuracy']:.2%}" in card
+
+
+def test_the_card_says_whose_the_figure_of_all_pictures_is(run: Run, tmp_path: Path) -> None:
+    assert "by such a probe" in model_card(run) and "says more than the few test pictures" in model_card(run)
+    tuned = Path(shutil.copytree(run.path, tmp_path / "tuned"))
+    metrics = json.loads((tuned / METRICS).read_text())
+    metrics["training"]["epochs"] = 3  # as if all layers had learned on
+    write_json(tuned / METRICS, metrics)
+    card = model_card(Run(tuned, module=run.classifier.module, data=run.dataset))
+    assert "by the probe that it started from" in card and "says more than" not in card
 
 
 def test_what_cannot_be_written_is_said(run: Run, tmp_path: Path) -> None:

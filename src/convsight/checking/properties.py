@@ -16,7 +16,7 @@ from convsight.opening.files import facts_of
 from convsight.progress import report_count
 
 OF_PIXELS = (
-    "brightness", "contrast", "saturation", "red against green", "blue against yellow", "sharpness",
+    "brightness", "contrast", "saturation", "balance of red and green", "balance of blue and yellow", "sharpness",
     "brightness of the border", "brightness of the darkest parts", "brightness of the brightest parts",
 )  # fmt: skip
 OF_FILES = ("height", "width", "shape (width over height)", "bytes a pixel", "kind of file")

@@ -77,10 +77,12 @@ def _measured(run: Run) -> Iterator[str]:
     value, words = headline(test)
     yield f"**{value}** {words}; {'; '.join(asides(test))}." if asides(test) else f"**{value}** {words}."
     if whole:
-        value, words = headline(whole)
+        (value, words), learnt_on = headline(whole), run.metrics["training"]["epochs"]
+        who = "the probe that it started from" if learnt_on else "such a probe"
+        more = "" if learnt_on else " It says more than the few test pictures."
         yield (
-            f"**{value}** {words.replace('test pictures', 'pictures')}, each answered by a probe that did not learn from it "
-            f"({whole['folds']} folds). It says more than the few test pictures."
+            f"**{value}** {words.replace('test pictures', 'pictures')} by {who}, each answered by a head that did not learn "
+            f"from it ({whole['folds']} folds).{more}"
         )
     if "per_class" in test:
         shown, which = classes_shown(test)
@@ -119,7 +121,7 @@ def _data(run: Run) -> str:
     notes = list(run.config.get("notes", ()))
     with suppress(ConvsightError):  # the pictures may be gone
         notes = [*run.dataset.notes, *notes]
-    noticed = "".join(f"\n- {note}" for note in dict.fromkeys(notes))
+    noticed = "".join(f"\n- {note[:1].upper()}{note[1:]}" for note in dict.fromkeys(notes))
     return f"{data['name']}: {counts} pictures." + (f"\n{noticed}" if noticed else "")
 
 
