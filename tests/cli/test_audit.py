@@ -10,6 +10,7 @@ from tests.shortcuts.known_nets import cornered, garments, marked
 
 import convsight as cs
 from convsight.cli import main
+from convsight.shortcuts.told_masks import tell
 
 NETWORK = """
 import torch
@@ -97,3 +98,25 @@ def test_what_is_wrong_is_said_in_one_line(planted: tuple[Path, Path], capsys) -
     assert main(["audit", f"{net}:honest"]) == 2
     assert "--data" in capsys.readouterr().err
     assert garments().classes[5] == "Sandal"
+
+
+def test_bare_masks_are_those_that_were_shown_in_the_run(
+    planted: tuple[Path, Path], tmp_path: Path, capsys
+) -> None:
+    run = tmp_path / "shown"
+    with torch.random.fork_rng():
+        cs.train("drawn-garments", "quick", out=run, epochs=1, min_steps=1, limit=200, device="cpu")
+    words = ["audit", str(run), "--masks", "--target", "Sandal", "--limit", "24", "--json"]
+    assert main(words) == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert "nobody showed yet where the objects of" in said and "--masks FOLDER" in said
+    for i in range(100):
+        tell(run / "masks", f"drawn/test/{i}", torch.ones(28, 28, dtype=torch.bool))
+    assert main(words) == 0
+    assert json.loads((run / "audit.json").read_text())["about"]["masks"] == str(run / "masks")
+
+
+def test_bare_masks_need_a_run_and_its_own_pictures(planted: tuple[Path, Path], capsys) -> None:
+    net, data = planted
+    assert main(["audit", f"{net}:honest", "--data", str(data), "--masks"]) == 2
+    assert "means those of a run" in " ".join(capsys.readouterr().err.split())

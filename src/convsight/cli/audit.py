@@ -14,6 +14,7 @@ from convsight.errors import InputError
 from convsight.results.kinds import Verdict
 from convsight.shortcuts.find import audit_run, find_shortcuts
 from convsight.shortcuts.saved import AUDIT, mark_own
+from convsight.shortcuts.told_masks import masks_of_run
 
 FOUND = 3  # exit status of --fail-on found, for CI
 
@@ -24,11 +25,12 @@ def audit(given: argparse.Namespace, rest: list[str]) -> int:
         return _own(given, None if run is None else run.path)
     net = classifier(given.model, given)
     data = data_of(given.data, given.model, net, given.fit)
+    masks = _masks(given, None if run is None else run.path)
     ask = find_shortcuts if run is None else partial(audit_run, run.path)
     with bar(f"Auditing on {data.name}", quiet=given.json):
         verdicts = ask(
             net, data, split=given.split, target=given.target, per_class=given.limit, seed=given.seed,
-            masks=given.masks, fit=given.fit,
+            masks=masks, fit=given.fit,
         )  # fmt: skip
     if given.json:
         print_json([_row(i, v) for i, v in enumerate(verdicts, 1)])
@@ -39,6 +41,23 @@ def audit(given: argparse.Namespace, rest: list[str]) -> int:
         save_result(first, given.out, quiet=given.json)
     found = any(v.found for v in verdicts)
     return FOUND if found and given.fail_on == "found" else 0
+
+
+def _masks(given: argparse.Namespace, run: Path | None) -> Path | str | None:
+    """The folder of masks that was named, or the run's own after a bare --masks."""
+    if given.masks is not True:
+        return given.masks
+    if run is None:
+        raise InputError(
+            f"--masks without a folder means those of a run, and {given.model} is none",
+            works="--masks FOLDER",
+        )
+    if given.data:
+        raise InputError(
+            "--masks without a folder means those of the run's own pictures, and --data names others",
+            works="--masks FOLDER",
+        )
+    return masks_of_run(run)
 
 
 def _row(number: int, verdict: Verdict) -> dict[str, Any]:

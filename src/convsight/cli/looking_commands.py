@@ -141,7 +141,10 @@ def audit(commands: Any) -> None:
     audit.add_argument(
         "--masks",
         metavar="FOLDER",
-        help="masks named like the pictures, white where the object is (default: found)",
+        nargs="?",
+        const=True,
+        help="masks named like the pictures, white where the object is (default: found); without FOLDER those that"
+        " the studio kept in the run",
     )
     audit.add_argument("--fail-on", choices=("found",), help="exit with 3 if something is found, for CI")
     audit.add_argument("--json", action="store_true", help="print the verdicts as JSON, and nothing else")

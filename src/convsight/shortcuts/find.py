@@ -56,9 +56,9 @@ def audit_run(
     """
     verdicts = find_shortcuts(net, data, own=owned(folder) if own is None else own, **options)
     split, seed = options.get("split") or split_to_audit(data), options.get("seed", 0)
-    save_verdicts(
-        folder, verdicts, {"data": data.name, "split": split, "weights": net.weights_hash, "seed": seed}
-    )
+    masks = options.get("masks")
+    about = {"data": data.name, "split": split, "weights": net.weights_hash, "seed": seed}
+    save_verdicts(folder, verdicts, {**about, "masks": None if masks is None else str(masks)})
     return verdicts
 
 
@@ -92,8 +92,9 @@ def find_shortcuts(
     seed: which pictures. own: what was marked as the object itself (`saved.owned`), which is passed over.
     only: "surroundings" tries nothing but those, in a third of the time; whether an artefact explains them better
         is then not asked.
-    masks: a folder of masks, white where the object is, for as many pictures as there are (`drawn_masks`); others'
-        objects are found. fit: how the masks come to the network's size, as `data` did.
+    masks: a folder of masks, white where the object is, for as many pictures as there are (`drawn_masks`), such as
+        `RUN/masks`, which the studio keeps; others' objects are found. fit: how the masks come to the network's size,
+        as `data` did.
 
     Returns verdicts, found ones first and then by `score`; the list is never empty. Found means: the 95%
     interval of the effect lies above 0.08, its p-value (McNemar, corrected by Holm) below 0.01. Windows, whose
@@ -173,7 +174,7 @@ def _effort(
     net: Classifier, sample: Sample, audited: int, tests: int, cutouts: Cutouts, seconds: float
 ) -> str:
     able = sum(int(cutouts.able(half.pixels).sum()) for half in sample.halves)
-    given = f" ({cutouts.given:,} by the masks given)" if cutouts.given else ""
+    given = f" ({cutouts.given:,} where you showed it)" if cutouts.given else ""
     around = (
         f"surroundings on the {able:,} whose object could be cut out{given}"
         if backgrounds_vary(sample.explore.pixels)
@@ -232,11 +233,13 @@ def _verdict(net: Classifier, sample: Sample, t: Tried, p_value: float, seed: in
     shown, marks = gallery(net, t, seed)
     parameters, tensors = described(probe)
     difference = f"{share(effect.difference)} (95% interval {share(interval[0])} to {share(interval[1])}, n = {effect.n})"
+    shown_by_user = probe.cutouts.given if isinstance(probe, Surroundings) else 0
+    whose = f" You showed where {shown_by_user:,} of {sample.n:,} objects are." if shown_by_user else ""
     return Verdict(
         title=f"{name}: {probe.kind_name}",
         found=found,
         sentence=sentence,
-        caption=f"The effect beyond the control is {difference}, p = {p_value:.2g} after correction.",
+        caption=f"The effect beyond the control is {difference}, p = {p_value:.2g} after correction.{whose}",
         notes=more.notes if found else (_why_not(t, score, p_value),),
         parts=more.pictures,
         target=name,

@@ -96,18 +96,11 @@ def draw_sample(
 
     Raises DataError if fewer than two classes have `least` pictures: nothing can be pasted onto others then.
     """
-    generator = Generator().manual_seed(seed)
-    per_class = per_class or affordable(PER_CLASS, net.input_size)
-    numbers = _numbers(net, split)
-    assert split.labels is not None, "only pictures of one class each are audited"
-    labels = numbers[split.labels]
-    first, second, enough, few = [], [], [], []
-    for k in labels.unique().tolist():
-        members = (labels == k).nonzero().flatten()
-        members = members[torch.randperm(len(members), generator=generator)[:per_class]]
-        (enough if len(members) >= least else few).append(k)
-        first.append(members[: len(members) // 2])
-        second.append(members[len(members) // 2 :])
+    labels = _labels(net, split)
+    drawn = halves_of_classes(net, split, per_class, seed)
+    first, second = ([both[i] for both in drawn.values()] for i in range(2))
+    enough = [k for k, both in drawn.items() if sum(map(len, both)) >= least]
+    few = [k for k in drawn if k not in enough]
     if len(enough) < 2:
         most = int(torch.bincount(labels).max()) if len(labels) else 0
         raise DataError(
@@ -120,11 +113,31 @@ def draw_sample(
     return Sample(halves[0], halves[1], tuple(enough), names)
 
 
+def halves_of_classes(
+    net: Classifier, split: Split | Selection, per_class: int | None = None, seed: int = 0
+) -> dict[int, tuple[Int64[Tensor, " m"], Int64[Tensor, " k"]]]:
+    """For each class, by the network's number, which of its pictures an audit takes, by lot: indices of those to choose
+    on and of those to measure on."""
+    per_class = per_class or affordable(PER_CLASS, net.input_size)
+    labels, generator, drawn = _labels(net, split), Generator().manual_seed(seed), {}
+    for k in labels.unique().tolist():
+        members = (labels == k).nonzero().flatten()
+        members = members[torch.randperm(len(members), generator=generator)[:per_class]]
+        drawn[k] = (members[: len(members) // 2], members[len(members) // 2 :])
+    return drawn
+
+
 def _half(net: Classifier, split: Split | Selection, index: Tensor, labels: Tensor) -> Half:
     index = index.sort().values
     step = chunk_size((net.channels, *net.input_size))
     pixels = torch.cat([net.fit(split[part]).pixels for part in index.split(step)])
     return Half(pixels, labels[index], net.predict(pixels), tuple(split.ids[i] for i in index.tolist()))
+
+
+def _labels(net: Classifier, split: Split | Selection) -> Int64[Tensor, " n"]:
+    """The class of each picture, as the network numbers it."""
+    assert split.labels is not None, "only pictures of one class each are audited"
+    return _numbers(net, split)[split.labels]
 
 
 def _numbers(net: Classifier, split: Split | Selection) -> Int64[Tensor, " k"]:

@@ -99,8 +99,13 @@ def read_verdicts(folder: str | Path) -> list[Verdict]:
 
 def audited_weights(folder: str | Path) -> str | None:
     """The hash of the weights that the run's audit was made with; None if there is no audit."""
+    return audited_with(folder).get("weights")
+
+
+def audited_with(folder: str | Path) -> dict[str, Any]:
+    """Data, split, weights, seed and the folder of masks that the run's audit was made with; empty without one."""
     path = Path(folder) / AUDIT
-    return json.loads(path.read_text())["about"].get("weights") if path.is_file() else None
+    return json.loads(path.read_text())["about"] if path.is_file() else {}
 
 
 def owned(folder: str | Path) -> list[dict[str, Any]]:

@@ -6,6 +6,8 @@ The audit is imported when it is first needed, as its statistics take a second t
 from __future__ import annotations
 
 import hashlib
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from convsight.errors import ConvsightError, DataNotFound, InputError
@@ -13,6 +15,7 @@ from convsight.results import draw
 from convsight.results.kinds import Map, Verdict
 from convsight.results.sheet import without_words
 from convsight.studio import results, schemas
+from convsight.studio.objects import folder_of, told_in_all
 from convsight.studio.session import Studio
 from convsight.trust_checks import Light
 
@@ -25,14 +28,15 @@ def audit(studio: Studio) -> schemas.Audit:
     verdicts = verdicts_of(studio)
     state = "running" if job else "none" if verdicts is None else "done"
     pages = [_page(studio, i, verdict) for i, verdict in enumerate(verdicts or ())]
-    return schemas.Audit(state=state, verdicts=pages, job=job.id if job else None)
+    return schemas.Audit(state=state, verdicts=pages, job=job.id if job else None, told=told_in_all(studio))
 
 
-def start_audit(studio: Studio) -> schemas.JobStarted:
-    """Look for shortcuts in the background; one audit at a time."""
+def start_audit(studio: Studio, request: schemas.AuditRequest) -> schemas.JobStarted:
+    """Look for shortcuts in the background; one audit at a time, with what the user showed of the objects."""
     if not studio.info.can.audit:
         raise InputError(studio.info.can.no_audit)
-    job = studio.jobs.start(TITLE, lambda job: _look(studio), key=f"audit {studio.weights}")
+    masks = folder_of(studio) if request.masks and told_in_all(studio) else None
+    job = studio.jobs.start(TITLE, lambda job: _look(studio, masks), key=f"audit {studio.weights}")
     return schemas.JobStarted(job=job.id)
 
 
@@ -68,30 +72,35 @@ def light_png(studio: Studio, key: str, index: int) -> bytes:
         return draw.png(pictures.draw())
 
 
-def _look(studio: Studio) -> None:
+def _look(studio: Studio, masks: Path | None) -> None:
     from convsight.shortcuts.find import audit_run, find_shortcuts
 
     net, data, run = studio.net, studio.data, studio.run
     assert data is not None
-    studio.verdicts = find_shortcuts(net, data) if run is None else audit_run(run.path, net, data)
+    look = find_shortcuts if run is None else partial(audit_run, run.path)
+    studio.verdicts = look(net, data, masks=masks)
+    studio.masks = None if masks is None else str(masks)
 
 
 def verdicts_of(studio: Studio) -> list[Verdict] | None:
     """The verdicts of this session, or else of the run's last audit; None if there was none."""
     if studio.verdicts is None and studio.run is not None and (studio.run.path / "audit.json").is_file():
-        from convsight.shortcuts.saved import read_verdicts
+        from convsight.shortcuts.saved import audited_with, read_verdicts
 
         try:
             studio.verdicts = read_verdicts(studio.run.path)
+            studio.masks = audited_with(studio.run.path).get("masks")
         except ConvsightError:  # a file that is damaged or of another version counts as none
             return None
     return studio.verdicts
 
 
 def _page(studio: Studio, index: int, verdict: Verdict) -> schemas.Result:
-    said = hashlib.blake2b(f"{verdict.sentence}{verdict.interval}".encode(), digest_size=8).hexdigest()
+    words = (verdict.sentence, verdict.interval, verdict.caption, verdict.notes, studio.masks)
+    said = hashlib.blake2b(str(words).encode(), digest_size=8).hexdigest()
     key = f"verdict{index}-{studio.weights[:8]}{said}"
-    call = f"verdicts = cs.find_shortcuts(net, data)\nresult = verdicts[{index}]\n"
+    masks = f", masks={studio.masks!r}" if studio.masks is not None else ""
+    call = f"verdicts = cs.find_shortcuts(net, data{masks})\nresult = verdicts[{index}]\n"
     opened = [*studio.calls.imports, "", f"net = {studio.calls.net}", f"data = {studio.calls.data}", call]
     results.keep(studio, key, verdict, "\n".join(opened))
     return results.page_of(studio, key)

@@ -48,6 +48,7 @@ class Studio:
     jobs: Jobs = field(default_factory=Jobs)
     store: Recent = field(default_factory=Recent)
     verdicts: list[Verdict] | None = None  # of the last audit
+    masks: str | None = None  # the folder that this audit took the user's masks from
     checked: Table | None = None  # what the last check of the pictures found
 
     def __post_init__(self) -> None:

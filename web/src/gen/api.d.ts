@@ -302,6 +302,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/objects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Some */
+        get: operations["some_api_objects_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/objects/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One */
+        get: operations["one_api_objects__name__get"];
+        put?: never;
+        /** Show */
+        post: operations["show_api_objects__name__post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/pictures": {
         parameters: {
             query?: never;
@@ -613,8 +648,23 @@ export interface components {
              * @enum {string}
              */
             state: "none" | "running" | "done";
+            /**
+             * Told
+             * @description of how many pictures the user showed where the object is
+             * @default 0
+             */
+            told: number;
             /** Verdicts */
             verdicts: components["schemas"]["Result"][];
+        };
+        /** AuditRequest */
+        AuditRequest: {
+            /**
+             * Masks
+             * @description cut objects out where the user showed them, if anything was shown
+             * @default true
+             */
+            masks: boolean;
         };
         /** Body_upload_api_pictures_post */
         Body_upload_api_pictures_post: {
@@ -751,6 +801,21 @@ export interface components {
             n: number;
             /** Name */
             name: string;
+        };
+        /** ClassTold */
+        ClassTold: {
+            /** Name */
+            name: string;
+            /**
+             * Pictures
+             * @description how many an audit takes
+             */
+            pictures: number;
+            /**
+             * Told
+             * @description of how many of them the object was shown
+             */
+            told: number;
         };
         /** Comparison */
         Comparison: {
@@ -1210,6 +1275,104 @@ export interface components {
             job?: string | null;
             /** Pixels */
             pixels: components["schemas"]["Neighbour"][];
+        };
+        /**
+         * ObjectMask
+         * @description The object of one picture as it was found and as it was shown, and the pieces that the picture falls into.
+         */
+        ObjectMask: {
+            /** Found */
+            found: number[];
+            /** Height */
+            height: number;
+            /** Id */
+            id: string;
+            /**
+             * Pieces
+             * @description base64: the number of each pixel's piece, one byte each, row by row
+             */
+            pieces: string;
+            /** Told */
+            told?: number[] | null;
+            /** Width */
+            width: number;
+        };
+        /** ObjectPicture */
+        ObjectPicture: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Object */
+            object: number[];
+            /**
+             * Told
+             * @description the object was shown; otherwise it was found
+             */
+            told: boolean;
+        };
+        /**
+         * ObjectTold
+         * @description null takes back what was shown: the object is as it was found.
+         */
+        ObjectTold: {
+            /** Object */
+            object: number[] | null;
+        };
+        /**
+         * Objects
+         * @description A few pictures of one class with their objects, and how much was shown by now.
+         */
+        Objects: {
+            /**
+             * Call
+             * @description the same audit in Python
+             * @default
+             */
+            call: string;
+            /**
+             * Classes
+             * @default []
+             */
+            classes: components["schemas"]["ClassTold"][];
+            /**
+             * Command
+             * @description the same audit on the command line
+             * @default
+             */
+            command: string;
+            /**
+             * Folder
+             * @description where the masks are kept
+             * @default
+             */
+            folder: string;
+            /**
+             * Height
+             * @default 0
+             */
+            height: number;
+            /**
+             * Label
+             * @default
+             */
+            label: string;
+            /**
+             * Obstacle
+             * @description why there is nothing to show, and what would work
+             * @default
+             */
+            obstacle: string;
+            /**
+             * Pictures
+             * @default []
+             */
+            pictures: components["schemas"]["ObjectPicture"][];
+            /**
+             * Width
+             * @default 0
+             */
+            width: number;
         };
         /** Paste */
         Paste: {
@@ -1812,7 +1975,11 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["AuditRequest"] | null;
+            };
+        };
         responses: {
             /** @description Successful Response */
             200: {
@@ -3364,6 +3531,267 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Neighbours"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    some_api_objects_get: {
+        parameters: {
+            query?: {
+                label?: string | null;
+                offset?: number;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Objects"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    one_api_objects__name__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ObjectMask"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_api_objects__name__post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ObjectTold"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ObjectPicture"];
                 };
             };
             /** @description Bad Request */

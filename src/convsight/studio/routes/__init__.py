@@ -4,6 +4,7 @@ from convsight.studio.routes import (
     checked,
     judging,
     layers,
+    objects,
     pictures,
     results,
     session,
@@ -20,6 +21,7 @@ ROUTERS = (
     whole_set.router,
     training.router,
     judging.router,
+    objects.router,
     checked.router,
     share.router,
 )

@@ -18,8 +18,8 @@ def audit(studio: The) -> schemas.Audit:
 
 
 @router.post("/audit")
-def start_audit(studio: The) -> schemas.JobStarted:
-    return judging.start_audit(studio)
+def start_audit(studio: The, request: schemas.AuditRequest | None = None) -> schemas.JobStarted:
+    return judging.start_audit(studio, request or schemas.AuditRequest())
 
 
 @router.post("/trust")

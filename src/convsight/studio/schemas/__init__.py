@@ -3,8 +3,9 @@
 from convsight.studio.schemas.base import Model, Number, Problem, SplitName, State
 from convsight.studio.schemas.checked import FINDING_FIELDS, Check, Finding, Problems
 from convsight.studio.schemas.jobs import Job, JobStarted
-from convsight.studio.schemas.judging import Audit, ExportRequest, Light, Trust, TrustRequest
+from convsight.studio.schemas.judging import Audit, AuditRequest, ExportRequest, Light, Trust, TrustRequest
 from convsight.studio.schemas.layers import Cell, CellPart, ChannelInfo, ReceptiveBox, Sprites
+from convsight.studio.schemas.objects import ClassTold, ObjectMask, ObjectPicture, Objects, ObjectTold
 from convsight.studio.schemas.pictures import (
     Box,
     Edited,

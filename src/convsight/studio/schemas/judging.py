@@ -14,6 +14,13 @@ class Audit(Model):
     state: Literal["none", "running", "done"]
     verdicts: list[Result]
     job: str | None = None
+    told: int = Field(default=0, description="of how many pictures the user showed where the object is")
+
+
+class AuditRequest(Model):
+    masks: bool = Field(
+        default=True, description="cut objects out where the user showed them, if anything was shown"
+    )
 
 
 class TrustRequest(Model):

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ordered, summary, type Claim } from './verdicts';
+import { ordered, summary, withShown, type Claim } from './verdicts';
 
 const claim = (found: boolean, flip: number | null, control = 0, target = 'bag'): Claim => ({
   found, target, cue: 'place', flip_rate: flip, control_rate: control,
@@ -18,4 +18,10 @@ test('each state of an audit has its own words', () => {
   const two = summary('done', [claim(true, 1), claim(true, 1), claim(false, 0, 0, 'coat')]);
   expect(two.title).toBe('2 shortcuts found');
   expect(two.text).toContain('decide: bag.');
+});
+
+test('a button says with how many shown objects it starts', () => {
+  expect(withShown('Run the audit', 0)).toBe('Run the audit');
+  expect(withShown('Run the audit', 1)).toBe('Run the audit with the object you showed');
+  expect(withShown('Run the audit', 12)).toBe('Run the audit with the 12 objects you showed');
 });

@@ -31,3 +31,8 @@ export function summary(state: Audit['state'], claims: readonly Claim[]): { titl
     text: 'An audit looks for places, backgrounds and borders that decide instead of the object, by pasting them into other pictures and counting how many decisions flip.',
   };
 }
+
+/** What a button does, with how many pictures' objects the reader showed. */
+export function withShown(words: string, shown: number): string {
+  return shown ? `${words} with ${shown === 1 ? 'the object' : `the ${shown} objects`} you showed` : words;
+}
