@@ -55,6 +55,7 @@ def test_a_class_with_few_test_pictures_says_what_that_means() -> None:
     found = cs.check(dataset((pixels, labels), classes=["many", "few"]))
     rows = [row for row in found.rows if row[1] == "few"]
     assert {row[2] for row in rows} >= {"few"}
+    assert len({row[2] for row in rows}) == len(rows), "a class is one row, whatever it is short of"
     assert any("only known to be above" in row[7] for row in rows)
     # 1 of 1 right: Wilson's interval begins at 1 / (1 + z²) = 21%
     assert any("above 21%" in row[7] or "above 34%" in row[7] for row in rows if row[2] == "few")
