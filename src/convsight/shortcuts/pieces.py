@@ -24,8 +24,9 @@ MOST = 255
 def pieces(
     picture: Float[Tensor, "c h w"], mask: Bool[Tensor, "h w"], count: int = COUNT
 ) -> UInt8[Tensor, "h w"]:
-    """The piece of each pixel, numbered from 0: about `count`² of one colour each, every one connected and wholly
-    inside or wholly outside the mask (superpixels as in SLIC, Achanta et al. 2012, cut along the mask).
+    """The piece of each pixel, numbered from 0: about `count`² of one colour each, every one wholly inside or
+    wholly outside the mask (superpixels as in SLIC, Achanta et al. 2012, cut along the mask), and connected but for crumbs,
+    which join the nearest piece.
 
     >>> left = torch.zeros(16, 16, dtype=torch.bool)
     >>> left[:, :8] = True
