@@ -1,7 +1,7 @@
 """Does the audit find what networks lean on around the object, and nothing where they do not?
 
     OMP_NUM_THREADS=1 python benchmarks/surroundings.py --cache DIR [--quick] [--json FILE] [--seeds 100:204]
-        [--photos FOLDER] [--mobilenet FOLDER] [--minutes M] [--whole] [--fresh]
+        [--photos FOLDER] [--mobilenet FOLDER] [--minutes M] [--whole] [--fresh] [--alone]
 
 Networks are trained on drawn scenes and, with --photos (objects/KIND/*.png and backgrounds/KIND/*.jpg), on objects
 pasted on photographed surroundings that go with their class; with --mobilenet (mobilenet_v2.py and its weights) some are
@@ -38,8 +38,10 @@ LOOKED_AT = 60  # pictures a class for the baselines, and in all for the overlap
 SAID = ("found", "target", "kind", "sentence", "flip_rate", "control_rate", "interval", "score")
 
 
-def judge(subject: Subject, *, whole: bool, fresh: bool = False) -> Judged:
-    """What the audit and the baselines say of one network; from the cache if it is there. whole: artefacts too."""
+def judge(subject: Subject, *, whole: bool, fresh: bool = False, alone: bool = False) -> Judged:
+    """What the audit and, unless it is `alone`, the baselines say of one network; from the cache if it is there.
+    whole: artefacts too.
+    """
     path, spec = subject.folder / ("audited.json" if whole else "judged.json"), subject.spec
     truth = subject.truth
     judged: Judged = json.loads(path.read_text()) if path.is_file() else {}
@@ -51,11 +53,12 @@ def judge(subject: Subject, *, whole: bool, fresh: bool = False) -> Judged:
         for verdict in verdicts:
             verdict.save(path.with_suffix(f".{verdict.target or 'nothing'}.png"))  # for the eye
         write_json(path, judged)
-    if "baselines" not in judged:
+    if "baselines" not in judged and not alone:
         judged["baselines"] = baselines(subject.net, subject.held_out.test)
         write_json(path, judged)
     about = {"seed": spec.seed, "data": spec.data, "role": spec.role, "network": spec.network, "whole": whole}
     return {
+        "baselines": {},
         **judged,
         **about,
         "correlation": spec.correlation,
@@ -134,6 +137,7 @@ def main() -> None:
         "--whole", action="store_true", help="the whole audit, artefacts too: three times as long"
     )
     parser.add_argument("--fresh", action="store_true", help="audit again what was audited")
+    parser.add_argument("--alone", action="store_true", help="the audit without the baselines beside it")
     options = parser.parse_args()
     torch.set_num_threads(1)
     first, last = map(int, options.seeds.split(":"))
@@ -142,7 +146,7 @@ def main() -> None:
     for subject in everyone:
         late = options.minutes is not None and time.monotonic() - started > 60 * options.minutes
         if not late or (subject.folder / ("audited.json" if options.whole else "judged.json")).is_file():
-            judged.append(judge(subject, whole=options.whole, fresh=options.fresh))
+            judged.append(judge(subject, whole=options.whole, fresh=options.fresh, alone=options.alone))
             print(f"{len(judged)} of {len(everyone)}: {subject.spec.seed} {subject.spec.role}", flush=True)
     command = f"benchmarks/surroundings.py --seeds {options.seeds}" + (" --quick" if options.quick else "")
     device = f"{platform.processor() or platform.machine()}, 1 thread"

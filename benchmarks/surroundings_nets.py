@@ -3,7 +3,7 @@
 Drawn scenes, and objects cut from photographs on photographed surroundings. Seeds from 100 on are judged; those below
 are for tuning. Tuning has the default animals and surroundings (of photographs: snow, forest, desert, water); the
 judged ones have drawn animals and surroundings by lot, and photographs of cities, grass, rooms and sky, which no
-tuning network has seen. Every network is kept in its folder with `truth.json`: its leanings, measured.
+tuning network has seen. From 300 on all layers of MobileNetV2 are fine-tuned on photographs, a table of its own. Every network is kept in its folder with `truth.json`: its leanings, measured.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from convsight.storage import write_json
 from convsight.training.augment import Augment
 from convsight.training.recipe import Recipe
 
-FIRST_JUDGED = 100
+FIRST_JUDGED, FIRST_FINETUNED = 100, 300
 ROLES = ("whole", "part", "whole", "clean", "whole", "thing", "whole", "shared", "whole", "easy")
 NETWORKS = {  # from scratch on drawings, which are learned quickly; mostly pretrained features on photographs
     "drawn": ("fast",) * 9 + ("fast-wide",),
@@ -46,27 +46,31 @@ PARTS = {
     "drawn": ("water below", "sky above", "grass below"),
     "photos": ("grass below", "sky above", "city below"),
 }
+WEIGHTS = "mobilenet_v2_imagenet.safetensors"
 THINGS = ("leash", "hand", "sign")
-SIZE_PX = {"fast": 64, "fast-wide": 64, "trunk": 64, "head": 128}
+SIZE_PX = {"fast": 64, "fast-wide": 64, "trunk": 64, "head": 128, "finetuned": 128}
 SPLITS = {"n_validation": 5, "n_test": 80}
 BALANCED = {
     "fast": 160,
     "fast-wide": 160,
     "trunk": 160,
     "head": 120,
+    "finetuned": 120,
 }  # pictures a class to measure leanings on
 TRAINING = {
     "fast": 100,
     "fast-wide": 100,
     "trunk": 80,
     "head": 80,
+    "finetuned": 80,
 }  # to learn; few, so that networks are cheap
 MORE = {"clean": 2, "shared": 2}  # so many times as many, where nothing but the object helps
 PHOTOGRAPHS = 2  # and where a small network learns photographs
 TRUNKS_FROM = (
     115  # from this seed on every other drawn network is a head on the features of the one before it
 )
-EPOCHS = 8
+EPOCHS, FINETUNED_EPOCHS = 8, 4
+FINETUNED_ROLES, FINETUNED_CORRELATIONS = ("whole", "whole", "clean", "whole"), (0.9, 0.95, 1.0)
 RECIPES = {  # written out, so that the benchmark stays the same when the package's recipes get better
     name: Recipe(
         f"scenes-{name}", "a small residual network", network=name, epochs=EPOCHS, batch_size=16,
@@ -106,6 +110,8 @@ class Spec:
 
 def spec(seed: int, *, photos: bool) -> Spec:
     """The network of this seed; every third is of photographs, where there are any."""
+    if seed >= FIRST_FINETUNED:
+        return _finetuned(seed)
     lot = random.Random(seed)
     data = "photos" if photos and seed % 3 == 2 else "drawn"
     turn = seed // 3 if data == "photos" else seed
@@ -135,6 +141,15 @@ def spec(seed: int, *, photos: bool) -> Spec:
     return Spec(seed, data, role, network, tuple(pairs), kinds, correlation)
 
 
+def _finetuned(seed: int) -> Spec:
+    """A pretrained network of which all layers learn photographs whose surroundings go with the class, or do not."""
+    lot, (classes, kinds) = random.Random(seed), FRESH["photos"]
+    pairs = tuple(zip(lot.sample(classes, 4), lot.sample(kinds, 4), strict=True))
+    role = FINETUNED_ROLES[(seed - FIRST_FINETUNED) % len(FINETUNED_ROLES)]
+    correlation = 1 / len(pairs) if role == "clean" else lot.choice(FINETUNED_CORRELATIONS)
+    return Spec(seed, "photos", role, "finetuned", pairs, tuple(kind for _, kind in pairs), correlation)
+
+
 @dataclass(frozen=True)
 class Subject:
     """A network of the benchmark, trained and measured, ready to be judged."""
@@ -162,7 +177,7 @@ class Subject:
 
     @cached_property
     def net(self) -> Classifier:
-        if self.spec.network in RECIPES:
+        if self.spec.network in (*RECIPES, "finetuned"):
             return cs.Run(self.folder / "run").classifier
         trunk = self._trunk()
         trunk.attach(nn.Linear(trunk.width, len(self.spec.cues)))
@@ -213,6 +228,20 @@ class Subject:
                 scenes,
                 RECIPES[spec.network],
                 epochs=EPOCHS,
+                seed=spec.seed,
+                out=self.folder / "run",
+                overwrite=True,
+                device="cpu",
+            )
+            return
+        if spec.network == "finetuned":
+            assert self.mobilenet is not None
+            cs.train(
+                scenes,
+                "finetune",
+                network=f"{self.mobilenet / 'mobilenet_v2.py'}:load",
+                weights=self.mobilenet / WEIGHTS,
+                epochs=FINETUNED_EPOCHS,
                 seed=spec.seed,
                 out=self.folder / "run",
                 overwrite=True,
@@ -270,7 +299,7 @@ def _source(folder: Path) -> Any:
 
 
 def _mobilenet(folder: Path) -> Any:
-    return _source(folder).load(folder / "mobilenet_v2_imagenet.safetensors")
+    return _source(folder).load(folder / WEIGHTS)
 
 
 def _head(features: Tensor, labels: Tensor, decay: float = 1e-3) -> nn.Linear:

@@ -17,7 +17,13 @@ from convsight.imaging.filling import filled
 from convsight.imaging.lab import lab
 from convsight.picture import to_uint8, write_picture
 from convsight.results.kinds import Pictures
-from convsight.shortcuts.around import chosen_around, confirmed_around, explored_around
+from convsight.shortcuts.around import (
+    chosen_around,
+    confirmed_around,
+    explored_around,
+    joined,
+    settled,
+)
 from convsight.shortcuts.candidates import PARTS, Candidate
 from convsight.shortcuts.cutouts import Cutouts, key
 from convsight.shortcuts.drawn_masks import drawn_masks
@@ -32,7 +38,7 @@ from convsight.shortcuts.objects import object_mask, without_thin_to_rim
 from convsight.shortcuts.precedence import told_apart as named
 from convsight.shortcuts.probes import Probe, Region
 from convsight.shortcuts.reliance import groups
-from convsight.shortcuts.sample import Half, draw_sample
+from convsight.shortcuts.sample import Half, Sample, draw_sample
 from convsight.shortcuts.saved import described, rebuilt
 from convsight.shortcuts.search import Tried
 from convsight.shortcuts.steadied import disturbance, most_alike, steadied
@@ -197,6 +203,67 @@ def test_the_lower_half_is_named_where_only_that_is_looked_at():
     assert confirmed.effect.difference > 0.9
 
 
+def test_a_half_is_named_only_if_it_surely_does_more_than_the_other():
+    whole, upper, lower = (
+        fake(share, Surroundings(part)) for share, part in ((0.08, "all"), (0.08, "upper"), (0.02, "lower"))
+    )
+    assert chosen_around([whole, upper, lower]) is whole  # of 100 recipients 8 and 2
+    clear = [fake(0.3, Surroundings()), fake(0.3, Surroundings("upper")), lower]
+    assert chosen_around(clear) is clear[1]
+    assert chosen_around([fake(0.02, Surroundings(part)) for part in ("all", "upper", "lower")]) is None
+
+
+def test_weak_leanings_are_measured_on_both_halves():
+    """A seventh of the recipients turn: one half leaves it open whether that is more than what is asked."""
+    net, sample = looking(), draw_sample(looking(), scenes().test)
+    (whole, *_) = explored_around(net, sample.explore, 0, Cutouts(), seed=0)
+    weak, strong, none = (some_turned(whole, sample, share) for share in (0.14, 0.9, 0.0))
+    assert [settled(t) for t in (weak, strong, none)] == [False, True, True]
+    both = joined(weak, strong)
+    assert both.effect.n == weak.effect.n + strong.effect.n
+    assert both.effect.difference == pytest.approx((weak.effect.difference + strong.effect.difference) / 2)
+    assert both.effect.steps.tolist() == [*weak.effect.steps.tolist(), *strong.effect.steps.tolist()]
+    n = len(sample.confirm.pixels)
+    once = both.onto.view(both.effect.draws, -1)
+    assert (once == once[0]).all()  # the same recipient in every draw
+    assert torch.equal(
+        both.half.pixels[once[0, weak.effect.n :]], sample.confirm.pixels[strong.onto[: strong.effect.n]]
+    )
+    assert (once[0] < n).sum() == weak.effect.n
+
+
+def some_turned(like: Tried, sample: Sample, share: float) -> Tried:
+    """Recipients of the half for measuring, of which that share turns in each of two draws."""
+    onto = (sample.confirm.labels != 0).nonzero().flatten()[:40]
+    many, draws = onto.repeat(2), 2
+    effect = Effect((torch.arange(40) < 40 * share).repeat(draws), torch.zeros(80).bool(), draws)
+    return Tried(0, like.candidate, sample.confirm, effect, many, many, many, effect)
+
+
+def test_a_clear_effect_is_measured_on_one_half_and_a_weak_one_on_both():
+    sample = draw_sample(looking(), scenes().test)
+    (whole, *_) = explored_around(looking(200.0), sample.explore, 0, Cutouts(), seed=0)
+    clear = confirmed_around(looking(200.0), sample, whole, seed=0)
+    assert clear is not None and len(clear.half.pixels) == len(sample.confirm.pixels)
+    weak = confirmed_around(looking(55.0), sample, whole, seed=0)
+    assert weak is not None and len(weak.half.pixels) == sample.n
+    assert weak.p_value < 0.001  # one half alone gives 0.004
+    assert (weak.half.labels[weak.onto] != 0).all() and (weak.half.labels[weak.of] == 0).all()
+    of_own_half = (weak.onto < len(sample.confirm.pixels)) == (weak.of < len(sample.confirm.pixels))
+    assert of_own_half.all()
+
+
+def test_what_is_called_the_class_already_is_a_recipient_too():
+    """Where surroundings vary within the classes, those are the objects that they have turned."""
+    net = looking(200.0)
+    sample = draw_sample(net, scenes(own=0.75).test)
+    (whole, *_) = explored_around(net, sample.explore, 0, Cutouts(), seed=0)
+    t = confirmed_around(net, sample, whole, seed=0)
+    assert t is not None
+    called = (sample.confirm.labels != 0) & (sample.confirm.predicted == 0)
+    assert called.any() and set(called.nonzero().flatten().tolist()) <= set(t.onto.tolist())
+
+
 def test_donors_of_the_control_are_other_pictures_in_other_surroundings():
     net, data = looking(weight=200.0), scenes(own=0.75)
     sample = draw_sample(net, data.test)
@@ -301,7 +368,7 @@ def test_a_network_that_leans_on_surroundings_is_told_so(leaning):
     assert first.sentence.startswith(
         "Ball leans on its surroundings. Put in the surroundings of ball pictures,"
     )
-    assert "of coin and plate pictures become ball" in first.sentence
+    assert "of coin and plate pictures are called ball" in first.sentence
     assert first.prevalence == pytest.approx(1.0, abs=0.05)
 
 

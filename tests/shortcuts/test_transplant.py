@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 from tests.shortcuts.known_nets import SANDAL, Corner, cornered, garments, glyph, marked, net_with
 from tests.shortcuts.test_probes import corner_mask
 
+import convsight as cs
 from convsight.errors import DataError
 from convsight.shortcuts.probes import Region
 from convsight.shortcuts.sample import draw_sample
 from convsight.shortcuts.screen import class_attribution, path_attribution, window_scores, windows
-from convsight.shortcuts.transplant import Effect, binomial_tail, holm, transplant
+from convsight.shortcuts.transplant import Effect, binomial_tail, channels_last, holm, transplant
 
 
 def effect(both: int, for_it: int, against: int, neither: int) -> Effect:
@@ -107,3 +108,15 @@ def test_recipients_are_other_classes_pictures_that_are_not_taken_for_the_target
 def test_too_few_pictures_are_refused_in_words() -> None:
     with pytest.raises(DataError, match="too few pictures to audit: 0 of 10 classes"):
         draw_sample(net_with(None), garments().test.take(range(40)))
+
+
+def test_pictures_with_channels_side_by_side_are_the_same_to_a_network():
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 8, 3), torch.nn.MaxPool2d(2), torch.nn.Flatten(), torch.nn.Linear(200, 2)
+    )
+    net = cs.Classifier(module.eval(), classes=["a", "b"], input_size=12, channels=3)
+    pictures = torch.rand(5, 3, 12, 12)
+    beside = channels_last(pictures)
+    assert torch.equal(beside, pictures) and beside.stride(1) == 1
+    assert torch.allclose(net.scores(beside), net.scores(pictures), atol=1e-5)

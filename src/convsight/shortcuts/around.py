@@ -21,15 +21,17 @@ from convsight.shortcuts.candidates import Candidate
 from convsight.shortcuts.cutouts import Cutouts
 from convsight.shortcuts.probes import backgrounds_vary
 from convsight.shortcuts.sample import Half, Sample, affordable
-from convsight.shortcuts.search import CONFIRM, EXPLORE, WORTH, Tried, carriers, tried_on
+from convsight.shortcuts.search import CONFIRM, EXPLORE, LEAST, LEVEL, Tried, carriers, tried_on
 from convsight.shortcuts.steadied import steadied, turned
 from convsight.shortcuts.surroundings import PARTS, Surroundings, lot
-from convsight.shortcuts.transplant import Effect
+from convsight.shortcuts.transplant import Effect, channels_last
 
 DRAWS = 3  # donors of each sort that every recipient is measured with; for choosing, one is enough
 # a half of the surroundings is named if it does at least the first share of what the whole does, and the other half
 # at most the second
 ALONE, WITHOUT = 0.9, 0.3
+WORTH = 0.03  # least difference of flip rates, on the half for choosing, for surroundings to be measured
+SURE = LEVEL / 10  # the p-value with which one half is enough
 LEAST_ABLE = 6  # pictures of the class, and recipients, whose object can be cut out
 
 
@@ -52,39 +54,86 @@ def explored_around(net: Classifier, half: Half, target: int, cutouts: Cutouts, 
 
 
 def chosen_around(tried: Sequence[Tried]) -> Tried | None:
-    """The whole surroundings, or the half of them that does what the whole does while the other does little;
-    None if it is not worth measuring.
+    """The whole surroundings, or the half of them that does what the whole does while the other does little, and surely
+    less (sign test on the same recipients and donors); None if it is not worth measuring.
     """
     if not tried:
         return None
     whole, *halves = tried
-    best = max(halves, key=lambda t: t.worth)
-    least = min(t.worth for t in halves)
-    part = best.worth >= ALONE * whole.worth and least <= WITHOUT * whole.worth
-    one = best if part else whole
+    least, best = sorted(halves, key=lambda t: t.worth)
+    part = best.worth >= ALONE * whole.worth and least.worth <= WITHOUT * whole.worth
+    surely = Effect(best.effect.flipped, least.effect.flipped).p_value < LEVEL
+    one = best if part and surely else whole
     return one if one.worth >= WORTH else None
 
 
 def confirmed_around(net: Classifier, sample: Sample, t: Tried, seed: int) -> Tried | None:
-    """The chosen part measured on the other half; None where too few objects can be cut out there."""
-    generator = Generator().manual_seed(seed * 1021 + t.target)
-    half = sample.confirm
-    able = t.candidate.probe.able(half.pixels)
-    onto = _recipients(half, able, t.target, affordable(CONFIRM, half.size), generator)
-    if min(len(onto), int((able & (half.labels == t.target)).sum())) < LEAST_ABLE:
-        return None
-    of, others = _donors(half, sample.explore, able, t.candidate, t.target, onto, DRAWS, generator)
-    many, p, probe = onto.repeat(DRAWS), half.pixels, t.candidate.probe
+    """The chosen part measured on the other half; None where too few objects can be cut out there.
+
+    Where that settles nothing, it is also measured on the half for choosing, with the class's usual surroundings learned
+    from the other, and both count together. The first look asks a
+    tenth of the p-value that is asked in the end, so that two looks hardly raise the chance of a false alarm.
+    """
+    probe = t.candidate.probe
     assert isinstance(probe, Surroundings)
-    there, elsewhere = (net.scores(probe.paste(p[many], p[donors])) for donors in (of, others))
-    effect = Effect(turned(net, there, t.target), turned(net, elsewhere, t.target), DRAWS)
-    steady = steadied(net, half, probe, t.target, many, others, (there, elsewhere), DRAWS)
-    return Tried(t.target, t.candidate, half, effect, many, of, others, steady)
+    first = _measured(net, sample.confirm, sample.explore, probe, t.target, seed * 1021)
+    if first is None or settled(first):
+        return first
+    half = sample.confirm
+    mine = probe.able(half.pixels) & (half.labels == t.target)
+    others = probe.able(half.pixels) & (half.labels != t.target)
+    again = probe.telling(half.pixels[mine], half.pixels[others])
+    second = _measured(net, sample.explore, half, again, t.target, seed * 1021 + 500_009)
+    return first if second is None else joined(first, second)
+
+
+def settled(t: Tried) -> bool:
+    """Whether more recipients would not change what is said: the interval lies clearly on one side of `LEAST`."""
+    low, high = t.effect.interval()
+    return high < LEAST or (low > LEAST and t.p_value < SURE)
+
+
+def joined(first: Tried, second: Tried) -> Tried:
+    """The recipients of two halves as those of one, with the first one's candidate."""
+    half, n = first.half.joined(second.half), len(first.half.pixels)
+    draws = first.effect.draws
+
+    def both(a: Tensor, b: Tensor) -> Tensor:
+        return torch.cat([a.view(draws, -1), b.view(draws, -1)], 1).flatten()
+
+    def effect(a: Effect, b: Effect) -> Effect:
+        return Effect(both(a.flipped, b.flipped), both(a.control, b.control), draws)
+
+    onto, of, others = (
+        both(getattr(first, name), getattr(second, name) + n) for name in ("onto", "of", "others")
+    )
+    assert first.steadied is not None and second.steadied is not None
+    steady = effect(first.steadied, second.steadied)
+    return Tried(
+        first.target, first.candidate, half, effect(first.effect, second.effect), onto, of, others, steady
+    )
+
+
+def _measured(
+    net: Classifier, half: Half, reference: Half, probe: Surroundings, target: int, seed: int
+) -> Tried | None:
+    """The effect on one half, with donors that the reference says have the class's usual surroundings."""
+    generator = Generator().manual_seed(seed + target)
+    able, candidate = probe.able(half.pixels), Candidate(probe)
+    onto = _recipients(half, able, target, affordable(CONFIRM, half.size), generator)
+    if min(len(onto), int((able & (half.labels == target)).sum())) < LEAST_ABLE:
+        return None
+    of, others = _donors(half, reference, able, candidate, target, onto, DRAWS, generator)
+    many, p = onto.repeat(DRAWS), half.pixels
+    there, elsewhere = (net.scores(channels_last(probe.paste(p[many], p[donors]))) for donors in (of, others))
+    effect = Effect(turned(net, there, target), turned(net, elsewhere, target), DRAWS)
+    steady = steadied(net, half, probe, target, many, others, (there, elsewhere), DRAWS)
+    return Tried(target, candidate, half, effect, many, of, others, steady)
 
 
 def _recipients(half: Half, able: Tensor, target: int, n: int, generator: Generator) -> Int64[Tensor, " n"]:
-    fit = half.recipients(target, len(half.pixels), generator)
-    return fit[able[fit]][:n]
+    fit = (able & (half.labels != target)).nonzero().flatten()
+    return fit[torch.randperm(len(fit), generator=generator)][:n]
 
 
 def _donors(

@@ -32,13 +32,11 @@ from convsight.shortcuts.precedence import told_apart
 from convsight.shortcuts.probes import backgrounds_vary
 from convsight.shortcuts.sample import Sample, draw_sample
 from convsight.shortcuts.saved import described, owned, save_verdicts
-from convsight.shortcuts.search import Tried, carriers, chosen, confirmed, explored
+from convsight.shortcuts.search import LEAST, LEVEL, Tried, carriers, chosen, confirmed, explored
 from convsight.shortcuts.surroundings import Surroundings
 from convsight.shortcuts.transplant import holm
 from convsight.shortcuts.words import TITLES, claim, claim_around, share
 
-LEAST = 0.08  # a cue counts as found if the lower end of its interval is above this
-LEVEL = 0.01  # and if its p-value, corrected by Holm for everything that was measured, is below this
 SHOWN = 3  # how many verdicts about cues that were measured but not found are returned
 
 

@@ -41,6 +41,14 @@ class Half:
     def size(self) -> tuple[int, int]:
         return self.pixels.shape[2], self.pixels.shape[3]
 
+    def joined(self, other: Half) -> Half:
+        """The pictures of this half, then those of the other."""
+
+        def both(name: str) -> Tensor:
+            return torch.cat([getattr(self, name), getattr(other, name)])
+
+        return Half(both("pixels"), both("labels"), both("predicted"), self.ids + other.ids)
+
     def of(self, target: int) -> Tensor:
         """Indices of the pictures of the class."""
         return (self.labels == target).nonzero().flatten()

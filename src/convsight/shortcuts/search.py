@@ -19,6 +19,8 @@ from convsight.shortcuts.transplant import Effect, transplant
 
 EXPLORE, CONFIRM = 96, 400  # recipients a candidate is tried on, and those that it is measured on
 WORTH = 0.05  # least difference of flip rates for a candidate to be measured
+LEAST = 0.08  # a cue counts as found if the lower end of its interval is above this
+LEVEL = 0.01  # and if its p-value, corrected by Holm for everything that was measured, is below this
 ENOUGH = 0.8  # the explanation is the smallest change with at least this share of the best one's effect
 SAME = 0.3  # with this share of a pattern inside a place, the place is the better description
 WHOLE = 0.5  # ... provided that it has this share of the pattern's effect

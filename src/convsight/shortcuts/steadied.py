@@ -14,7 +14,7 @@ from torch import Tensor
 from convsight.network.classifier import Classifier
 from convsight.shortcuts.sample import Half
 from convsight.shortcuts.surroundings import Surroundings
-from convsight.shortcuts.transplant import Effect
+from convsight.shortcuts.transplant import Effect, channels_last
 
 ALIKE = 2  # surroundings like its own that every object is set into
 
@@ -52,8 +52,9 @@ def turned(net: Classifier, scores: Float[Tensor, "n k"], target: int) -> Bool[T
 def disturbance(net: Classifier, half: Half, probe: Surroundings, onto: Tensor) -> Float[Tensor, "n k"]:
     """How the scores of each picture change when its object is set into the most similar surroundings of other pictures."""
     alike = most_alike(half, probe, onto)
-    pasted = [net.scores(probe.paste(half.pixels[onto], half.pixels[of])) for of in alike]
-    return torch.stack(pasted).mean(0) - net.scores(half.pixels[onto])
+    p = half.pixels
+    pasted = [net.scores(channels_last(probe.paste(p[onto], p[of]))) for of in alike]
+    return torch.stack(pasted).mean(0) - net.scores(channels_last(p[onto]))
 
 
 def most_alike(half: Half, probe: Surroundings, onto: Tensor) -> list[Tensor]:

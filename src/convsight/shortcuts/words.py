@@ -96,7 +96,7 @@ def claim_around(
     place = f"{PARTS[probe.part].replace('its', 'the')} of"
     whose = listed(others) if len(others) <= FEW else "other classes'"
     given = (
-        f" Put in {place} {target} pictures, {effect.flip_rate:.0%} of {whose} pictures become {target}"
+        f" Put in {place} {target} pictures, {effect.flip_rate:.0%} of {whose} pictures are called {target}"
         f" (in other surroundings: {effect.control_rate:.0%})."
     )
     moved = ""
