@@ -42,7 +42,9 @@ def test_every_part_is_told_as_it_begins_and_ends(run: cs.Run, parts: list[Story
 def test_the_report_shows_all_of_it(run: cs.Run) -> None:
     page = (run.path / "report.html").read_text()
     assert "not checked" not in page and "Labels were judged by a probe" in page
-    assert cs.checking.read_check(run) is not None
+    found = cs.checking.read_check(run)
+    assert found is not None and found.caption not in page, "the chapter's line says it"
+    assert all(html.escape(note[:1].upper() + note[1:]) in page for note in found.notes)
 
 
 def test_a_next_step_that_cannot_be_taken_is_not_named(run: cs.Run) -> None:

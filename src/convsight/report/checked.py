@@ -26,8 +26,8 @@ def checked(run: Run) -> list[str]:
         ]
     findings = findings_of(found)
     folds = [_fold(found, findings, problem) for problem in PROBLEMS]
-    notes = "".join(f'<p class="note">{html.escape(note)}</p>' for note in found.notes)
-    return [f"<p>{html.escape(found.caption)}</p>", *(fold for fold in folds if fold), notes]
+    notes = "".join(f'<p class="note">{html.escape(note[:1].upper() + note[1:])}</p>' for note in found.notes)
+    return [*(fold for fold in folds if fold), notes]  # what was found in all is said in the chapter's line
 
 
 def _fold(found: Table, findings: list[Finding], problem: str) -> str:
