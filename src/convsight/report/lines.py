@@ -32,7 +32,7 @@ def _data(run: Run) -> str:
     counts = ", ".join(f"{n:,} {split}" for split, n in pictures.items() if n)
     h, w = run.config["size"]
     kind = {1: "grey", 3: "colour"}.get(run.config["channels"], f"{run.config['channels']} channels")
-    of = f" of {len(classes)} classes" if classes else ""
+    of = f" of {len(classes):,} classes" if classes else ""
     return f"{counts} pictures{of}, {h}×{w} {kind}."
 
 

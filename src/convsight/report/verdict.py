@@ -20,6 +20,7 @@ from convsight.shortcuts.pictures import FEWEST, auditable_classes
 FAR = 0.05  # between training and validation accuracy: it learnt its pictures by heart
 WIDE = 0.1  # of an interval, above which more test pictures say more than another network
 UNSURE = 0.05  # calibration error from which its probabilities are not to be taken as they are
+ENOUGH = 5  # pictures of a class, from which its mistakes say something of the class
 STEPS = 4  # that are named at most
 
 
@@ -79,14 +80,23 @@ def _worst(test: dict[str, Any]) -> Answer | None:
     rows = [row for row in test.get("per_class", ()) if row["n"] and row["accuracy"] is not None]
     if len(rows) < 2:
         return _worst_label(test)
-    row = min(rows, key=lambda r: r["accuracy"])
+    row = min(rows, key=lambda r: (r["accuracy"], -r["n"]))
+    if row["accuracy"] == 1:
+        return Answer(
+            "Which class is worst?", "none", f"All pictures of all {len(rows):,} classes are found."
+        )
     low, high = row["interval"]
+    others = sum(r["accuracy"] == row["accuracy"] for r in rows) - 1
+    as_seldom = (
+        f" {others:,} other {'class is' if others == 1 else 'classes are'} found as seldom." if others else ""
+    )
     taken = next((c for c in test["confused"] if c["true"] == row["class"]), None)
     most = (
         f" Most often taken for {taken['predicted']} ({taken['count']:,} of {row['n']:,})." if taken else ""
     )
-    sentence = f"{row['accuracy']:.1%} of its {row['n']:,} {'' if 'folds' in test else 'test '}pictures are found (95% interval {low:.1%} to {high:.1%}).{most}"
-    return Answer("Which class is worst?", row["class"], sentence)
+    kind = f"{'' if 'folds' in test else 'test '}{'picture is' if row['n'] == 1 else 'pictures are'}"
+    found = f"{row['accuracy']:.1%} of its {row['n']:,} {kind} found (95% interval {low:.1%} to {high:.1%})."
+    return Answer("Which class is worst?", row["class"], f"{found}{as_seldom or most}")
 
 
 def _worst_label(test: dict[str, Any]) -> Answer | None:
@@ -208,9 +218,9 @@ def _about_test(run: Run) -> Iterator[Step]:
         yield Step(
             f"Add pictures to test on: with {test['n']:,} its accuracy is only known to lie between {low:.0%} and {high:.0%}."
         )
-    rows = [row for row in test["per_class"] if row["n"]]
-    worst = min(rows, key=lambda r: r["accuracy"])
-    if worst["accuracy"] < test["accuracy"] - 2 * FAR:
+    rows = [row for row in test["per_class"] if row["n"] >= ENOUGH]
+    worst = min(rows, key=lambda r: r["accuracy"], default=None)
+    if worst is not None and worst["accuracy"] < test["accuracy"] - 2 * FAR:
         yield Step(
             f"Look at the mistakes about {worst['class']} in the studio, and add pictures like them.",
             f"convsight studio {run.path}",
