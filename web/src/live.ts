@@ -16,6 +16,8 @@ import './styles/controls.css';
 
 const words = document.getElementById('loading')!;
 
+const QUICK_MACS = 5e7; // of a pass: the gradient of a network with fewer follows a drag
+
 /** Let the browser draw the words before the next long step. */
 function say(what: string): Promise<void> {
   words.textContent = what;
@@ -30,9 +32,10 @@ async function start(): Promise<void> {
   const model = await gunzipped(bytesOf('network'));
   const about = readAbout();
   await say('Starting the network…');
-  const network = await open(runtime, model, [about.channels, ...about.size]);
+  const network = await open(runtime, model, [about.channels, ...about.size], about.layers);
   const answers = new Answers(about, network, src, model);
   useSource(answers);
+  watch.gradients = !about.gradients.length ? 'none' : about.macs > QUICK_MACS ? 'slow' : 'quick';
   Object.assign(watch, { near: about.near !== null, stamps: about.stamps, unstamped: about.unstamped });
   answers.samples = (await get<Session>('/api/session')).samples;
   await answers.scores(answers.samples[0]); // the first pass is slower than the others, and shows that it works

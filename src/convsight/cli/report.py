@@ -36,9 +36,12 @@ def report(given: argparse.Namespace, rest: list[str]) -> int:
 
 def _live(run: Run, path: str | None, chosen: Images | None) -> Path:
     """One file in which the run's network computes: pictures are brought, changed and explained offline."""
-    live_page = required("convsight.studio.live_page", "studio", "the page that computes").live_page
+    write_live = required("convsight.studio.live_page", "studio", "the page that computes").write_live
     with bar("Exporting the network"):
-        return live_page(run, chosen, path or run.path / "live.html")
+        made = write_live(run, chosen, path or run.path / "live.html")
+    for what in made.lacks:
+        out.print(f"left out: {what}", soft_wrap=True)
+    return made.path
 
 
 def _interactive(run: Run, given: argparse.Namespace) -> Path:

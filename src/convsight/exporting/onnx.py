@@ -1,7 +1,8 @@
 """How does a classifier become an ONNX file that takes pictures in [0, 1] and gives its scores?
 
 PyTorch's own exporter does the work. Normalisation is inside the file, and any layer's value can be an output beside
-the scores: the exported pass is the classifier's own, with the layers recorded.
+the scores: the exported pass is the classifier's own, with the layers recorded. The gradient at the pixels can be one too
+(`backward`).
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from typing import Any
 import torch
 
 from convsight.errors import InputError, ModelError, required
+from convsight.exporting.backward import GUIDED, with_gradients
 from convsight.exporting.half_weights import halve
 from convsight.exporting.program import described, first_line, quiet, traced
 from convsight.network.classifier import Classifier
+from convsight.network.operations import CLIPPERS, RECTIFIERS
 from convsight.storage import write_atomic
 
 OPSET = 18  # the newest operator set that every runtime of the last three years reads
@@ -30,27 +33,37 @@ NEEDED = ("onnx", "onnxscript")
 class Exported:
     """An ONNX file in memory. Its input `pixels` is n c h w in [0, 1]; its outputs are `scores` n k, then `layers`.
 
-    notes: what was chosen on the way, in sentences.
+    gradients: further outputs n c h w behind these, where they were wanted and can be had: `backward.GRADIENT`, of
+    the scores weighted by the input `backward.TOWARD`, and `backward.GUIDED`. notes: what was chosen on the way, in
+    sentences; lacks: which gradients cannot be had, and why.
     """
 
     content: bytes
     layers: tuple[str, ...] = ()
     opset: int = OPSET
     notes: tuple[str, ...] = ()
+    gradients: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
 
     def save(self, path: str | Path) -> Path:
         return write_atomic(path, self.content)
 
 
 def to_onnx(
-    net: Classifier, *, layers: Sequence[str] = (), batch: int | None = None, half: bool = False
+    net: Classifier,
+    *,
+    layers: Sequence[str] = (),
+    batch: int | None = None,
+    half: bool = False,
+    gradients: bool = False,
 ) -> Exported:
     """The network as ONNX (operator set 18): pictures in [0, 1] go in, the numbers of `net.scores` come out.
 
     layers: names of layers (`net.layers`) whose values come out too, each as an output of that name. batch: how many
     pictures the file takes at once; None: any number, or 1 where the network must answer each picture alone.
     half: keep large weights as float16, which halves the file; the file still computes in
-    float32.
+    float32. gradients: the gradient at the pixels comes out too (see `Exported`), unless one of the network's operations
+    has no derivative here; `lacks` names it then.
 
     Raises MissingExtra without `convsight[live]`, InputError for a layer that does not exist or a batch below 1, and
     ModelError, which names the operation, for a network that ONNX cannot express.
@@ -71,10 +84,24 @@ def to_onnx(
         batch = 1
         notes.append("The file takes one picture at a time, because this network answers each picture alone.")
     model = _named_safely(_translated(net, traced(net, "to ONNX", named, batch), named), named)
+    backs, lacks = _with_gradients(model, net) if gradients else ((), ())
     _describe(model, net)
     if half:
         halve(model)
-    return Exported(model.SerializeToString(), named, OPSET, tuple(notes))
+    return Exported(model.SerializeToString(), named, OPSET, tuple(notes), backs, lacks)
+
+
+def _with_gradients(model: Any, net: Classifier) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The outputs that were added, and what is missing, in a sentence."""
+    rectifiers = sum(layer.kind in RECTIFIERS | CLIPPERS for layer in net.layers.values())
+    try:
+        made = with_gradients(model, PICTURES, SCORES, rectifiers)
+    except ModelError as error:
+        return (), (f"No saliency and no guided backpropagation: {error.what}.",)
+    if GUIDED in made:
+        return made, ()
+    why = "not every ReLU of the network can be seen in it" if rectifiers else "the network has no ReLU"
+    return made, (f"No guided backpropagation: {why}.",)
 
 
 def _translated(net: Classifier, program: Any, layers: Sequence[str]) -> Any:

@@ -52,6 +52,8 @@ def about(
         "thresholds": None if thresholds is None else thresholds.flatten().tolist(),
         "one_by_one": net.habits.one_by_one,
         "layers": list(exported.layers),
+        "gradients": list(exported.gradients),
+        "macs": sum(layer.macs for layer in net.layers.values()),
         "fields": _fields(net),
         "steps": steps,
         "cut": cut,

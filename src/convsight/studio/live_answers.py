@@ -13,6 +13,8 @@ from urllib.parse import quote
 import torch
 
 from convsight.errors import InputError
+from convsight.exporting import Exported
+from convsight.exporting.backward import GRADIENT, GUIDED
 from convsight.images import Images
 from convsight.results import draw
 from convsight.studio import schemas
@@ -23,6 +25,11 @@ from convsight.studio.session import Studio
 from convsight.studio.stamps import stamps_of
 
 COMPUTED = {"occlusion": ("patch", "stride", "fill")}  # techniques of the page, with the knobs that it has
+BY_GRADIENT = {
+    "saliency": GRADIENT,
+    "gradient_x_input": GRADIENT,
+    "guided_backprop": GUIDED,
+}  # what each needs
 NEIGHBOURS = 120  # pictures of the data set whose vectors come along
 SMALL = 96 * 96  # pixels up to which pictures are kept without loss
 LARGEST_FILTERS = 400_000  # bytes of filter sheets after which no more are kept
@@ -33,6 +40,7 @@ class Contents:
     """What is put into the page. responses: answers by address; state: where it opens; panels: which it shows."""
 
     images: Images
+    names: list[str]
     responses: dict[str, Any] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
     panels: list[str] = field(default_factory=lambda: ["play", "network", "image", "playground"])
@@ -50,14 +58,13 @@ def collected(studio: Studio, most: int, ask: Answer) -> Contents:
         raise InputError(
             "a page to play with needs pictures: live_page(net, images) or live_page(net, data=...)"
         )
-    kept = Contents(studio.pictures.some(names))
+    kept = Contents(studio.pictures.some(names), names)
     for name, image in zip(names, kept.images, strict=True):
         _keep_picture(studio, kept, name, image)
     _near(studio, kept)
     if _keep(kept, ask, "/api/audit")["verdicts"]:
         kept.panels.append("audit")
         _stamps(studio, kept)
-    _session(studio, kept, names)
     return kept
 
 
@@ -119,21 +126,23 @@ def _picture(image: Images) -> dict[str, str]:
     return {"type": "image/png" if exact else "image/webp", "base64": base64.b64encode(content).decode()}
 
 
-def _session(studio: Studio, kept: Contents, names: list[str]) -> None:
+def keep_session(studio: Studio, kept: Contents, exported: Exported) -> None:
     """The session that the page opens with: it offers what the page computes itself, nothing else."""
-    methods = [_computed(each) for each in studio.info.methods if each.name in COMPUTED]
+    can_do = {*COMPUTED, *(name for name, needed in BY_GRADIENT.items() if needed in exported.gradients)}
+    methods = [_computed(each) for each in studio.info.methods if each.name in can_do]
     can = schemas.Can(train=False, audit="audit" in kept.panels, map="map" in kept.panels, no_audit="")
-    model = studio.info.model.model_copy(update={"source": ""})
+    notes = [*studio.info.model.notes, *exported.notes, *exported.lacks]
+    model = studio.info.model.model_copy(update={"source": "", "notes": notes})
     told = studio.info.model_copy(
         update={
-            "methods": methods, "can": can, "samples": names, "log": None, "metrics": None, "model": model,
+            "methods": methods, "can": can, "samples": kept.names, "log": None, "metrics": None, "model": model,
         }
     )  # fmt: skip
     kept.responses["/api/session"] = {"type": "application/json", "body": told.model_dump_json()}
 
 
 def _computed(method: schemas.MethodInfo) -> schemas.MethodInfo:
-    knobs = [knob for knob in method.knobs if knob.name in COMPUTED[method.name]]
+    knobs = [knob for knob in method.knobs if knob.name in COMPUTED.get(method.name, ())]
     needs = {"net": True, "images": True, "target": False}
     return method.model_copy(update={"knobs": knobs, "needs": needs})
 

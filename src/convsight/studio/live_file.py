@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 from convsight.errors import InputError, ModelError
@@ -15,7 +16,7 @@ from convsight.exporting import to_onnx
 from convsight.progress import report as tell
 from convsight.studio.export import Answer, with_script
 from convsight.studio.live_about import about, refuse, shown_layers
-from convsight.studio.live_answers import collected, keep_filters
+from convsight.studio.live_answers import collected, keep_filters, keep_session
 from convsight.studio.live_cut import cut_of
 from convsight.studio.live_steps import steps_in
 from convsight.studio.live_weights import halves_change_nothing
@@ -27,7 +28,15 @@ PAGE, RUNTIME = "live.html", "runtime.wasm.gz"
 INSTEAD = "`convsight report RUN --interactive` writes a page with the answers computed beforehand"
 
 
-def page_of(studio: Studio, static: Path, ask: Answer) -> str:
+@dataclass(frozen=True)
+class Made:
+    """The page, and in sentences what its network cannot do in it that others can."""
+
+    page: str
+    lacks: tuple[str, ...] = ()
+
+
+def page_of(studio: Studio, static: Path, ask: Answer) -> Made:
     """The page that runs the network of a studio; `ask` gives the answers of the studio's own routes."""
     page, runtime = static / PAGE, static / RUNTIME
     if not (page.is_file() and runtime.is_file()):
@@ -38,9 +47,10 @@ def page_of(studio: Studio, static: Path, ask: Answer) -> str:
     kept = collected(studio, PICTURES, ask)
     half = halves_change_nothing(net, kept.images)
     try:
-        exported = to_onnx(net, layers=shown_layers(net), half=half)
+        exported = to_onnx(net, layers=shown_layers(net), half=half, gradients=True)
     except ModelError as error:
         raise ModelError(error.what, works=INSTEAD) from error
+    keep_session(studio, kept, exported)
     tell(0.8, "putting the page together")
     steps = steps_in(net, exported.content, exported.layers)
     keep_filters(studio, kept, ask, steps)
@@ -51,4 +61,4 @@ def page_of(studio: Studio, static: Path, ask: Answer) -> str:
     content = with_script(content, text_of(runtime.read_bytes()), "runtime", "text/plain")
     content = with_script(content, text_of(gzip.compress(exported.content, 9)), "network", "text/plain")
     tell(1.0, f"{len(content.encode()) / 1e6:.1f} MB")
-    return content
+    return Made(content, exported.lacks)

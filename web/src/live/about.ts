@@ -17,6 +17,8 @@ export interface About {
   thresholds: number[] | null;
   one_by_one: boolean; // the network takes one picture at a time
   layers: string[]; // whose values can be asked for
+  gradients: string[]; // what flows back to the pixels: outputs of the network's file
+  macs: number; // multiply-adds of a pass
   fields: Record<string, { rows: Span; columns: Span }>;
   steps: Record<string, Step>; // how layers compute their numbers; others are not told
   /** Up to `layer`, a window of the picture that moves by `step` pixels gives a window of each layer's maps. */

@@ -2,12 +2,14 @@
 import { ApiError, Cancelled, type Running, type Source } from '../api';
 import type { Cell, Edited, Picture, ReceptiveBox, Result, ResultRequest, Scores, Step } from '../types';
 import type { About, Near } from './about';
-import { Album, prepared, urlOf, type Pixels } from './album';
+import { Album, prepared, type Pixels } from './album';
 import { Changes } from './changes';
 import { blended, boxed, edited, type Change } from './edits';
+import { Gradients, KINDS } from './gradients';
 import { mapOf } from './hiding';
 import { among, nearest } from './near';
 import { SCORES, type Runs, type Value, type Values } from './network';
+import { told, type Computed } from './result';
 import { rows, said } from './scores';
 import { mapsOf, sprites } from './sheet';
 import { cellOf, filtersOf } from './steps';
@@ -32,6 +34,7 @@ export class Answers implements Source {
   #floats = new Map<string, Float32Array>();
   #clean = new Map<string, Promise<Values>>(); // by picture and layers
   #changes: Changes;
+  #gradients: Gradients;
   #read: { key: string; values: Promise<Values> } = { key: '', values: Promise.resolve({}) };
   #maps = 0;
   #peaks = new Map<string, Promise<Peaks>>(); // by layer
@@ -46,6 +49,7 @@ export class Answers implements Source {
     this.panels = about.panels;
     this.album = new Album(about, (id) => saved(`/api/pictures/${id}.png`));
     this.#changes = new Changes(about, network);
+    this.#gradients = new Gradients(about, network);
   }
 
   knows(url: string): boolean {
@@ -99,9 +103,10 @@ export class Answers implements Source {
   }
 
   result(wanted: ResultRequest, onStep: (step: Step) => void): Running<Result> | null {
-    if (wanted.method !== 'occlusion') return null;
     let stopped = false;
-    const done = this.#occlusion(wanted, onStep, () => stopped);
+    const byGradient = KINDS.some(({ method, from }) => method === wanted.method && this.about.gradients.includes(from));
+    if (wanted.method !== 'occlusion' && !byGradient) return null;
+    const done = byGradient ? this.#gradient(wanted) : this.#occlusion(wanted, onStep, () => stopped);
     return { done, cancel: () => (stopped = true) };
   }
 
@@ -155,6 +160,11 @@ export class Answers implements Source {
     watch.edited = values;
     const picture = request.keep ? this.album.keep(pixels, 'changed') : null;
     return { scores: rows(values.scores.data, this.about), clean: rows(clean.scores.data, this.about), milliseconds, picture, exact: true };
+  }
+
+  async gradients(picture: string, target: number, changed: boolean): Promise<Computed[]> {
+    const scores = (await this.clean(picture)).scores.data.length;
+    return this.#gradients.maps((changed && this.#changed) || (await this.album.pixels(picture)), target, scores);
   }
 
   async more(layers: readonly string[]): Promise<void> {
@@ -223,9 +233,21 @@ export class Answers implements Source {
     };
     const made = await mapOf({ pixels, clean, target, knobs: wanted.knobs ?? {}, about: this.about, runs, onStep, stopped });
     if (!made) throw new Cancelled('cancelled');
+    return this.#kept(made, pixels, target, clean);
+  }
+
+  async #gradient(wanted: ResultRequest): Promise<Result> {
+    const id = wanted.pictures![0];
+    const [pixels, clean] = [await this.album.pixels(id), (await this.clean(id)).scores.data];
+    const target = this.#target(wanted.target ?? null, clean);
+    const [made] = await this.#gradients.maps(pixels, target, clean.length, wanted.method);
+    return this.#kept(made, pixels, target, clean);
+  }
+
+  #kept(made: Computed, pixels: Pixels, target: number, clean: Float32Array): Result {
     const key = `live-${++this.#maps}`;
-    this.#floats.set(key, made.values);
-    return made.result(key, urlOf(pixels, this.about), this.about.classes[target]);
+    this.#floats.set(key, made.values as Float32Array<ArrayBuffer>);
+    return told(made, this.about, key, pixels, this.about.classes[target], clean[target]);
   }
 
   #target(asked: unknown, clean: Float32Array): number {

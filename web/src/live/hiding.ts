@@ -1,9 +1,10 @@
 // How is an occlusion map computed in the page: which places, in which order, and what comes back?
 import { paint } from '../parts/colormaps';
-import type { Result, Step } from '../types';
+import type { Step } from '../types';
 import type { About } from './about';
 import { canvas, type Pixels } from './album';
 import { blended, boxed, filled } from './edits';
+import type { Computed } from './result';
 import { defaults, grid, levels, spread } from './occlusion';
 
 const QUICK_MS = 12; // a batch that takes less is doubled next time
@@ -20,13 +21,8 @@ export interface Asked {
   stopped: () => boolean;
 }
 
-export interface Made {
-  values: Float32Array<ArrayBuffer>;
-  result: (key: string, picture: string, label: string) => Result;
-}
-
 /** Null if it was stopped on the way. */
-export async function mapOf(asked: Asked): Promise<Made | null> {
+export async function mapOf(asked: Asked): Promise<Computed | null> {
   const { about, knobs, clean, target } = asked;
   const usual = defaults(about.size);
   const patch = Math.min(...about.size, Number(knobs.patch ?? usual.patch));
@@ -58,7 +54,7 @@ export async function mapOf(asked: Asked): Promise<Made | null> {
   const values = spread(places, drops, about.size);
   const seconds = (performance.now() - started) / 1000;
   const caption = `${places.boxes.length} places, a patch of ${patch} px every ${stride} px, filled with ${fill}; computed in this page in ${seconds.toFixed(2)} s.`;
-  return { values, result: (key, url, label) => told(values, about, key, url, label, caption, clean[target]) };
+  return { method: 'occlusion', title: 'Occlusion', caption, values, signed: true, unit: 'logits', limit: top(values) };
 }
 
 /** Let the browser do what waits. A timer would do, but the fifth in a row takes 4 ms at least. */
@@ -79,16 +75,4 @@ function picture(values: Float32Array, { size: [h, w] }: About): string {
   const pen = canvas(h, w);
   pen.putImageData(new ImageData(paint(values, top(values), true), w, h), 0, 0);
   return pen.canvas.toDataURL('image/png');
-}
-
-function told(values: Float32Array, { size: [h, w] }: About, key: string, url: string, label: string, caption: string, score: number): Result {
-  const limit = top(values);
-  return {
-    key, method: 'occlusion', kind: 'Map', title: 'Occlusion', caption, notes: [], provenance: null, png: '', downloads: {}, parts: [], gaps: null,
-    python: 'cs.occlusion(net, images)',
-    payload: {
-      kind: 'Map', n: 1, h, w, signed: true, unit: 'logits', low: -limit, high: limit, limit: [limit], labels: [label],
-      clean_scores: [score], pictures: [url], values: key, half: null,
-    },
-  }; // prettier-ignore
 }

@@ -40,12 +40,13 @@ function session(bytes: Uint8Array): Promise<ort.InferenceSession> {
   return ort.InferenceSession.create(bytes, { executionProviders: ['wasm'], graphOptimizationLevel: 'all' });
 }
 
-export async function open(runtime: Promise<void>, file: Uint8Array, shape: readonly [number, number, number]): Promise<Runs> {
+/** `layers` are the values that passes may be asked for; what else the file can make is loaded by `between`. */
+export async function open(runtime: Promise<void>, file: Uint8Array, shape: readonly [number, number, number], layers: readonly string[]): Promise<Runs> {
   const model = widened(file);
   await runtime;
   // A layer that is an output keeps the runtime from merging it with the next one: what asks for scores alone runs without.
   let whole: Promise<ort.InferenceSession> | undefined;
-  const all = () => (whole ??= session(model));
+  const all = () => (whole ??= session(part(model, [PICTURES], [SCORES, ...layers])));
   const scores = await Promise.resolve().then(() => session(part(model, [PICTURES], [SCORES]))).catch(all); // prettier-ignore
   let last: Promise<unknown> = Promise.resolve();
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {

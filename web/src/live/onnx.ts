@@ -9,6 +9,8 @@ const GRAPH = { node: 1, initializer: 5, input: 11, output: 12, value: 13 };
 const NODE = { input: 1, output: 2, kind: 4 };
 const TENSOR = { dims: 1, type: 2, name: 8, bytes: 9 };
 const FLOAT = 1;
+/** Input of a file with gradients: how much each score counts in the sum that is differentiated. */
+export const TOWARD = 'scores:weights';
 const HALF = '_half'; // how `convsight.exporting.half_weights` ends the names of such constants
 
 /** A field of a message: where it starts, and where its content lies. */
@@ -20,7 +22,7 @@ interface Field {
 }
 
 /**
- * The file of what lies between `given`, values with places n·c·h·w of any size, and `wanted`.
+ * The file of what lies between `given`, values with places n·c·h·w of any size (or `TOWARD`), and `wanted`.
  *
  * Throws where `wanted` needs more than what is given.
  */
@@ -41,7 +43,7 @@ export function part(model: Uint8Array, given: readonly string[], wanted: readon
   const others = inside.filter(({ id }) => !(Object.values(GRAPH) as number[]).includes(id));
   return withGraph(model, [
     ...[...kept, ...others].map((field) => model.subarray(field.start, field.to)),
-    ...given.flatMap((name) => message(GRAPH.input, valueInfo(name, true))),
+    ...given.flatMap((name) => message(GRAPH.input, valueInfo(name, name !== TOWARD))),
     ...wanted.flatMap((name) => message(GRAPH.output, valueInfo(name, false))),
   ]);
 }

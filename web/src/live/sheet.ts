@@ -21,7 +21,7 @@ export function mapsOf({ dims, data }: Value, most = MOST_UNITS): Maps {
 }
 
 /** As the server answers /maps: every channel on its own colour scale, strongest mean first. */
-export function sprites(maps: Maps): Sprites {
+export async function sprites(maps: Maps): Promise<Sprites> {
   const { c, h, w, data } = maps;
   const area = h * w;
   const told = Array.from({ length: c }, (_, channel) => {
@@ -33,11 +33,22 @@ export function sprites(maps: Maps): Sprites {
   const signed = data.some((v) => v < 0);
   const columns = Math.max(1, Math.ceil(Math.sqrt(c)));
   const order = told.map((each) => each.channel).sort((a, b) => told[b].mean - told[a].mean);
-  return { shape: [c, h, w], sheet: sheetUrl(maps, signed), cell: [h, w], columns, signed, channels: told, order };
+  return { shape: [c, h, w], sheet: await addressOf(sheet(maps, signed)), cell: [h, w], columns, signed, channels: told, order };
+}
+
+const KEPT = 6; // sheets that are shown at once, and some more
+const sheets: string[] = [];
+
+/** The address of a picture of any size: Chromium draws no background whose `data:` address has more than 2 MB. */
+async function addressOf(pen: CanvasRenderingContext2D): Promise<string> {
+  const made = await new Promise<Blob>((resume, refuse) => pen.canvas.toBlob((blob) => (blob ? resume(blob) : refuse(new Error('This browser cannot draw the maps')))));
+  sheets.push(URL.createObjectURL(made));
+  if (sheets.length > KEPT) URL.revokeObjectURL(sheets.shift()!);
+  return sheets.at(-1)!;
 }
 
 /** All channels in one picture, each on its own scale; `colour` has red, green and blue of each instead (c·3·h·w, signed). */
-export function sheetUrl(maps: Maps, signed: boolean, colour: Float32Array | null = null): string {
+export function sheet(maps: Maps, signed: boolean, colour: Float32Array | null = null): CanvasRenderingContext2D {
   const { c, h, w } = maps;
   const columns = Math.max(1, Math.ceil(Math.sqrt(c)));
   const pen = canvas(Math.ceil(c / columns) * h, columns * w);
@@ -45,7 +56,7 @@ export function sheetUrl(maps: Maps, signed: boolean, colour: Float32Array | nul
     const tile = colour ? coloured(colour.subarray(channel * 3 * h * w), h, w) : strip(maps, [channel], [limitOf(maps, channel)], signed);
     pen.putImageData(tile, (channel % columns) * w, Math.floor(channel / columns) * h);
   }
-  return pen.canvas.toDataURL('image/png');
+  return pen;
 }
 
 /** Red, green and blue of a filter: grey is 0, and the largest weight is as bright as can be. */

@@ -1,7 +1,7 @@
 // How was one number of a layer computed, and what are its filters? From the weights in the page's own ONNX file.
 import type { Cell, CellPart, Sprites } from '../types';
 import type { Value } from './network';
-import { mapsOf, sheetUrl, type Maps } from './sheet';
+import { mapsOf, sheet, type Maps } from './sheet';
 import { halves } from './unpack';
 
 /** As `convsight.studio.steps` tells it; pairs are of rows and of columns. */
@@ -94,7 +94,7 @@ export function filtersOf(step: Step, model: Uint8Array): Sprites {
   });
   const colour = step.source === null && inputs === 3 ? all : null;
   return {
-    shape: [c, h, w], sheet: sheetUrl({ c, h, w, data: means }, true, colour), cell: [h, w], columns: Math.max(1, Math.ceil(Math.sqrt(c))), signed: true,
+    shape: [c, h, w], sheet: sheet({ c, h, w, data: means }, true, colour).canvas.toDataURL('image/png'), cell: [h, w], columns: Math.max(1, Math.ceil(Math.sqrt(c))), signed: true,
     channels, order: channels.map((each) => each.channel).sort((a, b) => size[b] - size[a]),
   }; // prettier-ignore
 }

@@ -7,6 +7,7 @@ class Watch {
   layers: readonly string[] = [];
   /** Of these the ones on the screen: a pass over a changed picture brings no others. */
   inView = $state.raw<readonly string[]>([]);
+  gradients: 'none' | 'quick' | 'slow' = 'none'; // whether the network's gradient can be had, and how soon
   near = false; // whether the page has the data set's vectors
   stamps: readonly Stamp[] = []; // cues that the audit found
   unstamped: readonly string[] = []; // those that no stamp can show, in words

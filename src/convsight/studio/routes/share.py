@@ -25,7 +25,7 @@ async def export(studio: The, asked: schemas.ExportRequest, request: Request) ->
 def live(studio: The, request: Request) -> Response:
     """The page in which the network itself runs."""
     made = page_of(studio, request.app.state.static, answer_of(request.app, request))
-    return _file(studio, made.encode())
+    return _file(studio, made.page.encode())
 
 
 def _file(studio: Studio, page: bytes) -> Response:
