@@ -1,5 +1,8 @@
 """The gradient that comes out of an ONNX file is autograd's, for every operation and whichever scores are asked for."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -151,3 +154,19 @@ def test_the_gradient_reads_the_weights_that_the_file_has_already() -> None:
     whole, more = to_onnx(net, layers=["conv1"]), to_onnx(net, layers=["conv1"], gradients=True)
     assert len(more.content) < 1.1 * len(whole.content)
     onnx.checker.check_model(onnx.load_from_string(more.content))
+
+
+def test_the_same_network_gives_the_same_file_in_every_process() -> None:
+    code = (
+        "import hashlib, torch, convsight as cs; from convsight.architectures import build; torch.manual_seed(0); "
+        "net = cs.Classifier(build('lesson-2', 10, 1, (28, 28)), [*'abcdefghij'], 28, channels=1); "
+        "from convsight.exporting import to_onnx; print(hashlib.sha256(to_onnx(net, gradients=True).content).hexdigest())"
+    )
+    made = {
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        ).stdout
+        for seed in ("1", "2")
+    }  # fmt: skip
+    assert len(made) == 1

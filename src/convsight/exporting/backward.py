@@ -59,7 +59,7 @@ def _walked(model: Any, pixels: str, scores: str, name: str, guided: bool) -> Gr
                 arrived.setdefault(given, []).append(back)
     if pixels not in arrived:
         raise ModelError("its scores do not depend on the picture by operations that have a derivative")
-    _sum(graph, arrived[pixels])
+    graph.node("Identity", _sum(graph, arrived[pixels]))
     graph.added[-1].output[0] = name
     return graph
 

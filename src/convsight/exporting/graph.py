@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -60,7 +61,7 @@ class Graph:
         from onnx import numpy_helper
 
         array = np.asarray(values, dtype)
-        name = f"{array.dtype}:{'x'.join(map(str, array.shape))}:{array.tobytes().hex()[:64]}:{hash(array.tobytes())}"
+        name = f"{array.dtype}:{'x'.join(map(str, array.shape))}:{sha256(array.tobytes()).hexdigest()[:16]}"
         if name not in self.constants:
             made = numpy_helper.from_array(array, name)
             self.constants[name] = made
