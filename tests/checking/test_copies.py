@@ -81,6 +81,13 @@ def test_one_shape_in_other_colours_is_no_copy_and_in_its_own_it_is() -> None:
     assert {(c.first, c.second) for c in found} == {(i, i + 27) for i in range(5)}
 
 
+@pytest.mark.parametrize("gain", [0.7, 0.85, 1.1])
+def test_a_darker_or_brighter_picture_is_a_copy(gain: float) -> None:
+    pixels = 0.1 + 0.8 * blots(12)
+    found = copies(small(torch.cat([pixels, (pixels * gain).clamp(max=1)])))
+    assert {(c.first, c.second) for c in found} == {(i, i + 12) for i in range(12)}
+
+
 def test_copies_of_copies_are_one_group() -> None:
     pairs = [Copy(0, 3, 1.0, False, 1.0), Copy(3, 5, 1.0, False, 1.0), Copy(1, 2, 1.0, True, 1.0)]
     assert groups_of(pairs, 6).tolist() == [0, 1, 1, 0, 2, 0]
