@@ -287,6 +287,7 @@ def test_the_pages_gradients_are_pythons(page: Page, run_folder: Path) -> None:
 def test_the_maps_by_gradient_follow_the_occluder_and_the_class(page: Page) -> None:
     look = "all => all.map(each => each.toDataURL())"
     maps = page.locator("figure[data-map] canvas")
+    page.get_by_role("region", name="Which pixels would change").scroll_into_view_if_needed()
     expect(maps).to_have_count(3)
     before = maps.evaluate_all(look)
     page.get_by_role("application").first.focus()

@@ -203,7 +203,7 @@ def test_what_a_training_fails_with_is_told(client, studio):
 def test_an_audit_tells_its_verdicts_and_keeps_them_in_the_run(client, studio, monkeypatch):
     small = functools.partial(find.find_shortcuts, per_class=24, target="Bag")
     monkeypatch.setattr(find, "find_shortcuts", small)
-    assert client.get("/api/audit").json() == {"state": "none", "verdicts": [], "job": None}
+    assert client.get("/api/audit").json() == {"state": "none", "verdicts": [], "job": None, "told": 0}
     job = client.post("/api/audit").json()["job"]
     assert told(client, job)[-1][0] == "done"
     answer = client.get("/api/audit").json()
