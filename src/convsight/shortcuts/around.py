@@ -19,7 +19,7 @@ from torch import Generator, Tensor
 from convsight.network.classifier import Classifier
 from convsight.shortcuts.candidates import Candidate
 from convsight.shortcuts.cutouts import Cutouts
-from convsight.shortcuts.probes import backgrounds_vary
+from convsight.shortcuts.probes import surroundings_vary
 from convsight.shortcuts.sample import Half, Sample, affordable
 from convsight.shortcuts.search import CONFIRM, EXPLORE, LEAST, LEVEL, Tried, carriers, tried_on
 from convsight.shortcuts.steadied import steadied, turned
@@ -37,9 +37,9 @@ LEAST_ABLE = 6  # pictures of the class, and recipients, whose object can be cut
 
 def explored_around(net: Classifier, half: Half, target: int, cutouts: Cutouts, seed: int) -> list[Tried]:
     """The surroundings of the class, whole and in halves, tried on the half for choosing; none where too few
-    objects can be cut out, or where all pictures lie on one plain level: what is pasted then is the object's remains.
+    objects can be cut out, or where most pictures lie on one plain level: what is pasted then is the object's remains.
     """
-    if not backgrounds_vary(half.pixels):
+    if not surroundings_vary(half.pixels, half.labels):
         return []
     generator = Generator().manual_seed(seed * 1019 + target)
     able = cutouts.able(half.pixels)

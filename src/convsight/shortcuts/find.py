@@ -29,7 +29,7 @@ from convsight.shortcuts.overlay import find_overlays
 from convsight.shortcuts.pattern import find_patterns
 from convsight.shortcuts.pictures import pictures_to_audit, split_to_audit
 from convsight.shortcuts.precedence import told_apart
-from convsight.shortcuts.probes import backgrounds_vary
+from convsight.shortcuts.probes import surroundings_vary
 from convsight.shortcuts.sample import Sample, draw_sample
 from convsight.shortcuts.saved import described, owned, save_verdicts
 from convsight.shortcuts.search import LEAST, LEVEL, Tried, carriers, chosen, confirmed, explored
@@ -175,8 +175,8 @@ def _effort(
     given = f" ({cutouts.given:,} where you showed it)" if cutouts.given else ""
     around = (
         f"surroundings on the {able:,} whose object could be cut out{given}"
-        if backgrounds_vary(sample.explore.pixels)
-        else "surroundings on none, for all lie on one plain level"
+        if surroundings_vary(sample.explore.pixels, sample.explore.labels)
+        else "surroundings on none, for most lie on one plain level"
     )
     some = f" for {audited} of {len(net.classes):,} classes" if audited < len(net.classes) else ""
     return f"{tests} candidates were tried{some} on {sample.n:,} pictures in {seconds:.0f} s, {around}"

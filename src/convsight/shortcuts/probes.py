@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Generator, Tensor
 
 from convsight.datasets.planted.compression import compressed
@@ -160,6 +160,7 @@ class Background(Probe):
         return (here - there) / (here + there + 0.05)
 
 
+SAME_LEVEL = 2 / 255  # plain backgrounds differ by no more, in any channel
 BUSY = 0.05  # backgrounds vary if their levels are further than this from the median level, on average
 SIGMAS = tuple(0.1 * i for i in range(2, 21))  # in pixels of a 28×28 picture
 
@@ -244,6 +245,16 @@ def backgrounds_vary(of: Pixels) -> bool:
     """Whether the pictures lie on backgrounds of their own, rather than all on one plain level."""
     levels = background_level(of)
     return float((levels - levels.median(0).values).abs().mean()) > BUSY
+
+
+def surroundings_vary(of: Pixels, labels: Int64[Tensor, " n"]) -> bool:
+    """Whether the backgrounds vary, and not because something lies over a few of the pictures: of some class at least two
+    thirds are off the plain level that most pictures lie on (of pullovers, which reach the corners, one third is)."""
+    levels = background_level(of)
+    off = (levels - levels.median(0).values).abs().flatten(1).amax(1) > SAME_LEVEL
+    return backgrounds_vary(of) and any(
+        float(off[labels == k].float().mean()) >= 2 / 3 for k in labels.unique().tolist()
+    )
 
 
 def background_level(of: Pixels) -> Float[Tensor, "n c 1 1"]:
