@@ -6,7 +6,7 @@
 Label errors: 5% of the labels are changed, at random or to the class that is most often confused with the true one.
 Measured are the average precision of the order in which labels are doubted, and the share of the errors in the first
 tenth. cleanlab ranks by its default score (self-confidence), once with the very probabilities that check ranks by, and
-once with those of a plain round out of fold. Fashion-MNIST: patch features of test pictures. CIFAR folder and the natural
+once with those of a plain round out of fold on the network's last vector. Fashion-MNIST: patch features of test pictures. CIFAR folder and the natural
 set (composed, correlation 0.25, 4 classes): features of a MobileNetV2 trained on ImageNet, from ../shared.
 Copies: of 500 pictures the mirror image, a crop of 90% of each side, JPEG of quality 50, and a size of 60%.
 cleanlab is a test dependency; without it its columns are left out.
@@ -34,7 +34,7 @@ from PIL import Image
 from torch import Tensor
 
 import convsight as cs
-from convsight.checking.mislabelled import judge
+from convsight.checking.mislabelled import judge_by
 from convsight.checking.subject import CheckedPictures
 from convsight.datasets import Dataset
 from convsight.features.copies import copies
@@ -82,13 +82,18 @@ def cleanlab_scores(labels: Tensor, chances: Tensor) -> Tensor | None:
     return -torch.from_numpy(get_label_quality_scores(labels.numpy(), chances.double().numpy()))
 
 
-def label_errors(name: str, features: Tensor, true: Tensor, k: int, seeds: int) -> Iterator[dict[str, Any]]:
+def label_errors(name: str, subject: CheckedPictures, seeds: int) -> Iterator[dict[str, Any]]:
+    true, features, k = subject.labels, subject.features, len(subject.classes)
+    assert true is not None
+    kinds = [("features", lambda: subject.features)]
+    if subject.has_levels:
+        kinds.append(("levels", lambda: subject.levels))
     similar = most_confused(features, true, k)
     for kind in ("random", "similar"):
         found: dict[str, list[float]] = {}
         for seed in range(seeds):
             labels, wrong = with_errors(true, similar, kind, seed)
-            ours = judge(features, labels, k)
+            ours = judge_by(kinds, labels, k)
             strength = fit_head(features, labels, n_outputs=k).strength
             plain = out_of_fold(features, labels, n_outputs=k, strengths=[strength])
             scores = {
@@ -231,7 +236,7 @@ def main() -> None:
             keep = given.keep / name if given.keep else None
             subject = {"fashion": fashion, "cifar": cifar, "natural": natural}[name](given.quick, keep)
             assert subject.labels is not None
-            made = label_errors(name, subject.features, subject.labels, len(subject.classes), given.seeds)
+            made = label_errors(name, subject, given.seeds)
         for each in made:
             rows.append(each)
             print(f"{each['value']:8.4f}  {each['target'] or '':12} {each['spread']}  {each['claim']} (n = {each['n']:,})", flush=True)  # fmt: skip

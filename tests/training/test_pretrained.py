@@ -256,6 +256,20 @@ def test_a_run_is_gone_on_from(probed: Run, tmp_path: Path) -> None:
     assert Run.open(run.path).metrics["test"]["accuracy"] > 0.9
 
 
+def test_a_classifier_is_gone_on_from_in_a_copy(network: str, probed: Run, tmp_path: Path) -> None:
+    net = cs.load(network)
+    before = {name: value.clone() for name, value in net.module.state_dict().items()}
+    run = train(bar_data(), "probe", network=net, out=tmp_path / "r")
+    assert run.metrics["test"] == probed.metrics["test"], "the same as by its name"
+    assert not run.config["network"]["known"] and run.classifier.classes == ("upright", "lying")
+    after = net.module.state_dict()
+    assert list(after) == list(before) and all(torch.equal(after[name], before[name]) for name in before)
+    again = train(bar_data(), "probe", network=net, out=tmp_path / "r", resume=True)
+    assert same(weights(again), weights(run)) and again.classifier.classes == ("upright", "lying")
+    with pytest.raises(InputError, match="has its weights already"):
+        train(bar_data(), "probe", network=net, weights="random")
+
+
 def test_a_network_of_ours_is_gone_on_from(tmp_path: Path) -> None:
     first = train(bar_data(), "quick", epochs=1, out=tmp_path / "first")
     run = train(bar_data(), "probe", network=str(first.path), out=tmp_path / "r")

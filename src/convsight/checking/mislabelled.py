@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +22,7 @@ from convsight.checking.finding import Finding
 from convsight.checking.subject import CheckedPictures
 from convsight.progress import span
 from convsight.training.cross_validation import out_of_fold
+from convsight.training.far import NEAR
 from convsight.training.linear_head import fit_head
 
 FOLDS = 5
@@ -32,12 +33,13 @@ MOST_SUSPECTS = 0.1  # of the pictures that the second heads leave out at most: 
 @dataclass(frozen=True, eq=False)
 class Judged:
     """What is thought of every label. chances: n k, out of fold. suspicion: n, 0 to 1; suggested: n, the likeliest
-    other class. suspect: n, those that confident learning counts as wrong."""
+    other class. suspect: n, those that confident learning counts as wrong. by: whose features the probe had, in words."""
 
     chances: Float[Tensor, "n k"]
     suspicion: Float[Tensor, " n"]
     suggested: Int64[Tensor, " n"]
     suspect: Bool[Tensor, " n"]
+    by: str = ""
 
     def right(self, labels: Int64[Tensor, " n"]) -> float:
         """The share of pictures of which the probe says what their label says."""
@@ -64,6 +66,29 @@ def judge(
     weights[worst[: min(int(first.suspect.sum()), int(MOST_SUSPECTS * len(labels)))]] = 0.0
     with span(0.65, 1.0):
         return judged(out_of_fold(features, labels, folds, seed, weights=weights, **common), labels)
+
+
+def judge_by(
+    kinds: Sequence[tuple[str, Callable[[], Float[Tensor, "n d"]]]],
+    labels: Int64[Tensor, " n"],
+    n_classes: int,
+    *,
+    groups: Int64[Tensor, " n"] | None = None,
+    seed: int = 0,
+) -> Judged:
+    """Every label judged by the first kind of features that is near enough, or by the one that tells the most labels.
+
+    kinds: what the features are, in words, and a function that makes them; later ones are made only if they are needed.
+    """
+    found: list[Judged] = []
+    for number, (words, make) in enumerate(kinds):
+        with span(number / len(kinds), (number + 0.5) / len(kinds)):
+            features = make()
+        with span((number + 0.5) / len(kinds), (number + 1) / len(kinds)):
+            found.append(replace(judge(features, labels, n_classes, groups=groups, seed=seed), by=words))
+        if found[-1].right(labels) >= NEAR:
+            break
+    return max(found, key=lambda each: each.right(labels))
 
 
 def judged(chances: Float[Tensor, "n k"], labels: Int64[Tensor, " n"]) -> Judged:

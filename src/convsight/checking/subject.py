@@ -14,13 +14,16 @@ from torch import Tensor
 from convsight.datasets import Dataset
 from convsight.datasets.sampling import some
 from convsight.features.copies import thumbnails
-from convsight.features.kept import features_by_shards, patches_by_shards
+from convsight.features.kept import LEVELS, features_by_shards, levels_by_shards, patches_by_shards
+from convsight.features.levels import level_layers, level_vectors
 from convsight.features.patches import PatchFeatures
 from convsight.features.selection import Selection
 from convsight.features.vectors import features_of
 from convsight.images import Images
 from convsight.network.classifier import Classifier
 from convsight.progress import report_count
+from convsight.training.augment import Augment
+from convsight.training.harmless import harmless
 
 BATCH = 256
 TO_LEARN = 2000  # pictures from which patch features are learnt
@@ -68,6 +71,25 @@ class CheckedPictures:
             return patches_by_shards(self.chosen, self.learn_patches, self.seed, self.keep)
         return self.batch_by_batch(self.learn_patches(), "features")
 
+    @property
+    def has_levels(self) -> bool:
+        """Whether the network has earlier layers whose maps tell more than its last vector does."""
+        return self.net is not None and len(level_layers(self.net)) > 1
+
+    @cached_property
+    def levels(self) -> Float[Tensor, "n d"]:
+        """What all levels of the network say, averaged over both sides of a picture where these mean the same."""
+        assert self.net is not None
+        if self.keep is not None:
+            return levels_by_shards(self.net, self.chosen, self.keep / LEVELS, mirrored=self.sides_alike)
+        make = level_vectors(self.net, mirrored=self.sides_alike)
+        return self.batch_by_batch(make, "earlier layers")
+
+    @property
+    def sides_alike(self) -> bool:
+        """Whether the mirror image of a picture carries the same label (letters, and classes called by a side, do not)."""
+        return bool(harmless(Augment(flip="random"), self.data.task, self.classes)[0].flip)
+
     def learn_patches(self) -> PatchFeatures:
         """Patch features learnt from some of the pictures; their labels are not looked at."""
         sample = [self.chosen[part] for part in some(len(self), TO_LEARN, self.seed).split(BATCH)]
@@ -79,6 +101,15 @@ class CheckedPictures:
             return "patch features learnt from these pictures without labels (Coates, Lee & Ng 2011)"
         shown = "×".join(map(str, self.net.input_size))
         return f"the features of “{self.net.name}”, layer {self.net.feature_layer}, at {shown} pixels"
+
+    @property
+    def levels_in_words(self) -> str:
+        assert self.net is not None
+        earlier = len(level_layers(self.net)) - 1
+        sides = ", averaged over both sides of each picture" if self.sides_alike else ""
+        return (
+            f"{self.features_in_words}, and the maps of {earlier} earlier layer{'s' * (earlier != 1)}{sides}"
+        )
 
     def name(self, index: int) -> str:
         """The class that picture number `index` carries, "" without classes."""

@@ -14,7 +14,7 @@ from convsight.checking.copied import copied, groups_of
 from convsight.checking.few import few
 from convsight.checking.finding import COLUMNS, counted, ordered
 from convsight.checking.gallery import galleries
-from convsight.checking.mislabelled import Judged, judge, mislabelled
+from convsight.checking.mislabelled import Judged, judge_by, mislabelled
 from convsight.checking.odd import odd
 from convsight.checking.properties import properties_of
 from convsight.checking.saved import save_check
@@ -23,6 +23,7 @@ from convsight.checking.telling import LEAST, Told, tell, telling
 from convsight.datasets import Dataset, as_dataset, dataset, for_network
 from convsight.errors import InputError
 from convsight.features.copies import Copy, copies
+from convsight.features.kept import LEVELS
 from convsight.features.selection import Selection
 from convsight.network.classifier import Classifier, as_classifier
 from convsight.network.identity import identity_of
@@ -33,11 +34,13 @@ from convsight.results.kinds import Table
 from convsight.results.provenance import Provenance, rest_of
 from convsight.results.stored import Results
 from convsight.run import Run
+from convsight.training.far import NEAR
 
 SURE = 0.8
 MOST = 20_000
 UNFINISHED = "check-features-"  # and the key of the table: the features of a check that is not done yet
 WEAK = 0.8  # of the labels that a probe on simple features should find, or a network is recommended
+MOST_SCORES = 1_000_000  # pictures times classes up to which earlier layers are asked too
 SOURCE = "Northcutt, Jiang & Chuang 2021, arXiv:1911.00068"
 
 
@@ -62,7 +65,8 @@ def check(
 
     data: a folder of pictures, or whatever `convsight.dataset` takes, or a `Run`, whose own pictures are checked.
     net: the network whose features the labels are judged by, best one that was trained on other pictures. Left out: the
-        run's own, or where there is no run simple features learnt from the pictures without their labels.
+        run's own, or where there is no run simple features learnt from the pictures without their labels. Where a probe
+        on its last vector agrees with fewer than 85% of the labels, its earlier layers are asked too (`features.levels`).
     sure: 0 to 1, how sure a label must be wrong to be listed; 0.95 for a gate, 0.5 to see more.
     most: pictures that are checked at most, classes in proportion. fit: as in `Images.open`. seed: of folds and samples.
     results: where a table of the same pictures, network and knobs is looked for, and kept; a run keeps its own, and
@@ -102,6 +106,8 @@ def check(
     found = results.once(made, lambda: _checked(subject, sure, own, made))
     assert isinstance(found, Table)
     shutil.rmtree(beside, ignore_errors=True)
+    if keep is not None:  # the features stay for a training, which has no use for what earlier layers say
+        shutil.rmtree(Path(keep) / LEVELS, ignore_errors=True)
     if isinstance(data, Run):
         save_check(data, found)
     return found
@@ -217,10 +223,15 @@ def _judged(subject: CheckedPictures, pairs: list[Copy]) -> Judged | None:
     groups = groups_of(pairs, len(subject)) if pairs else None
     if len(labels) < 2 * len(subject.classes) or len(labels.unique()) < 2:
         return None
-    with span(0.0, 0.4):
-        features = subject.features
-    with span(0.4, 1.0):
-        return judge(features, labels, len(subject.classes), groups=groups, seed=subject.seed)
+    kinds = [(subject.features_in_words, lambda: subject.features)]
+    if subject.has_levels and not _too_long(subject):
+        kinds.append((subject.levels_in_words, lambda: subject.levels))
+    return judge_by(kinds, labels, len(subject.classes), groups=groups, seed=subject.seed)
+
+
+def _too_long(subject: CheckedPictures) -> bool:
+    """Whether heads on all levels would take hours: of many pictures times many classes."""
+    return len(subject) * len(subject.classes) > MOST_SCORES
 
 
 def _notes(
@@ -233,10 +244,15 @@ def _notes(
         suspects = int(judged.suspect.sum())
         doubts = f"{suspects:,} label{'s' * (suspects != 1)}"
         yield (
-            f"Labels were judged by a probe on {subject.features_in_words}, out of fold; it says what the label says of "
+            f"Labels were judged by a probe on {judged.by}, out of fold; it says what the label says of "
             f"{right:.0%} of the pictures and doubts {doubts}; listed are those of which it is at least "
             f"{sure:.0%} sure. The weaker the probe, the more of them are right after all."
         )
+        if right < NEAR and subject.has_levels and _too_long(subject):
+            yield (
+                f"Earlier layers, which tell more of pictures far from those a network knows, were not asked: "
+                f"{len(subject):,} pictures of {len(subject.classes):,} classes would take too long."
+            )
         if subject.net is None and right < WEAK:
             yield (
                 "Such features are weak for these pictures. A network that was trained on many others judges better: "

@@ -1,6 +1,7 @@
 """Where do the features lie that a training computed, so that no later question runs the network again?
 
     features/train-00000-of-00003.safetensors   vectors n d of consecutive pictures, and what they were made by
+    features/levels/                            what earlier layers say too, while a check needs it
     features/answers.safetensors                the finished network's scores of each split, and its weights' hash
     features/patches.safetensors                what patch features were learnt, where a check has no network to ask
 
@@ -23,6 +24,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from convsight.features.head_inputs import head_inputs
+from convsight.features.levels import level_layers, level_vectors
 from convsight.features.patches import PatchFeatures
 from convsight.images import Images
 from convsight.network.batching import PIXELS
@@ -34,7 +36,8 @@ if TYPE_CHECKING:
     from convsight.datasets import Split
     from convsight.features.selection import Selection
 
-FOLDER, ANSWERS, PATCHES = "features", "answers.safetensors", "patches.safetensors"
+FOLDER, LEVELS = "features", "levels"
+ANSWERS, PATCHES = "answers.safetensors", "patches.safetensors"
 READ = 4 * PIXELS  # numbers in the pictures that are read together
 SHARD = 1024  # pictures; at most so many are lost when the process is killed
 BATCH = 256  # pictures whose patches are compared at a time
@@ -110,6 +113,15 @@ def features_by_shards(net: Classifier, chosen: Selection, folder: Path) -> Floa
     if all(each is not None for each in known):
         return torch.cat([each[0] for each in known if each is not None])
     keep_features(net, dict(chosen.parts), folder)
+    return torch.cat([kept_features(folder, name, split) for name, split in chosen.parts])
+
+
+def levels_by_shards(
+    net: Classifier, chosen: Selection, folder: Path, *, mirrored: bool
+) -> Float[Tensor, "n d"]:
+    """What all levels of the network say of these pictures, in their order (`features.levels`), kept as they are made."""
+    made_by = _made_by(net) | {"layer": " ".join(level_layers(net)), "mirrored": str(mirrored)}
+    _keep(level_vectors(net, mirrored=mirrored), BATCH, made_by, dict(chosen.parts), folder)
     return torch.cat([kept_features(folder, name, split) for name, split in chosen.parts])
 
 

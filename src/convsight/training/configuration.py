@@ -87,7 +87,7 @@ def network_for(
     outputs = n_outputs(pictures, task)
     channels, size = pictures.channels, pictures.size
     network = own
-    if start is not None:
+    if network is None and start is not None:
         if task in NUMBERS and start.described.get("output"):
             raise InputError(
                 f"{start.net.name} returns several tensors; for numbers wrap it in a Python file"

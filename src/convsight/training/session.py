@@ -14,6 +14,7 @@ from torch import nn
 
 from convsight.datasets import Dataset
 from convsight.errors import InputError
+from convsight.network.classifier import Classifier
 from convsight.run import CHECKPOINT, CONFIG, Run, classifier_from
 from convsight.storage import write_json
 from convsight.training.checkpoint import about
@@ -36,7 +37,7 @@ from convsight.training.recipes import default_recipe, suited
 from convsight.training.recipes import recipe as find_recipe
 from convsight.training.run_folder import needs_training, new_folder
 from convsight.training.start import Start, is_from_elsewhere, start_from
-from convsight.training.tasks import task_for
+from convsight.training.tasks import n_outputs, task_for
 
 Say = Callable[[str], Any]
 
@@ -45,7 +46,7 @@ def train(
     data: Any,
     recipe: str | Recipe | None = None,
     *,
-    network: str | nn.Module | None = None,
+    network: str | nn.Module | Classifier | None = None,
     weights: str | Path | None = None,
     task: str | None = None,
     epochs: int | None = None,
@@ -77,8 +78,8 @@ def train(
         data sets get more epochs than the recipe says, unless you say how many.
     network: a name of `convsight.architectures.available()`; one that has seen other pictures: "torchvision:NAME",
         "timm:NAME", "hf:NAME", "file.py:function" or the directory of an earlier run, which gets a head for these
-        classes and keeps its size and normalisation; or your own module taking normalised pixels n c h w (it is copied,
-        and trained from the weights it has).
+        classes and keeps its size and normalisation; a `Classifier`, of which a copy is treated the same; or your own
+        module taking normalised pixels n c h w (it is copied, and trained from the weights and the head it has).
     weights: of a network from elsewhere: a file, "published" (the default) or "random".
     seed: decides the first weights, the order and the augmentation; same seed, same weights on a processor.
     out: the run's directory, by default a new one under `runs/`. resume: go on with an unfinished run there,
@@ -97,7 +98,7 @@ def train(
     >>> run = train("drawn-garments", "quick", seed=1, out="runs/first")                    # doctest: +SKIP
     >>> run.metrics["test"]["accuracy"], run.classifier                                    # doctest: +SKIP
     """
-    name = network if isinstance(network, str | None) else type(network).__name__
+    name = network if isinstance(network, str | None) else getattr(network, "name", type(network).__name__)
     own = copy.deepcopy(network) if isinstance(network, nn.Module) else None
     changes["precision"] = precision
     if recipe is not None:
@@ -132,6 +133,8 @@ def train(
         + (start.memory_for(sum(map(len, pictures.splits.values()))) if chosen.start and start else ())
     )
     config = configuration(pictures, source, chosen, seed, own, task, start, told)
+    if start is not None and not start.described["known"]:
+        own = start.module(n_outputs(pictures, task), pictures.channels, pictures.size)
     folder = Path(out) if out is not None else new_folder(f"{pictures.name}-{chosen.name}")
     if not needs_training(folder, config, resume=resume, overwrite=overwrite):
         return Run(folder, module=own, data=pictures)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +84,9 @@ class Start:
 
 
 def is_from_elsewhere(network: Any) -> bool:
-    """Whether the name of a network is none of ours: a hub's, a Python file's function, or an earlier run."""
+    """Whether a network is none of ours: named by a hub, a Python file's function, or an earlier run, or a classifier."""
+    if isinstance(network, Classifier):
+        return True
     if not isinstance(network, str):
         return False
     scheme, colon, _ = network.partition(":")
@@ -91,21 +94,19 @@ def is_from_elsewhere(network: Any) -> bool:
     return bool(colon and known) or (Path(network).expanduser() / CONFIG).is_file()
 
 
-def start_from(network: str, weights: str | Path | None) -> Start:
-    """The network called `network` and its `weights` (a file, "published" or "random").
+def start_from(network: str | Classifier, weights: str | Path | None) -> Start:
+    """The network called `network` and its `weights` (a file, "published" or "random"), or a copy of a classifier.
 
     Raises what `load` raises where weights are missing: it names the file to get and where to pass it.
     """
+    if isinstance(network, Classifier):
+        return _from_classifier(network, weights)
     folder = Path(network).expanduser()
     if (folder / CONFIG).is_file() and not is_pretrained(folder):
         return _from_run(folder, weights)
     given = None if weights is None or str(weights) == PUBLISHED else weights
     net = load(network, given)
-    if net.reader.ending.kind:
-        raise InputError(
-            f"{net.name} ends in a {net.reader.ending.kind}; a head for other classes needs the scores before it. Let the "
-            "function in a Python file return the network without that last operation"
-        )
+    _refuse_an_ending(net)
     described = {
         "name": net.name,
         "knobs": {},
@@ -117,6 +118,29 @@ def start_from(network: str, weights: str | Path | None) -> Start:
     }  # fmt: skip
     told = tuple(note for note in net.notes if "outputs without names" not in note)
     return Start(net, described, str(given) != RANDOM, told)
+
+
+def _from_classifier(net: Classifier, weights: Any) -> Start:
+    """A copy of a network that was handed over as an object; convsight keeps its weights, not its code."""
+    if weights is not None:
+        raise InputError(f"{net.name} has its weights already; leave weights={str(weights)!r} out")
+    _refuse_an_ending(net)
+    described = {
+        "name": net.name,
+        "knobs": {},
+        "known": False,
+        "head": head_place(net).name,
+        "output": net.reader.name,
+    }
+    return Start(net.around(copy.deepcopy(net.module), net.name), described, True)
+
+
+def _refuse_an_ending(net: Classifier) -> None:
+    if net.reader.ending.kind:
+        raise InputError(
+            f"{net.name} ends in a {net.reader.ending.kind}; a head for other classes needs the scores before it. Let the "
+            "function in a Python file return the network without that last operation"
+        )
 
 
 def _from_run(folder: Path, weights: Any) -> Start:
