@@ -44,15 +44,16 @@ def test_check_and_probe_share_one_pass(
 ) -> None:
     network, made = f"{photos / 'mine.py'}:build", []
     write = kept.write_atomic
-    monkeypatch.setattr(kept, "write_atomic", lambda path, body: (made.append(path.name), write(path, body)))
+    monkeypatch.setattr(kept, "write_atomic", lambda path, body: (made.append(path), write(path, body)))
     start = start_from(network, None)
     pictures = opened(photos, {}, start)[0]
     assert pictures.size == (128, 128), "small pictures are not enlarged to all of 224"
     found = told._checked(photos, pictures, start, tmp_path, 0)
     assert any("at 128×128 pixels" in note for note in found.notes)
     cs.train(photos, "probe", network=network, out=tmp_path, size=128)
-    shards = [name for name in made if name != kept.ANSWERS]
+    shards = [path for path in made if path.name != kept.ANSWERS and path.parent.name == FOLDER]
     assert len(shards) == len(set(shards)) == len(list((tmp_path / FOLDER).glob("*-of-*")))
+    assert not (tmp_path / FOLDER / kept.LEVELS).exists(), "what the check alone needed is gone"
 
 
 def test_a_check_by_itself_shows_small_pictures_at_their_size_too(photos: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import html
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -147,9 +147,20 @@ def _training(run: Run) -> list[str]:
     )
     return [
         f'<div class="pair">{"".join(c.html() for c in curves if c.series)}</div>',
+        *_of_a_probe(run.log),
         *_left_out(run.recipe),
         *(f"<p>{html.escape(note)}</p>" for note in run.config.get("notes", ())),  # older runs have none
         f'<p class="note">{html.escape(recipe)}</p>',
+    ]
+
+
+def _of_a_probe(log: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Why the first point of the curves is not like the others, of a network that learned on from a probe."""
+    if not log or log[0]["epoch"] != 0 or len(log) == 1:
+        return []
+    return [
+        "<p>Epoch 0 is the probe, measured on the pictures as they are. From epoch 1 on the training curve is taken while the"
+        " network changes, on pictures as the training varies them, so that it may begin higher.</p>"
     ]
 
 

@@ -40,8 +40,21 @@ def _training(run: Run) -> str:
     training, log = run.metrics["training"], run.log
     if not training["epochs"]:
         return f"A head was fitted to the features in {training['seconds']:.0f} s."
+    epochs = f"{training['epochs']} epoch{'s' * (training['epochs'] != 1)}"
+    if (
+        log and log[0]["epoch"] == 0
+    ):  # the probe, whose loss is that of pictures as they are: no beginning of this curve
+        return f"A probe, then {epochs} of all layers in {training['seconds']:.0f} s{_gained(run)}; {training['stopped']}."
     loss = f", loss {log[0]['loss']:.3g} → {log[-1]['loss']:.3g}" if log and "loss" in log[0] else ""
-    return f"{training['epochs']} epochs in {training['seconds']:.0f} s{loss}; {training['stopped']}."
+    return f"{epochs} in {training['seconds']:.0f} s{loss}; {training['stopped']}."
+
+
+def _gained(run: Run) -> str:
+    """From what the probe told of the validation pictures to what the kept weights tell of them."""
+    name, before, after = "validation_accuracy", run.log[0], run.metrics["validation"]
+    if name not in before or name not in after:
+        return ""
+    return f", validation accuracy {before[name]:.1%} → {after[name]:.1%}"
 
 
 def tested(run: Run) -> str:
