@@ -99,7 +99,9 @@ def test_torchvisions_networks(name, mode):
     torch.manual_seed(0)
     module = with_real_statistics(make(import_torchvision().models), 3, (size, size))
     net = cs.Classifier(module, input_size=size, mean=0.5, std=0.5)
-    check(net, 9, 25, mode)
+    # Compiled kernels round more, differently on each processor; a small patch moves the scores of a deep network with
+    # random weights by a twentieth, and the self-check would leave them out on some.
+    check(net, 24 if mode == "auto" else 9, 25, mode)
 
 
 def test_a_convnext_block_keeps_its_windows_through_permutations():
