@@ -6,8 +6,9 @@
 Label errors: 5% of the labels are changed, at random or to the class that is most often confused with the true one.
 Measured are the average precision of the order in which labels are doubted, and the share of the errors in the first
 tenth. cleanlab ranks by its default score (self-confidence), once with the very probabilities that check ranks by, and
-once with those of a plain round out of fold on the network's last vector. Fashion-MNIST: patch features of test pictures. CIFAR folder and the natural
-set (composed, correlation 0.25, 4 classes): features of a MobileNetV2 trained on ImageNet, from ../shared.
+once with those of a plain round out of fold on the network's last vector. Fashion-MNIST: patch features of test pictures.
+CIFAR folder and the natural set (composed, correlation 0.25, 4 classes): features of a MobileNetV2 trained on ImageNet, from
+../shared, and those of its earlier layers where check asks them.
 Copies: of 500 pictures the mirror image, a crop of 90% of each side, JPEG of quality 50, and a size of 60%.
 cleanlab is a test dependency; without it its columns are left out.
 """

@@ -22,6 +22,7 @@ from convsight.errors import InputError, MissingExtra, ModelError
 from convsight.features.selection import Selection
 from convsight.features.vectors import features_of
 from convsight.network.new_head import head_place, put_channels, put_head
+from convsight.report.chapters import _of_a_probe
 from convsight.report.lines import found_in
 from convsight.run import Run
 from convsight.training import RECIPES, train
@@ -194,6 +195,7 @@ def test_all_layers_learn_on_from_the_probe(network: str, probed: Run, tmp_path:
     line = found_in(run)["Training"]
     assert line.startswith("A probe, then 3 epochs of all layers") and "loss" not in line
     assert f"validation accuracy {told:.1%} → {kept:.1%}" in line
+    assert "Epoch 0 is the probe" in _of_a_probe(run.log)[0] and not _of_a_probe(probed.log)
 
 
 def test_without_torchvision_finetuning_goes_on_and_says_what_is_missing(

@@ -230,7 +230,7 @@ def _judged(subject: CheckedPictures, pairs: list[Copy]) -> Judged | None:
 
 
 def _too_long(subject: CheckedPictures) -> bool:
-    """Whether heads on all levels would take hours: of many pictures times many classes."""
+    """Whether heads on all levels would take many minutes: of many pictures times many classes."""
     return len(subject) * len(subject.classes) > MOST_SCORES
 
 

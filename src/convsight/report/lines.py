@@ -41,9 +41,8 @@ def _training(run: Run) -> str:
     if not training["epochs"]:
         return f"A head was fitted to the features in {training['seconds']:.0f} s."
     epochs = f"{training['epochs']} epoch{'s' * (training['epochs'] != 1)}"
-    if (
-        log and log[0]["epoch"] == 0
-    ):  # the probe, whose loss is that of pictures as they are: no beginning of this curve
+    if log and log[0]["epoch"] == 0:
+        # The probe's loss is that of pictures as they are, so the curve of varied ones does not begin there
         return f"A probe, then {epochs} of all layers in {training['seconds']:.0f} s{_gained(run)}; {training['stopped']}."
     loss = f", loss {log[0]['loss']:.3g} → {log[-1]['loss']:.3g}" if log and "loss" in log[0] else ""
     return f"{epochs} in {training['seconds']:.0f} s{loss}; {training['stopped']}."

@@ -86,12 +86,10 @@ def network_for(
     """The user's `own` network, the one to start from, or a fresh one; with outputs in pixels if it is to locate."""
     outputs = n_outputs(pictures, task)
     channels, size = pictures.channels, pictures.size
+    if start is not None and task in NUMBERS and start.described.get("output"):
+        raise InputError(f"{start.net.name} returns several tensors; for numbers wrap it in a Python file")
     network = own
     if network is None and start is not None:
-        if task in NUMBERS and start.described.get("output"):
-            raise InputError(
-                f"{start.net.name} returns several tensors; for numbers wrap it in a Python file"
-            )
         network = start.module(outputs, channels, size)
     elif network is None:
         network = build(recipe.network, outputs, channels, size, task=task, **recipe.knobs)
